@@ -1,0 +1,70 @@
+"""How do two writers of a lake keep out of each other's way?"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from deleverage.errors import DataError
+
+LOCK = ".lock"
+_PAUSE_S = 0.05  # between two tries to take the lock
+
+
+@contextmanager
+def locked(folder: Path, wait_s: float) -> Iterator[None]:
+    """Hold the writer's lock of a lake, whose folder is made where there is none.
+
+    The kernel drops the lock with its process, so that a killed writer leaves none behind.
+    """
+    import fcntl  # POSIX only: imported here so that a reader elsewhere can do without
+
+    left_s = wait_s
+    while True:
+        stream = _opened(folder)
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _still_there(stream.fileno(), folder / LOCK):
+                break
+            stream.close()
+        except OSError:
+            holder = _holder(stream)
+            stream.close()
+            if left_s <= 0:
+                raise DataError(
+                    f"another process (id {holder}) writes into the lake '{folder}'",
+                    hint="wait until it has ended and try again",
+                    folder=str(folder),
+                ) from None
+        time.sleep(_PAUSE_S)
+        left_s -= _PAUSE_S
+    with stream:
+        stream.seek(0)
+        stream.truncate()
+        stream.write(f"{os.getpid()}\n")
+        stream.flush()
+        yield
+
+
+def _opened(folder: Path) -> TextIO:
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # a failed first write removed the folder in between: make it again
+            return (folder / LOCK).open("a+", encoding="ascii")
+
+
+def _holder(stream: TextIO) -> str:
+    stream.seek(0)
+    return stream.read().strip() or "not known"
+
+
+def _still_there(handle: int, path: Path) -> bool:
+    """Whether the locked file is the one at its path: a failed first write removes it with its folder."""
+    try:
+        return os.fstat(handle).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,217 @@
+"""What people do on their own: stops, arbitrage, dip buying, slow exits, the fund's unwinding.
+
+All orders of a step and market are netted: what meets inside the step trades at the same price as the
+remainder, which walks the book. Everything here reacts to the step before, never to itself.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from deleverage.engine.book import absorbed, average_price, displacement
+from deleverage.engine.fills import refresh_mid, settle_book, unit_prices, walk
+from deleverage.engine.ledger import ORDINARY, equity, fund_of, gross_notional, pay, trade
+from deleverage.engine.state import LONG, Setting
+from deleverage.jit import kernel
+from deleverage.units import Int64s
+
+
+class Orders(NamedTuple):
+    """Orders of one market in one step: who and how much; an account occurs at most once."""
+
+    row: Int64s
+    lots: Int64s  # > 0 buys
+    count: Int64s  # [1]
+
+
+@kernel
+def add(orders: Orders, row: int, lots: int) -> None:
+    """Append an order; nothing for zero lots."""
+    if lots != 0:
+        orders.row[orders.count[0]] = row
+        orders.lots[orders.count[0]] = lots
+        orders.count[0] += 1
+
+
+@kernel
+def living(s: Setting, rows: Int64s, length: int) -> int:
+    """Accounts of a named group that have not been closed."""
+    count = 0
+    for i in range(length):
+        if not s.closed[rows[i]]:
+            count += 1
+    return count
+
+
+@kernel
+def stop_orders(s: Setting, k: int, orders: Orders, minute: int) -> None:
+    """Close what the stops of the last step ask for."""
+    live = s.live
+    for i in range(s.live.stop_count):
+        row = s.stop_list[i]
+        size = s.size[row, k]
+        if not s.closed[row] and size != 0:
+            add(orders, row, -size)
+            s.tally.stops[k] += 1
+            s.bars[minute, k].stops += abs(size)
+            s.tally.fired_stops = 1
+
+
+@kernel
+def arbitrage_lots(s: Setting, k: int, step: int) -> int:
+    """Lots that all arbitrageurs together buy (< 0 sell) of the perpetual, from the gap seen ``latency`` steps ago.
+
+    They close the part of the gap beyond the threshold, as far as their capacity per step goes.
+    """
+    latency = s.params.arbitrage_latency
+    gap = s.live.u_ring[k, step % latency]
+    cap = float(s.markets.arbitrage_cap_lots[k])
+    if gap > s.params.arbitrage_threshold:
+        wanted = (gap - s.params.arbitrage_threshold) * s.markets.bid_density[k]
+        return np.int64(np.floor(min(wanted, cap)))
+    if gap < -s.params.arbitrage_threshold:
+        wanted = (-gap - s.params.arbitrage_threshold) * s.markets.ask_density[k]
+        return -np.int64(np.floor(min(wanted, cap)))
+    return np.int64(0)
+
+
+@kernel
+def arbitrage_orders(s: Setting, k: int, step: int, orders: Orders) -> None:
+    """Split the arbitrage among the living, within what each may hold: short at most its limit, long never."""
+    lots = arbitrage_lots(s, k, step)
+    alive = living(s, s.parties.arbitrageurs, s.parties.arbitrageur_count)
+    if lots == 0 or alive == 0:
+        return
+    each = abs(lots) // alive
+    for i in range(s.parties.arbitrageur_count):
+        row = s.parties.arbitrageurs[i]
+        if s.closed[row]:
+            continue
+        size = s.size[row, k]
+        if lots > 0:
+            add(orders, row, min(each, max(0, -size)))
+        else:
+            add(orders, row, -min(each, max(0, s.markets.arbitrage_limit_lots[k] + size)))
+
+
+@kernel
+def dip_orders(s: Setting, k: int, orders: Orders) -> None:
+    """Dip buyers buy in proportion to the displacement beyond their threshold, up to their leverage."""
+    live = s.live
+    beyond = live.u[k] - s.params.dip_threshold
+    alive = living(s, s.parties.dip_buyers, s.parties.dip_count)
+    unit = live.mark[k] * s.markets.tick_lot_uusd[k]
+    if beyond <= 0.0 or alive == 0 or unit == 0:
+        return
+    each = np.int64(np.floor(beyond * s.markets.dip_lots[k] / float(alive)))
+    for i in range(s.parties.dip_count):
+        row = s.parties.dip_buyers[i]
+        if not s.closed[row]:
+            held = gross_notional(s, row)
+            room = equity(s, row) * s.params.dip_leverage - held
+            add(orders, row, min(each, max(0, room // unit)))
+
+
+@kernel
+def exit_orders(s: Setting, k: int, orders: Orders) -> None:
+    """The vehicles of "liquidations off" sell (buy back) evenly over the exit time, to the lot."""
+    live = s.live
+    for side in range(2):
+        row = s.parties.exit_long if side == LONG else s.parties.exit_short
+        due = live.exit_carry[side, k] + live.exit_assigned[side, k]
+        live.exit_carry[side, k] = due % s.params.exit_steps
+        lots = min(due // s.params.exit_steps, abs(s.size[row, k]))
+        add(orders, row, -lots if side == LONG else lots)
+
+
+@kernel
+def fund_orders(s: Setting, k: int, orders: Orders) -> None:
+    """The fund unwinds a share of its inventory per step, at least one lot."""
+    row = fund_of(s, k)
+    size = s.size[row, k]
+    if size != 0 and s.params.fund_unwind > 0.0:
+        lots = max(np.int64(1), np.int64(np.floor(float(abs(size)) * s.params.fund_unwind)))
+        add(orders, row, -lots if size > 0 else lots)
+
+
+@kernel
+def trade_orders(s: Setting, fair: int, k: int, orders: Orders) -> None:
+    """Net the orders of market k and trade them at one price; empties ``orders``."""
+    count = orders.count[0]
+    if count == 0:
+        return
+    bought = 0
+    sold = 0
+    for i in range(count):
+        bought += max(orders.lots[i], 0)
+        sold += max(-orders.lots[i], 0)
+    net = sold - bought
+    sell, buy = unit_prices(s, k, walk(s, fair, k, net))
+    for i in range(count):
+        lots = orders.lots[i]
+        trade(s, orders.row[i], k, lots, buy if lots > 0 else sell, ORDINARY)
+    if net != 0:
+        settle_book(s, k, net, buy if net > 0 else sell)
+    pay(s, fund_of(s, k), max(bought, sold) * (buy - sell))
+    orders.count[0] = 0
+
+
+@kernel
+def hedge_spot(s: Setting, fair: Int64s, k: int, step: int) -> None:
+    """Arbitrageurs bring their spot back to the other side of their perpetual, late and within capacity.
+
+    The spot book moves with it, and the index with the spot book.
+    """
+    live = s.live
+    latency = s.params.hedge_latency
+    cap = s.markets.arbitrage_cap_lots[k]
+    total = 0
+    count = s.parties.arbitrageur_count
+    parts = np.zeros(count, dtype=np.int64)  # < 0 sells spot
+    for a in range(count):
+        gap = s.size[s.parties.arbitrageurs[a], k] + live.spot_lots[a, k]
+        seen = live.gap_ring[a, k, step % latency]
+        live.gap_ring[a, k, step % latency] = gap
+        # Hedge what was open then and is still open now; sell when long overall.
+        part = 0
+        if gap > 0 and seen > 0:
+            part = -min(gap, seen, cap)
+        elif gap < 0 and seen < 0:
+            part = min(-gap, -seen, cap)
+        parts[a] = part
+        total += part
+    if total == 0 and not parts.any():
+        return
+    u0 = live.spot_u[k]
+    bid = s.markets.spot_bid_density[k]
+    ask = s.markets.spot_ask_density[k]
+    mean = average_price(u0, float(-total), bid, ask, 0.0)
+    live.spot_u[k] = displacement(absorbed(u0, bid, ask, 0.0) + float(-total), bid, ask, 0.0)
+    sell, buy = unit_prices(s, k, float(fair[k]) * mean)
+    for a in range(count):
+        if parts[a] != 0:
+            unit = buy if parts[a] > 0 else sell
+            live.spot_lots[a, k] += parts[a]
+            live.spot_cash[a] -= parts[a] * unit
+            live.pool_lots[k] -= parts[a]
+            s.live.pool_cash += parts[a] * unit
+    s.tally.spot_sold[k] -= total
+
+
+@kernel
+def discretionary(s: Setting, fair: Int64s, orders: Orders, step: int, minute: int) -> None:
+    """Phase 3: everybody's own orders, market by market."""
+    live = s.live
+    for k in range(s.markets.count):
+        stop_orders(s, k, orders, minute)
+        arbitrage_orders(s, k, step, orders)
+        live.u_ring[k, step % s.params.arbitrage_latency] = live.u[k]
+        dip_orders(s, k, orders)
+        exit_orders(s, k, orders)
+        fund_orders(s, k, orders)
+        trade_orders(s, fair[k], k, orders)
+        hedge_spot(s, fair, k, step)
+        refresh_mid(s, fair[k], k, step)
+    s.live.stop_count = 0

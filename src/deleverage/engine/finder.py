@@ -1,0 +1,369 @@
+"""Which accounts are liquidatable now, found without looking at everybody.
+
+Accounts in one market wait in a list sorted by their liquidation price; the mark moves a pointer along it.
+Accounts in several markets wait in a list sorted by a certified safe radius: as long as no mark has moved against
+them by more than the radius times the market's beta since the reference, their health cannot be negative, since
+health is monotone in every mark and the bound takes the worst corner. Who changed, or used up the radius, goes to
+the watch list, where the exact trigger or a box of safe marks is kept. The result is that of a sweep over
+everybody, and with ``s.params.check`` the sweep is made and compared.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deleverage.engine.ledger import equity, has_position, margin_owed
+from deleverage.engine.state import FUND, LONG, SHORT, Finder, Setting
+from deleverage.jit import kernel
+from deleverage.units import Int64s
+from deleverage.venues.margin import NEVER_TICKS, liquidation_price, tier_of
+
+WIDEST = 0.25
+"""Largest move that a radius certifies: beyond it the tier of the bound might not hold."""
+
+
+@kernel
+def only_market(s: Setting, row: int) -> int:
+    """The market of an account that is in one market, −1 if in several, −2 if in none."""
+    found = -2
+    for k in range(s.markets.count):
+        if s.size[row, k] != 0:
+            if found >= 0:
+                return -1
+            found = k
+    return found
+
+
+@kernel
+def worst_loss(s: Setting, row: int, k: int, beta: float) -> float:
+    """Health that market k can cost [uusd] per unit of adverse move, up to a move of `WIDEST`.
+
+    A long loses its notional and owes less margin; a short loses it and owes more, at most at the rate of
+    the tier that the notional reaches.
+    """
+    size = s.size[row, k]
+    notional = float(abs(size)) * float(s.live.mark[k]) * float(s.markets.tick_lot_uusd[k])
+    if size < 0:
+        tiers = s.tiers
+        tier = tier_of(np.int64(notional * (1.0 + WIDEST)) + 1, k, tiers)
+        notional = notional * (1.0 + float(tiers.rate_num[k, tier]) / float(tiers.rate_den[k, tier]))
+    return notional * beta
+
+
+@kernel
+def safe_move(s: Setting, row: int, scaled: bool) -> float:
+    """Certified move, same for all markets (times beta when ``scaled``), below which health stays ≥ 0."""
+    health = equity(s, row) - margin_owed(s, row)
+    slack = float(health - 2 * s.markets.count - 2)  # margins are rounded up, one uusd a market
+    if slack <= 0.0:
+        return 0.0
+    loss = 0.0
+    widest = WIDEST
+    for k in range(s.markets.count):
+        if s.size[row, k] != 0:
+            beta = s.markets.beta[k] if scaled else 1.0
+            loss += worst_loss(s, row, k, beta)
+            if WIDEST / beta < widest:
+                widest = WIDEST / beta
+    move = slack / loss * (1.0 - 1e-9)
+    return move if move < widest else widest
+
+
+@kernel
+def set_bounds(s: Setting, finder: Finder, row: int) -> None:
+    """Bring the watch bounds of an account up to date with its position and the marks."""
+    k0 = only_market(s, row)
+    for k in range(s.markets.count):
+        finder.box[row, 0, k] = -1
+        finder.box[row, 1, k] = NEVER_TICKS
+    if k0 == -2:
+        return
+    if k0 >= 0:
+        trigger = liquidation_price(
+            s.wallet[row], s.size[row, k0], s.cost[row, k0], s.markets.tick_lot_uusd[k0], k0, s.tiers
+        )
+        if s.size[row, k0] > 0:
+            finder.box[row, 0, k0] = trigger
+        else:
+            finder.box[row, 1, k0] = trigger
+        return
+    move = safe_move(s, row, False)
+    for k in range(s.markets.count):
+        if s.size[row, k] > 0:
+            finder.box[row, 0, k] = np.int64(np.ceil(float(s.live.mark[k]) * (1.0 - move)))
+        elif s.size[row, k] < 0:
+            finder.box[row, 1, k] = np.int64(np.floor(float(s.live.mark[k]) * (1.0 + move)))
+
+
+@kernel
+def narrow(s: Setting, finder: Finder, row: int) -> None:
+    """Let the nearest bounds of the watch list include this account's."""
+    for k in range(s.markets.count):
+        if finder.box[row, 0, k] > finder.found.nearest_low[k]:
+            finder.found.nearest_low[k] = finder.box[row, 0, k]
+        if finder.box[row, 1, k] < finder.found.nearest_high[k]:
+            finder.found.nearest_high[k] = finder.box[row, 1, k]
+
+
+@kernel
+def watch(s: Setting, finder: Finder, row: int) -> None:
+    """Put an account on the watch list, or refresh it there: its position or wallet has changed."""
+    set_bounds(s, finder, row)
+    if not finder.watched[row]:
+        finder.watched[row] = True
+        finder.watch[finder.found.watch_count] = row
+        finder.found.watch_count += 1
+    narrow(s, finder, row)
+
+
+@kernel
+def liquidatable(s: Setting, row: int) -> bool:
+    """Exact: health < 0 at the marks."""
+    return equity(s, row) - margin_owed(s, row) < 0
+
+
+@kernel
+def take(s: Setting, hits: Int64s, count: int, row: int) -> int:
+    """Append a row to the hits of this round."""
+    s.in_round[row] = True
+    hits[count] = row
+    return count + 1
+
+
+@kernel
+def find_single(s: Setting, finder: Finder, hits: Int64s, count: int) -> int:
+    """Advance the sorted triggers of every market and side to the mark."""
+    for k in range(s.markets.count):
+        mark = s.live.mark[k]
+        for side in range(2):
+            i = finder.found.single_next[k, side]
+            end = finder.found.single_end[k, side]
+            while i < end:
+                trigger = finder.single_trigger[i]
+                if (side == LONG and trigger < mark) or (side == SHORT and trigger > mark):
+                    break
+                row = finder.single_rows[i]
+                i += 1
+                if not s.closed[row] and not finder.watched[row] and s.size[row, k] != 0:
+                    count = take(s, hits, count, row)
+            finder.found.single_next[k, side] = i
+    return count
+
+
+@kernel
+def find_many(s: Setting, finder: Finder, hits: Int64s, count: int) -> int:
+    """Look at accounts in several markets whose safe radius is used up."""
+    fall = 0.0
+    rise = 0.0
+    for k in range(s.markets.count):
+        mark = s.live.mark[k]
+        if mark < finder.found.lowest[k]:
+            finder.found.lowest[k] = mark
+        if mark > finder.found.highest[k]:
+            finder.found.highest[k] = mark
+        scale = float(finder.found.reference[k]) * s.markets.beta[k]
+        fall = max(fall, float(finder.found.reference[k] - finder.found.lowest[k]) / scale)
+        rise = max(rise, float(finder.found.highest[k] - finder.found.reference[k]) / scale)
+    for kind in range(3):
+        moved = fall if kind == 0 else (rise if kind == 1 else max(fall, rise))
+        i = finder.found.many_next[kind]
+        while i < finder.found.many_end[kind] and finder.many_radius[i] <= moved:
+            row = finder.many_rows[i]
+            i += 1
+            if not s.closed[row] and not finder.watched[row] and has_position(s, row):
+                if liquidatable(s, row):
+                    count = take(s, hits, count, row)
+                else:
+                    watch(s, finder, row)
+        finder.found.many_next[kind] = i
+    return count
+
+
+@kernel
+def find_watched(s: Setting, finder: Finder, hits: Int64s, count: int) -> int:
+    """Go through the watch list, if any mark has reached the nearest of its bounds."""
+    reached = False
+    for k in range(s.markets.count):
+        if s.live.mark[k] <= finder.found.nearest_low[k] or s.live.mark[k] >= finder.found.nearest_high[k]:
+            reached = True
+    if not reached:
+        return count
+    for k in range(s.markets.count):
+        finder.found.nearest_low[k] = -1
+        finder.found.nearest_high[k] = NEVER_TICKS
+    kept = 0
+    for i in range(finder.found.watch_count):
+        row = finder.watch[i]
+        if s.closed[row] or s.in_round[row] or not has_position(s, row):
+            finder.watched[row] = False
+            continue
+        outside = False
+        for k in range(s.markets.count):
+            if s.live.mark[k] <= finder.box[row, 0, k] or s.live.mark[k] >= finder.box[row, 1, k]:
+                outside = True
+        if outside:
+            # For one market the box is the exact trigger; the health says the same.
+            if liquidatable(s, row):
+                count = take(s, hits, count, row)
+                finder.watched[row] = False
+                continue
+            set_bounds(s, finder, row)
+        narrow(s, finder, row)
+        finder.watch[kept] = row
+        kept += 1
+    finder.found.watch_count = kept
+    return count
+
+
+@kernel
+def find_named(s: Setting, hits: Int64s, count: int) -> int:
+    """Look at makers, arbitrageurs and the other named accounts: they change with every fill, so always."""
+    for i in range(s.parties.named_count):
+        row = s.parties.named[i]
+        if not s.closed[row] and has_position(s, row) and liquidatable(s, row):
+            count = take(s, hits, count, row)
+    return count
+
+
+@kernel
+def sweep(s: Setting, hits: Int64s) -> int:
+    """Look at everybody. The slow way, which the fast one must equal."""
+    count = 0
+    for row in range(s.wallet.shape[0]):
+        if s.role[row] < FUND and not s.closed[row] and has_position(s, row):
+            if liquidatable(s, row):
+                hits[count] = row
+                count += 1
+    return count
+
+
+@kernel
+def find_liquidatable(s: Setting, finder: Finder, hits: Int64s) -> int:
+    """Write the rows that are liquidatable at the marks to ``hits``, in order of uid; returns how many."""
+    if s.params.brute:
+        count = sweep(s, hits)
+        for i in range(count):
+            s.in_round[hits[i]] = True
+    else:
+        count = find_single(s, finder, hits, 0)
+        count = find_many(s, finder, hits, count)
+        count = find_watched(s, finder, hits, count)
+        count = find_named(s, hits, count)
+    if count > 1:
+        order = np.argsort(s.uid[hits[:count]])
+        hits[:count] = hits[:count][order]
+    return count
+
+
+@kernel
+def find_stops(s: Setting, finder: Finder) -> None:
+    """Fire the voluntary stops that the last price has reached; they trade in the next step."""
+    if not s.params.stops:
+        return
+    for k in range(s.markets.count):
+        for side in range(2):
+            i = finder.found.stop_next[k, side]
+            while i < finder.found.stop_end[k, side]:
+                trigger = finder.stop_trigger[i]
+                if (side == LONG and trigger < s.live.mid[k]) or (side == SHORT and trigger > s.live.mid[k]):
+                    break
+                row = finder.stop_rows[i]
+                i += 1
+                if not s.closed[row] and s.size[row, k] != 0:
+                    s.stop_list[s.live.stop_count] = row
+                    s.live.stop_count += 1
+            finder.found.stop_next[k, side] = i
+
+
+@kernel
+def build(s: Setting, finder: Finder) -> None:
+    """Sort everybody anew at the present marks (at the start, after funding, after a socialised loss)."""
+    n = s.wallet.shape[0]
+    markets_count = s.markets.count
+    keys = np.empty(n, dtype=np.int64)
+    radius = np.empty(n, dtype=np.float64)
+    group = np.full(n, -1, dtype=np.int64)
+    groups = 2 * markets_count + 3
+    sizes = np.zeros(groups, dtype=np.int64)
+    for row in range(n):
+        finder.watched[row] = False
+        if s.role[row] != 0 or s.closed[row]:
+            continue
+        k0 = only_market(s, row)
+        if k0 == -2:
+            continue
+        if k0 >= 0:
+            side = LONG if s.size[row, k0] > 0 else SHORT
+            group[row] = 2 * k0 + side
+            keys[row] = liquidation_price(
+                s.wallet[row], s.size[row, k0], s.cost[row, k0], s.markets.tick_lot_uusd[k0], k0, s.tiers
+            )
+        else:
+            longs = False
+            shorts = False
+            for k in range(markets_count):
+                longs = longs or s.size[row, k] > 0
+                shorts = shorts or s.size[row, k] < 0
+            group[row] = 2 * markets_count + (2 if longs and shorts else (0 if longs else 1))
+            radius[row] = safe_move(s, row, True)
+        sizes[group[row]] += 1
+    for g in range(groups):
+        rows = np.empty(sizes[g], dtype=np.int64)
+        i = 0
+        for row in range(n):
+            if group[row] == g:
+                rows[i] = row
+                i += 1
+        if g < 2 * markets_count:
+            k, side = g // 2, g % 2
+            start = 0 if g == 0 else finder.found.single_end[(g - 1) // 2, (g - 1) % 2]
+            finder.found.single_end[k, side] = start + sizes[g]
+            finder.found.single_next[k, side] = start
+            # Longs by falling, shorts by rising trigger.
+            order = np.argsort(-keys[rows] if side == LONG else keys[rows])
+            for i in range(rows.shape[0]):
+                row = rows[order[i]]
+                finder.single_rows[start + i] = row
+                finder.single_trigger[start + i] = keys[row]
+        else:
+            kind = g - 2 * markets_count
+            start = 0 if kind == 0 else finder.found.many_end[kind - 1]
+            finder.found.many_end[kind] = start + sizes[g]
+            finder.found.many_next[kind] = start
+            order = np.argsort(radius[rows])
+            for i in range(rows.shape[0]):
+                row = rows[order[i]]
+                finder.many_rows[start + i] = row
+                finder.many_radius[start + i] = radius[row]
+    finder.found.watch_count = 0
+    for k in range(markets_count):
+        finder.found.reference[k] = s.live.mark[k]
+        finder.found.lowest[k] = s.live.mark[k]
+        finder.found.highest[k] = s.live.mark[k]
+        finder.found.nearest_low[k] = -1
+        finder.found.nearest_high[k] = NEVER_TICKS
+
+
+@kernel
+def build_stops(s: Setting, finder: Finder, stop_ticks: Int64s) -> None:
+    """Sort the voluntary stops by their triggers, once."""
+    n = s.wallet.shape[0]
+    start = 0
+    for k in range(s.markets.count):
+        for side in range(2):
+            count = 0
+            for row in range(n):
+                if stop_ticks[row] > 0 and (
+                    (side == LONG and s.size[row, k] > 0) or (side == SHORT and s.size[row, k] < 0)
+                ):
+                    finder.stop_rows[start + count] = row
+                    count += 1
+            rows = finder.stop_rows[start : start + count].copy()
+            triggers = stop_ticks[rows]
+            order = np.argsort(-triggers if side == LONG else triggers)
+            for i in range(count):
+                finder.stop_rows[start + i] = rows[order[i]]
+                finder.stop_trigger[start + i] = triggers[order[i]]
+            finder.found.stop_end[k, side] = start + count
+            finder.found.stop_next[k, side] = start
+            start += count

@@ -1,0 +1,49 @@
+"""Funding: what longs pay shorts at the venue's hours, and the premium that sets the rate.
+
+payment = q·m·v·F, F > 0: longs pay. What is owed is rounded up and what is received rounded down; the
+difference goes to the insurance fund of the market.
+"""
+
+from __future__ import annotations
+
+from deleverage.engine.finder import build
+from deleverage.engine.ledger import fund_of, pay
+from deleverage.engine.mark import funding_rate_ppb
+from deleverage.engine.state import Finder, Setting
+from deleverage.jit import kernel
+from deleverage.units import PPB, mul_rate_up
+
+
+@kernel
+def sample_premium(s: Setting) -> None:
+    """Once a second: add (mid − index) ÷ index [ppb] to the running mean."""
+    live = s.live
+    for k in range(s.markets.count):
+        if live.index[k] > 0:
+            live.premium_sum[k] += ((live.mid[k] - live.index[k]) * PPB) // live.index[k]
+    s.live.premium_count += 1
+
+
+@kernel
+def pay_funding(s: Setting, finder: Finder) -> None:
+    """Settle the interval: new rates from the mean premium, every position pays or receives."""
+    live = s.live
+    hours = s.params.funding_interval_s // 3600
+    for k in range(s.markets.count):
+        premium = live.premium_sum[k] // max(s.live.premium_count, 1)
+        rate = funding_rate_ppb(premium, s.params.interest_ppb, s.params.clamp_ppb, hours)
+        rate = max(-PPB // 10, min(PPB // 10, rate))
+        live.funding_ppb[k] = rate
+        live.premium_sum[k] = 0
+        received = 0
+        for row in range(s.wallet.shape[0]):
+            size = s.size[row, k]
+            if size != 0:
+                value = size * live.mark[k] * s.markets.tick_lot_uusd[k]
+                owed = mul_rate_up(value, rate, PPB) if rate >= 0 else mul_rate_up(-value, -rate, PPB)
+                pay(s, row, -owed)
+                received += owed
+        pay(s, fund_of(s, k), received)
+    s.live.premium_count = 0
+    s.tally.funding_payments += 1
+    build(s, finder)

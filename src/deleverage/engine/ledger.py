@@ -1,0 +1,155 @@
+"""Who owns what: every change of money and contracts goes through here, and here it is counted.
+
+Two laws hold at every moment, in integers:
+
+    Σ size = 0                       in every market: each contract has two sides
+    Σ (wallet − Σ cost) = deposits   money only moves: equity summed over all accounts is the same at every mark
+
+`trade` and `pay` add what they move to ``tally.moved_*``; after each step the sums must be zero. `recount` adds up
+every account again.
+"""
+
+from __future__ import annotations
+
+from deleverage.engine.state import Setting
+from deleverage.jit import kernel
+from deleverage.units import mul_div
+from deleverage.venues.margin import maintenance_margin
+
+ORDINARY, FORCED, DELEVERAGED, TRANSFER = range(4)
+"""Why a position is closed; an opening is counted the same way whatever the reason (not for a transfer)."""
+
+
+@kernel
+def trade(s: Setting, row: int, k: int, lots: int, unit_uusd: int, reason: int) -> None:
+    """Account ``row`` buys ``lots`` (< 0 sells) of market k at ``unit_uusd`` a lot.
+
+    The closed part releases its share of the cost, floor(cost · closed / size); whatever the rounding,
+    wallet − cost changes by exactly the money paid.
+    """
+    size = s.size[row, k]
+    sign = 1 if lots > 0 else -1
+    quantity = lots * sign
+    closing = 0
+    if size * sign < 0:
+        held = -size * sign
+        closing = min(held, quantity)
+        released = mul_div(s.cost[row, k], closing, held)
+        s.wallet[row] += -sign * closing * unit_uusd - released
+        s.cost[row, k] -= released
+    opening = quantity - closing
+    s.cost[row, k] += sign * opening * unit_uusd
+    s.size[row, k] = size + lots
+    s.tally.moved_lots[k] += lots
+    s.tally.moved_uusd -= lots * unit_uusd
+    if reason != TRANSFER:
+        side = 0 if sign > 0 else 1
+        s.tally.opened[side, k] += opening
+        if reason == ORDINARY:
+            s.tally.voluntary[1 - side, k] += closing
+        elif reason == FORCED:
+            s.tally.forced[1 - side, k] += closing
+        else:
+            s.tally.deleveraged[1 - side, k] += closing
+
+
+@kernel
+def pay(s: Setting, row: int, amount_uusd: int) -> None:
+    """Credit (> 0) or debit a wallet; the other side of the payment is another call."""
+    s.wallet[row] += amount_uusd
+    s.tally.moved_uusd += amount_uusd
+
+
+@kernel
+def equity(s: Setting, row: int) -> int:
+    """E [uusd] at the marks."""
+    total = s.wallet[row]
+    for k in range(s.markets.count):
+        size = s.size[row, k]
+        if size != 0:
+            total += size * s.live.mark[k] * s.markets.tick_lot_uusd[k] - s.cost[row, k]
+    return total
+
+
+@kernel
+def margin_owed(s: Setting, row: int) -> int:
+    """M [uusd] at the marks, over all markets of the account."""
+    total = 0
+    for k in range(s.markets.count):
+        size = s.size[row, k]
+        if size != 0:
+            notional = abs(size) * s.live.mark[k] * s.markets.tick_lot_uusd[k]
+            total += maintenance_margin(notional, k, s.tiers)
+    return total
+
+
+@kernel
+def gross_notional(s: Setting, row: int) -> int:
+    """Σ |q|·m·v [uusd] at the marks."""
+    total = 0
+    for k in range(s.markets.count):
+        total += abs(s.size[row, k]) * s.live.mark[k] * s.markets.tick_lot_uusd[k]
+    return total
+
+
+@kernel
+def has_position(s: Setting, row: int) -> bool:
+    """True when any market is open."""
+    for k in range(s.markets.count):
+        if s.size[row, k] != 0:
+            return True
+    return False
+
+
+@kernel
+def money_held(s: Setting) -> int:
+    """Σ (wallet − cost) over all accounts, and the spot side: the deposits, always [uusd]."""
+    total = s.live.pool_cash
+    for row in range(s.wallet.shape[0]):
+        total += s.wallet[row]
+        for k in range(s.markets.count):
+            total -= s.cost[row, k]
+    for a in range(s.parties.arbitrageur_count):
+        total += s.live.spot_cash[a]
+    return total
+
+
+@kernel
+def contracts_imbalance(s: Setting) -> int:
+    """Σ |Σ size| over the perpetual and the spot markets [lots]: 0, always."""
+    total = 0
+    for k in range(s.markets.count):
+        net = 0
+        for row in range(s.size.shape[0]):
+            net += s.size[row, k]
+        spot = s.live.pool_lots[k]
+        for a in range(s.parties.arbitrageur_count):
+            spot += s.live.spot_lots[a, k]
+        total += abs(net) + abs(spot)
+    return total
+
+
+@kernel
+def open_interest(s: Setting, k: int) -> int:
+    """Contracts open in market k [lots], one side counted."""
+    total = 0
+    for row in range(s.size.shape[0]):
+        if s.size[row, k] > 0:
+            total += s.size[row, k]
+    return total
+
+
+@kernel
+def moved_nothing(s: Setting) -> bool:
+    """True when what left one account reached others, since the start."""
+    for k in range(s.markets.count):
+        if s.tally.moved_lots[k] != 0:
+            return False
+    return s.tally.moved_uusd == 0
+
+
+@kernel
+def fund_of(s: Setting, k: int) -> int:
+    """Row of the insurance fund behind market k."""
+    row: int = s.parties.funds[s.markets.fund_of[k]]
+    return row

@@ -1,0 +1,31 @@
+"""The mark price: the venue's median rule, and the funding rate that enters it.
+
+Binance since 2025-09-18 (source: notice of that day): mark = median(P1, P2, contract price) with
+P1 = index·(1 + last funding rate · time left / interval) and P2 = index + mean of (mid − index) over a window of
+one sample a second. All in ticks, divisions rounded down.
+"""
+
+from __future__ import annotations
+
+from deleverage.jit import kernel
+from deleverage.units import PPB
+
+
+@kernel
+def median_mark(
+    index: int, basis_sum: int, window: int, contract: int, funding_ppb: int, left_s: int, interval_s: int
+) -> int:
+    """Mark price [ticks] from the index [ticks], the sum of the window's basis samples [ticks] and the contract price."""
+    p1 = index + (index * funding_ppb * left_s) // (PPB * interval_s)
+    p2 = index + basis_sum // window
+    low = min(p1, p2)
+    high = max(p1, p2)
+    return max(low, min(high, contract))
+
+
+@kernel
+def funding_rate_ppb(premium_ppb: int, interest_ppb: int, clamp_ppb: int, interval_h: int) -> int:
+    """F = [P + clamp(I − P, ±c)] / (8 / N) [ppb per interval of N hours]; > 0 means longs pay."""
+    difference = interest_ppb - premium_ppb
+    clamped = max(-clamp_ppb, min(clamp_ppb, difference))
+    return ((premium_ppb + clamped) * interval_h) // 8

@@ -1,0 +1,186 @@
+"""simulate: THE entry to the engine. One prepared market, one news path, one set of switches → one run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from deleverage.engine.setup import MarketWorld
+from deleverage.engine.state import Bars, Finder, Found, Live, Params, Setting, Tally, copied, new, new_bars
+from deleverage.engine.step import MINUTE_S, prepare, run_steps
+from deleverage.errors import InternalError, LedgerError, RunError, Status
+from deleverage.units import MAX_LOTS, MAX_UUSD, Int64s
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A world at its first second, sorted; every run copies what changes and shares the rest."""
+
+    world: MarketWorld
+    setting: Setting = field(repr=False)
+    finder: Finder = field(repr=False)
+    deposits_uusd: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run left: status, sums, minute bars, the path if it was asked for, and the accounts at the end."""
+
+    world: MarketWorld = field(repr=False)
+    params: Params
+    status: Status
+    tally: Tally = field(repr=False)
+    bars: Bars = field(repr=False)
+    path: Int64s = field(repr=False)
+    setting: Setting = field(repr=False)
+
+
+def _new_live(world: MarketWorld) -> Live:
+    live = new(Live)
+    k = world.size.shape[1]
+    live.spot_lots[: world.spot_lots.shape[0], :k] = world.spot_lots
+    live.pool_lots[:k] = -world.spot_lots.sum(axis=0)
+    live.bid_share[:] = 1.0
+    live.ask_share[:] = 1.0
+    live.price_variance[:] = world.markets.sigma**2
+    live.news_variance[:] = world.markets.sigma**2
+    return live
+
+
+def _setting(world: MarketWorld, params: Params) -> Setting:
+    n, k = world.size.shape
+    return Setting(
+        markets=world.markets,
+        params=params,
+        tiers=world.tiers,
+        parties=world.parties,
+        live=_new_live(world),
+        tally=new(Tally),
+        uid=world.uid,
+        role=world.role,
+        wallet=world.wallet.copy(),
+        size=world.size.copy(),
+        cost=world.cost.copy(),
+        closed=np.zeros(n, dtype=np.bool_),
+        in_round=np.zeros(n, dtype=np.bool_),
+        stop_list=np.empty(n, dtype=np.int64),
+        bars=new_bars(max(1, -(-int(params.steps) // MINUTE_S)), k),
+    )
+
+
+def _new_finder(n: int, k: int) -> Finder:
+    return Finder(
+        found=new(Found),
+        single_rows=np.empty(n, dtype=np.int64),
+        single_trigger=np.empty(n, dtype=np.int64),
+        stop_rows=np.empty(n, dtype=np.int64),
+        stop_trigger=np.empty(n, dtype=np.int64),
+        many_rows=np.empty(n, dtype=np.int64),
+        many_radius=np.empty(n),
+        watched=np.zeros(n, dtype=np.bool_),
+        watch=np.empty(n, dtype=np.int64),
+        box=np.empty((n, 2, k), dtype=np.int64),
+    )
+
+
+def check_bounds(world: MarketWorld) -> None:
+    """Refuse sizes and sums within which integers would not stay exact.
+
+    Raises
+    ------
+    RunError
+        a position above 3·10⁹ lots, or sums of money above $4 trillion.
+    LedgerError
+        the two sides of a market differ.
+    """
+    if np.abs(world.size).max(initial=0) > MAX_LOTS:
+        raise RunError(
+            f"a position is larger than {MAX_LOTS} lots", hint="choose a larger lot for the market"
+        )
+    gross = float(np.abs(world.cost).astype(np.float64).sum() + np.abs(world.wallet).astype(np.float64).sum())
+    if gross > MAX_UUSD:
+        raise RunError(
+            f"accounts hold {gross / 1e6:.3g} USD in sum; integers are exact up to {MAX_UUSD / 1e6:.3g} USD"
+        )
+    if world.size.sum(axis=0).any():
+        raise LedgerError(f"long and short sides differ: {world.size.sum(axis=0).tolist()} lots")
+
+
+def prepare_world(world: MarketWorld) -> Prepared:
+    """Bring a world to its first second and sort its accounts: once per population."""
+    check_bounds(world)
+    setting = _setting(world, world.params)
+    finder = _new_finder(*world.size.shape)
+    deposits = prepare(setting, finder, world.stop_ticks)
+    return Prepared(world, setting, finder, int(deposits))
+
+
+def _sorts_again(params: Params) -> bool:
+    """True when a run may sort its accounts anew: at funding, or when a loss is shared out."""
+    first_funding = params.funding_interval_s - params.start_s % params.funding_interval_s
+    return bool(params.socialise and params.adl) or bool(first_funding <= params.steps)
+
+
+def _copy_finder(finder: Finder, sorts_again: bool) -> Finder:
+    """Copy what a run changes; the sorted lists are shared unless the run may sort anew."""
+    n, _, k = finder.box.shape
+    fresh = _new_finder(0, k)._replace(
+        found=copied(finder.found),
+        watched=np.zeros(n, dtype=np.bool_),
+        watch=np.empty(n, dtype=np.int64),
+        box=np.empty_like(finder.box),
+    )
+    lists = ("single_rows", "single_trigger", "stop_rows", "stop_trigger", "many_rows", "many_radius")
+    chosen = {name: getattr(finder, name) for name in lists}
+    if sorts_again:
+        chosen = {name: array.copy() for name, array in chosen.items()}
+    return fresh._replace(**chosen)
+
+
+def simulate(
+    prepared: Prepared, fair_path: Int64s, params: Params, *, record_path: bool = False, throw: bool = True
+) -> Run:
+    """Run all steps.
+
+    Parameters
+    ----------
+    prepared : a world at its first second; not changed.
+    fair_path : int64 [steps, K], the news' fair value at the end of each second [ticks].
+    params : switches and parameters; latencies and the window must be those of the world.
+    record_path : keep the mid of every second, int64 [steps, K] in ticks.
+    throw : raise on a failed status instead of returning it.
+
+    Raises
+    ------
+    RunError
+        a price left the range of integers, or rounds did not end.
+    LedgerError, InternalError
+        money or contracts were not conserved; the fast search and the sweep differ (``params.check``).
+    """
+    world = prepared.world
+    start = prepared.setting
+    setting = _setting(world, params)._replace(live=copied(start.live), tally=copied(start.tally))
+    finder = _copy_finder(prepared.finder, _sorts_again(params))
+    path = np.zeros((int(params.steps) if record_path else 0, world.size.shape[1]), dtype=np.int64)
+    status = Status(run_steps(setting, finder, fair_path, path, prepared.deposits_uusd))
+    if throw:
+        raise_for(status, setting.tally)
+    return Run(world, params, status, setting.tally, setting.bars, path, setting)
+
+
+def raise_for(status: Status, tally: Tally) -> None:
+    """Turn a failed status into its error."""
+    if status == Status.NOT_CONSERVED:
+        raise LedgerError(
+            f"money or contracts were not conserved: residual {tally.residual_uusd} uusd, open interest off by "
+            f"{tally.interest_imbalance} lots, moved {tally.moved_uusd} uusd"
+        )
+    if status == Status.SWEEP_MISMATCH:
+        raise InternalError("the sorted search and the sweep over all accounts found different accounts")
+    if status == Status.OUT_OF_RANGE:
+        raise RunError(
+            "a price reached zero or fifty times its start", hint="use a smaller shock or a deeper book"
+        )
+    if status == Status.MAX_ROUNDS:
+        raise RunError("liquidations within one second did not come to an end")

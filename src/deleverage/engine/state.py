@@ -1,0 +1,317 @@
+"""What the engine holds: parameters that stay, state that changes, and what it records.
+
+Per account: plain arrays of ``N`` rows in any order (``uid`` names the accounts; rows may be permuted). Per market
+and for the whole run: records, whose fields are scalars or short arrays of fixed length, passed to kernels as one pointer.
+No object per account; no exception from a kernel.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple, TypeAlias, TypeVar, cast, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+
+from deleverage.units import Bools, Floats, Int64s
+from deleverage.venues.margin import MARKETS_MAX, Tiers
+
+PARTIES_MAX = 64
+ARBITRAGEURS_MAX = 8
+FUNDS_MAX = 8
+WINDOW_MAX = 128
+LATENCY_MAX = 64
+
+HOLDER, MAKER, ARBITRAGEUR, PROFIT_TAKER, DIP_BUYER, NEWCOMER, FUND, EXIT_LONG, EXIT_SHORT = range(9)
+"""Roles of an account. From `FUND` on an account is never liquidated."""
+
+ROLE_NAMES = (
+    "holders", "market makers", "arbitrageurs", "profit takers", "dip buyers", "newcomers", "insurance fund",
+    "exit vehicle (longs)", "exit vehicle (shorts)",
+)  # fmt: skip
+
+LIQUIDATE, SELL_EVENLY, NEVER_CLOSE = range(3)
+"""What happens to an account whose health is below zero: the mechanism, and its two ways of being off."""
+
+LONG, SHORT = 0, 1
+
+# Field types of the records below: annotation for readers and checkers, length for the dtype.
+Ints: TypeAlias = Annotated[Int64s, (MARKETS_MAX,)]
+Reals: TypeAlias = Annotated[Floats, (MARKETS_MAX,)]
+SideInts: TypeAlias = Annotated[Int64s, (2, MARKETS_MAX)]
+
+
+class Markets(np.record):
+    """Parameters of the markets; floats are per lot and per unit of log price."""
+
+    count: int
+    tick_lot_uusd: Ints
+    fund_of: Ints  # number of the insurance fund
+    start_fair_ticks: Ints
+    basis: Reals  # perpetual's anchor ÷ index at the start
+    bid_density: Reals  # lots per unit of log price, hidden ones included
+    ask_density: Reals
+    displayed_bid: Reals  # the displayed part of it: what a snapshot would show
+    displayed_ask: Reals
+    latent_slope: Reals  # lots per (unit of log price)², all of it revealed
+    half_spread: Reals  # share of price
+    spot_bid_density: Reals
+    spot_ask_density: Reals
+    sigma: Reals  # volatility per √step before the night
+    beta: Reals  # typical move relative to the first market: scales the safe radius only
+    funding_ppb: Ints  # last settled rate
+    arbitrage_cap_lots: Ints  # taken per step by all arbitrageurs
+    arbitrage_limit_lots: Ints  # largest short of one arbitrageur
+    maker_limit_lots: Ints  # inventory limit of one maker
+    dip_lots: (
+        Reals  # lots per step and per unit of displacement beyond the threshold, all dip buyers together
+    )
+
+
+class Params(np.record):
+    """Parameters that all markets share, and the switches of the mechanisms."""
+
+    steps: int
+    start_s: int  # seconds since the last funding payment
+    funding_interval_s: int
+    interest_ppb: int
+    clamp_ppb: int
+    mark_window: int
+    resilience: float  # share of the displacement that decays per step
+    spot_resilience: float
+    latent_reveal: float  # share of the gap to full revelation that closes per step
+    latent_reference: float  # displacement at which half of the latent depth is being revealed
+    volatility_weight: float  # weight of the newest squared return
+    elasticity: float
+    inventory_elasticity: float
+    depth_floor: float
+    down: float  # share of the gap closed per step when depth falls
+    up: float
+    maker_depth_share: float
+    arbitrage_threshold: float
+    arbitrage_latency: int
+    hedge_latency: int
+    dip_threshold: float
+    dip_leverage: int
+    fund_unwind: float
+    inventory_multiple: int
+    fee_num: int
+    fee_den: int
+    exit_steps: int
+    max_rounds: int
+    # switches
+    liquidations: int  # LIQUIDATE | SELL_EVENLY | NEVER_CLOSE
+    adl: int
+    news_withdrawal: int
+    cascade_withdrawal: int
+    stops: int
+    socialise: int
+    trigger_last: int  # 1: margin is checked at the last price instead of mark
+    no_limit: int  # 1: liquidation orders have no price limit
+    double_impact: int  # 1: every fill moves the price twice (a known mistake, to show its size)
+    brute: int  # 1: sweep every account instead of using the sorted triggers
+    check: int  # 1: recount everything and compare with a sweep at every step
+
+
+class Parties(np.record):
+    """Rows of the named accounts, each group in order of uid."""
+
+    named_count: int
+    named: Annotated[Int64s, (PARTIES_MAX,)]  # makers ... newcomer
+    named_weight_ppm: Annotated[Int64s, (PARTIES_MAX,)]  # share of passive fills that each takes
+    maker_count: int
+    makers: Annotated[Int64s, (PARTIES_MAX,)]
+    arbitrageur_count: int
+    arbitrageurs: Annotated[Int64s, (ARBITRAGEURS_MAX,)]
+    dip_count: int
+    dip_buyers: Annotated[Int64s, (PARTIES_MAX,)]
+    newcomer: int
+    fund_count: int
+    funds: Annotated[Int64s, (FUNDS_MAX,)]  # by fund number
+    exit_long: int
+    exit_short: int
+
+
+class Live(np.record):
+    """What changes in a run, apart from the accounts."""
+
+    spot_lots: Annotated[Int64s, (ARBITRAGEURS_MAX, MARKETS_MAX)]
+    spot_cash: Annotated[Int64s, (ARBITRAGEURS_MAX,)]
+    pool_lots: Ints  # the spot market on the other side
+    pool_cash: int
+    exit_assigned: SideInts  # lots that the exit vehicles sell evenly
+    exit_carry: SideInts
+    u: Reals  # displacement of the perpetual from its anchor
+    spot_u: Reals  # displacement of spot from fair value
+    bid_share: Reals  # depth relative to the start, after withdrawal
+    ask_share: Reals
+    revealed: Reals  # share of latent depth revealed
+    price_variance: Reals  # of the perpetual's returns
+    news_variance: Reals
+    last_mid: Reals  # mid one step ago
+    last_fair: Ints
+    dead_makers: int
+    mid: Ints  # ticks
+    index: Ints
+    mark: Ints
+    basis_ring: Annotated[Int64s, (MARKETS_MAX, WINDOW_MAX)]
+    basis_sum: Ints
+    premium_sum: Ints  # ppb, since the last funding
+    premium_count: int
+    funding_ppb: Ints
+    u_ring: Annotated[Floats, (MARKETS_MAX, LATENCY_MAX)]
+    gap_ring: Annotated[Int64s, (ARBITRAGEURS_MAX, MARKETS_MAX, LATENCY_MAX)]  # unhedged lots
+    stop_count: int
+
+
+class Tally(np.record):
+    """Sums over a run: what it is judged by. Money at mark unless said otherwise."""
+
+    start_mid: Ints
+    trough: Ints
+    trough_step: Ints
+    end_mid: Ints
+    forced: SideInts  # lots of that side closed by liquidation = book + takeover + adl
+    forced_uusd: SideInts
+    opened: SideInts
+    voluntary: SideInts
+    deleveraged: SideInts  # winners' lots closed by ADL
+    book: Ints  # of the forced lots, filled in the book
+    takeover: Ints
+    adl: Ints
+    book_uusd: Ints
+    takeover_uusd: Ints
+    adl_uusd: Ints
+    interest_before: Ints  # open interest, lots
+    interest_after: Ints
+    stops: Ints  # accounts whose stop traded
+    accounts_forced: Ints
+    spot_sold: Ints  # lots, net, by arbitrageurs
+    moved_lots: Ints  # left one account without reaching another: always 0
+    moved_uusd: int
+    fund_before: Annotated[Int64s, (FUNDS_MAX,)]
+    fund_after: Annotated[Int64s, (FUNDS_MAX,)]
+    first_liquidation_step: int  # −1: none
+    first_adl_step: int
+    deficit_uusd: int  # losses beyond bankruptcy prices
+    socialised_uusd: int
+    fees_uusd: int
+    checks: int
+    residual_uusd: int
+    interest_imbalance: int
+    rounds: int
+    sweeps: int
+    makers_liquidated: int
+    bankrupt_wallets: int
+    funding_payments: int
+    fired_liquidations: int
+    fired_adl: int
+    fired_news: int
+    fired_cascade: int
+    fired_stops: int
+
+
+class Bar(np.record):
+    """One minute of one market; prices in ticks."""
+
+    open: int
+    high: int
+    low: int
+    close: int
+    mark: int
+    index: int
+    liquidated: Annotated[Int64s, (2,)]  # lots by side
+    liquidated_uusd: Annotated[Int64s, (2,)]
+    book: int
+    takeover: int
+    adl: int
+    stops: int
+    open_interest: int
+    fund_uusd: int
+    bid_share: float
+    ask_share: float
+    spread: float
+
+
+class Found(np.record):
+    """How far the search for liquidatable accounts has come. See `engine/finder.py`."""
+
+    single_end: Annotated[Int64s, (MARKETS_MAX, 2)]  # ends of the lists by market and side
+    single_next: Annotated[Int64s, (MARKETS_MAX, 2)]  # first not yet reached
+    stop_end: Annotated[Int64s, (MARKETS_MAX, 2)]
+    stop_next: Annotated[Int64s, (MARKETS_MAX, 2)]
+    many_end: Annotated[Int64s, (3,)]  # by kind: long, short, mixed
+    many_next: Annotated[Int64s, (3,)]
+    reference: Ints  # marks of the radii
+    lowest: Ints  # extremes of the mark since then
+    highest: Ints
+    nearest_low: Ints  # nearest bounds of the watch list
+    nearest_high: Ints
+    watch_count: int
+
+
+Bars: TypeAlias = npt.NDArray[np.void]
+R = TypeVar("R", bound=np.record)
+
+
+def dtype_of(record: type[np.record]) -> np.dtype[np.void]:
+    """Memory layout of a record class, from its annotations."""
+    fields: list[tuple[str, type, tuple[int, ...]]] = []
+    for name, hint in get_type_hints(record, include_extras=True).items():
+        if hint is int or hint is float:
+            fields.append((name, np.int64 if hint is int else np.float64, ()))
+        elif hasattr(hint, "__metadata__"):
+            kind = np.float64 if "float64" in str(hint.__origin__) else np.int64
+            fields.append((name, kind, hint.__metadata__[0]))
+    return np.dtype(fields, align=True)
+
+
+def new(record: type[R]) -> R:
+    """A record of zeros."""
+    return cast(R, np.zeros(1, dtype=dtype_of(record)).view(np.recarray)[0])
+
+
+def copied(record: R) -> R:
+    """An independent copy of a record."""
+    array = np.zeros(1, dtype=record.dtype).view(np.recarray)
+    array[0] = record
+    return cast(R, array[0])
+
+
+def new_bars(minutes: int, markets: int) -> Bars:
+    """Bars of a run, [minutes, markets]."""
+    return np.zeros((minutes, markets), dtype=dtype_of(Bar)).view(np.recarray)
+
+
+class Setting(NamedTuple):
+    """Everything that a phase of the step may look at or change."""
+
+    markets: Markets
+    params: Params
+    tiers: Tiers
+    parties: Parties
+    live: Live
+    tally: Tally
+    uid: Int64s  # [N] names; ties are broken by them
+    role: Int64s  # [N]
+    wallet: Int64s  # [N] uusd
+    size: Int64s  # [N, K] lots, long > 0
+    cost: Int64s  # [N, K] uusd, signed cost of the open size
+    closed: Bools  # [N] liquidated, or left alone for good
+    in_round: Bools  # [N] being liquidated in this round
+    stop_list: Int64s  # [N] rows whose stops fired in the last step
+    bars: Bars  # [minutes, K]
+
+
+class Finder(NamedTuple):
+    """Who could be liquidatable next, without looking at everybody."""
+
+    found: Found
+    single_rows: Int64s  # rows of accounts in one market, by market, side and trigger
+    single_trigger: Int64s
+    stop_rows: Int64s
+    stop_trigger: Int64s
+    many_rows: Int64s  # rows of accounts in several markets, by kind and radius
+    many_radius: Floats
+    watched: Bools  # [N] in the watch list
+    watch: Int64s  # [N] rows that changed, or whose radius was used up
+    box: Int64s  # [N, 2, K] marks at which a watched account must be looked at again

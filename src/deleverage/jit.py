@@ -1,0 +1,84 @@
+"""The only door to numba: compiled kernels, or the same source as plain Python.
+
+``DELEVERAGE_JIT=0`` runs every kernel as ordinary Python (coverage, readable failures).
+
+numba does not notice that a *callee* in another file changed when it loads a cached caller, so a
+stale kernel could run without any sign of it. The cache therefore lives in a folder named after a
+hash of every source file that a kernel can be made of (its constants count: they are compiled in),
+of numba's version and of Python's: change a line and the folder is another one. Where that folder
+cannot be written nothing is cached, since numba would then fall back to one beside the sources.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar, cast
+
+F = TypeVar("F", bound=Callable[..., object])
+
+ENABLED = os.environ.get("DELEVERAGE_JIT", "1") != "0"
+_PACKAGE = Path(__file__).parent
+# What a kernel can be made of. A test follows the imports of every file with a kernel and fails
+# where they leave these rooms.
+_KERNEL_ROOMS = ("errors.py", "jit.py", "schema.py", "units.py", "venues", "positions", "engine")
+
+
+def kernel_sources() -> list[Path]:
+    """Every file whose text is part of the fingerprint, sorted."""
+    rooms = [_PACKAGE / room for room in _KERNEL_ROOMS]
+    return sorted(file for room in rooms for file in ([room] if room.suffix else room.rglob("*.py")))
+
+
+def kernel_fingerprint() -> str:
+    """Hash of every source that a kernel can be made of, with numba's and Python's versions."""
+    digest = hashlib.sha256(f"{version('numba')}|{sys.version_info[:3]}".encode())
+    for file in kernel_sources():
+        digest.update(f"|{file.relative_to(_PACKAGE).as_posix()}|".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+def cache_folder() -> Path:
+    """Folder that holds the compiled kernels of exactly this source."""
+    base = os.environ.get("DELEVERAGE_CACHE_DIR")
+    if base:
+        root = Path(base)
+    else:
+        root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "deleverage"
+    return root / "kernels" / kernel_fingerprint()
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+if ENABLED:
+    _FOLDER = cache_folder()
+    _CACHED = _can_write(_FOLDER)
+    os.environ["NUMBA_CACHE_DIR"] = str(_FOLDER)
+    import numba
+
+    # The environment is read once, at numba's import: if somebody imported it first, tell numba now.
+    numba.config.CACHE_DIR = str(_FOLDER)  # type: ignore[attr-defined]
+
+    def kernel(function: F) -> F:
+        """Compile ``function`` (no Python objects, no exceptions, no fast-math, GIL released)."""
+        compiled = numba.njit(cache=_CACHED, nogil=True, fastmath=False, error_model="numpy")(function)
+        return cast(F, compiled)
+
+else:
+
+    def kernel(function: F) -> F:
+        """Leave ``function`` as it is: the same code, run by the interpreter."""
+        return function

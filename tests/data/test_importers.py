@@ -1,0 +1,311 @@
+"""Each family of files: recognised by its content, converted to the table's units, its defects named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from deleverage.data import FigureQuery, ImportReport, Lake, import_paths
+from deleverage.data.importers import IMPORTERS
+from tests.data import tiny
+
+
+def imported(tmp_path: Path, *paths: Path) -> tuple[Lake, ImportReport]:
+    report = import_paths(list(paths), tmp_path / "lake")
+    return Lake.open(tmp_path / "lake"), report
+
+
+def defects(report: ImportReport) -> str:
+    return "\n".join(f"{defect} -> {handled}" for defect, handled in report.defects)
+
+
+def test_a_folder_with_one_file_of_every_family_is_imported_and_the_rest_listed(tmp_path: Path) -> None:
+    lake, report = imported(tmp_path, tiny.whole_folder(tmp_path / "data"))
+    rows = {row.table: row.rows for row in lake.status()}
+    assert rows == {
+        "candles": 13,
+        "open_interest": 4,
+        "depth": 1,
+        "funding": 2,
+        "snapshots": 2,
+        "tiers": 2,
+        "adl_totals": 1,
+    }
+    assert {file for file, _ in report.skipped} == {
+        "README.md",
+        "other.csv",
+        "adl/cascade_timing_results.json",
+        "adl/realtime_analysis_summary.json",
+    }
+    assert dict(report.skipped)["other.csv"] == "no importer knows this layout (csv: a, b)"
+
+
+def test_the_same_files_again_add_nothing(tmp_path: Path) -> None:
+    folder = tiny.whole_folder(tmp_path / "data")
+    import_paths([folder], tmp_path / "lake")
+    before = (tmp_path / "lake" / "manifest.json").read_bytes()
+    again = import_paths([folder], tmp_path / "lake").to_json()
+    assert {table["added"] for table in again["tables"].values()} == {0}
+    assert (tmp_path / "lake" / "manifest.json").read_bytes() == before
+
+
+def test_every_family_has_its_own_layout(tmp_path: Path) -> None:
+    folder = tiny.whole_folder(tmp_path / "data")
+    for path in folder.rglob("*"):
+        if path.is_file():
+            assert sum(importer.recognise(path) for importer in IMPORTERS) <= 1
+
+
+def test_recognition_is_by_content_and_not_by_name(tmp_path: Path) -> None:
+    path = tiny.put(
+        tmp_path / "notes-perp-1m-.txt", "\n".join([tiny.MINUTE_HEADER, *tiny.minute_rows()]) + "\n"
+    )
+    assert not any(importer.recognise(path) for importer in IMPORTERS)  # not a CSV by its name
+    renamed = path.rename(tmp_path / "x.csv")
+    assert [importer.name for importer in IMPORTERS if importer.recognise(renamed)] == [
+        "binance-perp-minutes"
+    ]
+
+
+def test_minutes_become_perpetual_candles_in_coins(tmp_path: Path) -> None:
+    lake, report = imported(tmp_path, tiny.minutes(tmp_path))
+    row = lake.read("candles").row(0, named=True)
+    assert (row["kind"], row["coin"], row["symbol"], row["interval_s"]) == ("perp", "BTC", "BTCUSDT", 60)
+    assert (row["time_ns"], row["volume_coins"], row["trades"]) == (
+        tiny.ns("2025-10-10T20:00:00Z"),
+        10.5,
+        100,
+    )
+    assert row["source"] == "perp_1m/BTCUSDT-perp-1m-2025-10-10.csv"
+    assert not report.defects
+
+
+def test_a_minute_that_is_missing_is_a_hole_and_named(tmp_path: Path) -> None:
+    rows = tiny.minute_rows(4)
+    lake, report = imported(tmp_path, tiny.minutes(tmp_path, [rows[0], rows[1], rows[3]]))
+    assert lake.read("candles").height == 3
+    assert "1 bars are missing -> left as a hole" in defects(report)
+
+
+@pytest.mark.parametrize("unit", [1, 1000])
+def test_klines_in_milliseconds_and_microseconds_give_the_same_times(tmp_path: Path, unit: int) -> None:
+    lake, report = imported(tmp_path, tiny.klines(tmp_path, unit=unit))
+    assert lake.read("candles")["time_ns"].to_list() == [
+        tiny.ns(f"2025-10-10T20:{minute:02d}:00Z") for minute in (0, 5, 10)
+    ]
+    assert ("microseconds" in defects(report)) == (unit == 1000)
+    assert set(lake.read("candles")["kind"]) == {"spot"}
+
+
+def test_klines_whose_path_does_not_say_spot_or_perp_are_listed_with_the_reason(tmp_path: Path) -> None:
+    tiny.klines(tmp_path / "data", place="bars")
+    _, report = imported(tmp_path, tmp_path / "data")
+    assert "says 'spot' or 'perp'" in report.skipped[0][1]
+
+
+def test_klines_with_a_header_are_the_same_family(tmp_path: Path) -> None:
+    path = tiny.klines(tmp_path, unit=1, place="futures_um")
+    names = IMPORTERS[0].columns
+    path.write_text(",".join(names) + "\n" + path.read_text())
+    lake, _ = imported(tmp_path, path)
+    assert lake.read("candles")["kind"].unique().to_list() == ["perp"]
+
+
+def test_hourly_spot_of_an_unknown_venue_is_left_out(tmp_path: Path) -> None:
+    tiny.spot_hourly(tmp_path / "data", "HYPE", 40.0)
+    tiny.spot_hourly(tmp_path / "data", "BTC")
+    lake, report = imported(tmp_path, tmp_path / "data")
+    assert lake.read("candles")["coin"].unique().to_list() == ["BTC"]
+    assert "does not name its venue" in dict(report.skipped)["binance_spot_1h/HYPE_USDT_1h.csv"]
+
+
+def test_okx_contracts_become_coins_and_an_unknown_size_is_null(tmp_path: Path) -> None:
+    path = tiny.venue_candles(tmp_path, coins=("BTC", "ETH", "DOGE", "HYPE"))
+    lake, report = imported(tmp_path, path)
+    volume = dict(
+        lake.read("candles", where={"venue": "okx"})
+        .group_by("coin")
+        .agg(pl.col("volume_coins").first())
+        .rows()
+    )
+    assert volume == {"BTC": 10.0, "ETH": 100.0, "DOGE": 1_000_000.0, "HYPE": None}  # 1,000 contracts each
+    assert lake.read("candles", where={"venue": "binance"})["volume_coins"].unique().to_list() == [1000.0]
+    assert "OKX volume is in contracts" in defects(report)
+    assert "OKX contract size of HYPE is not known" in defects(report)
+
+
+def test_funding_is_stamped_on_the_full_hour_and_agrees_across_files(tmp_path: Path) -> None:
+    tiny.venue_funding(tmp_path / "data", (0.0001, 0.0001, 0.00001013))
+    tiny.settled_funding(tmp_path / "data")  # 08:00 and 16:00 of the same day, the same rates
+    lake, report = imported(tmp_path, tmp_path / "data")
+    rows = lake.read("funding")
+    assert rows["time_ns"].to_list() == [tiny.ns(f"2025-10-10T{hour:02d}:00:00Z") for hour in (0, 8, 16)]
+    assert rows["rate"].to_list() == [0.0001, 0.0001, 0.00001013]
+    assert rows["interval_s"].unique().to_list() == [28_800]
+    assert "stamped up to 2 s beside the full hour" in defects(report)
+    assert "earlier row" not in defects(report)
+
+
+def test_open_interest_in_coins_is_usd_over_the_rows_price_and_zero_is_not_observed(tmp_path: Path) -> None:
+    lake, report = imported(tmp_path, tiny.chart(tmp_path))
+    rows = lake.read("open_interest", where={"venue": "binance"})
+    assert rows["time_ns"].to_list()[-1] == tiny.ns("2025-10-10T19:59:30Z")
+    assert rows["coins"].to_list()[-1] == pytest.approx(120.0)  # 13.92 m USD / 116,000
+    assert lake.read("open_interest", where={"venue": "crypto.com"}).height == 1
+    assert "an open interest of exactly 0" in defects(report)
+
+
+def test_pairs_are_unswapped_stamped_with_the_fetch_and_funding_becomes_a_share(tmp_path: Path) -> None:
+    tiny.chart(tmp_path)
+    lake, report = imported(tmp_path, tiny.pairs(tmp_path))
+    perp, dated = (
+        lake.read("snapshots", where={"symbol": s}).row(0, named=True) for s in ("BTCUSDT", "BTCUSDT_251226")
+    )
+    assert perp["time_ns"] == tiny.ns("2025-10-10T20:00:00Z")  # fetched at 19:59:30
+    assert (perp["long_liquidations_usd_24h"], perp["short_liquidations_usd_24h"]) == (9e6, 1e6)
+    assert perp["funding_rate"] == pytest.approx(0.0001)
+    assert (perp["kind"], dated["kind"], dated["open_interest_coins"]) == ("perp", "future", None)
+    for words in ("swapped", "in percent", "carries no time"):
+        assert words in defects(report)
+
+
+def test_pairs_without_the_charts_of_their_day_are_not_dated_by_guess(tmp_path: Path) -> None:
+    tiny.pairs(tmp_path / "data")
+    tiny.minutes(tmp_path / "data")
+    lake, report = imported(tmp_path, tmp_path / "data")
+    assert lake.read("snapshots").is_empty()
+    assert "carries no time" in report.skipped[0][1]
+
+
+PLAIN = "api_futures_orderbook_ask_bids_history.parquet"
+AGGREGATED = "api_futures_orderbook_aggregated_ask_bids_history_BTC.parquet"
+
+
+def test_the_newest_bar_of_the_fetch_is_stamped_with_the_fetch(tmp_path: Path) -> None:
+    # The chart says 118,320 at 16:00 and 116,000 at the fetch: the row implies 116,050, so it is of the fetch.
+    tiny.chart(tmp_path)
+    path = tiny.depth(
+        tmp_path, (121_000.0, 119_480.0, 116_050.0), name=AGGREGATED, hours=8, prefix="aggregated_"
+    )
+    lake, report = imported(tmp_path, path)
+    rows = lake.read("depth")
+    assert rows["taken"].to_list() == ["bar", "fetch"]
+    assert rows["time_ns"].to_list() == [tiny.ns("2025-10-10T00:00:00Z"), tiny.ns("2025-10-10T20:00:00Z")]
+    assert "the newest bar is unfinished" in defects(report)
+    assert "the newest bars are provisional" in defects(report)
+
+
+def test_the_newest_bar_with_the_price_of_its_opening_is_left_out(tmp_path: Path) -> None:
+    tiny.chart(tmp_path)
+    lake, report = imported(tmp_path, tiny.depth(tmp_path, (119_000.0, 119_480.0, 118_300.0), name=PLAIN))
+    assert lake.read("depth")["time_ns"].to_list() == [tiny.ns("2025-10-10T08:00:00Z")]
+    assert "the newest bar is unfinished" not in defects(report)
+    assert lake.read("depth")["coin"].to_list() == ["BTC"]  # told by the price alone
+    assert lake.read("depth")["range_bps"].to_list() == [100.0]
+
+
+def test_depth_that_does_not_name_its_coin_is_not_guessed(tmp_path: Path) -> None:
+    tiny.depth(tmp_path / "data", (119_000.0, 119_480.0, 118_300.0), name=PLAIN)
+    _, report = imported(tmp_path, tmp_path / "data")
+    assert "of which coin" in report.skipped[0][1]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_settled_bar_answers_before_the_one_of_the_fetch_in_either_order(
+    tmp_path: Path, reverse: bool
+) -> None:
+    two_days = 48 * tiny.HOUR_MS
+    tiny.chart(tmp_path)
+    tiny.chart(tmp_path, day="20251012", later_ms=two_days)
+    fetch = tiny.depth(
+        tmp_path, (121_000.0, 119_480.0, 116_050.0), name=AGGREGATED, hours=8, prefix="aggregated_"
+    )
+    settled = tiny.depth(
+        tmp_path, (118_900.0,) * 12, name=PLAIN, coins=2000.0, day="20251012", later_ms=two_days
+    )
+    for path in sorted([fetch, settled], reverse=reverse):
+        import_paths([path], tmp_path / "lake")
+    lake = Lake.open(tmp_path / "lake")
+    query = FigureQuery("depth", "2025-10-10T20:00:00Z", "bid_coins", {"coin": "BTC"})
+    assert lake.figure(query).value == 2000.0
+    assert lake.figure(replace(query, where={"coin": "BTC", "taken": "fetch"})).value == 1000.0
+
+
+def test_tiers_are_dollars_ppm_and_dated_by_the_name(tmp_path: Path) -> None:
+    lake, report = imported(tmp_path, tiny.tiers(tmp_path))
+    first = lake.read("tiers").row(0, named=True)
+    assert (first["symbol"], first["tier"], first["cap_usd"]) == ("BTCUSDT", 1, 300_000.0)
+    assert (first["rate_ppm"], first["max_leverage"], first["deduction_usd"]) == (4000, 150.0, 0.0)
+    assert first["time_ns"] == tiny.ns("2025-10-09T00:00:00Z")
+    assert "ETH/BTC:BTC: notional is not in dollars -> left out" in defects(report)
+
+
+def test_adl_sums_take_their_window_from_the_files_beside_them_with_the_zone_undone(tmp_path: Path) -> None:
+    lake, report = imported(tmp_path, tiny.adl(tmp_path))
+    row = lake.read("adl_totals").row(0, named=True)
+    assert row["time_ns"] == tiny.ns("2025-10-10T21:15:03Z") + 127_372_000
+    assert row["end_ns"] == tiny.ns("2025-10-10T21:27:00Z")  # 17:27 local
+    assert (row["coins"], row["usd"], row["fills"]) == (10.0, 1_100_000.0, 3)
+    assert "UTC-4" in defects(report)
+
+
+def test_changed_bytes_under_a_known_path_keep_their_own_source(tmp_path: Path) -> None:
+    path = tiny.minutes(tmp_path)
+    import_paths([path], tmp_path / "lake")
+    tiny.minutes(tmp_path, tiny.minute_rows(4))
+    lake, report = imported(tmp_path, path)
+    sources = lake.read("candles")["source"].to_list()
+    assert report.added == {"candles": 1}
+    assert sources[0] == "perp_1m/BTCUSDT-perp-1m-2025-10-10.csv"
+    assert sources[3].startswith(sources[0] + "#")
+    assert {entry["path"] for entry in lake.sources} == {sources[0], sources[3]}
+
+
+def test_another_value_under_a_known_key_is_a_defect_and_never_overwrites(tmp_path: Path) -> None:
+    path = tiny.minutes(tmp_path)
+    import_paths([path], tmp_path / "lake")
+    tiny.minutes(tmp_path, [tiny.minute_rows()[0].replace("116050.0", "116060.0")])
+    lake, report = imported(tmp_path, path)
+    assert lake.read("candles")["close"].to_list() == [116_050.0] * 3
+    assert "close 116060.0, earlier 116050.0 -> the earlier rows stay" in defects(report)
+
+
+def test_no_path_of_the_machine_is_written(tmp_path: Path) -> None:
+    lake, _ = imported(tmp_path, tiny.whole_folder(tmp_path / "data"))
+    text = (lake.folder / "manifest.json").read_text()
+    sources = {s for table in ("candles", "depth", "tiers") for s in lake.read(table)["source"]}
+    assert str(tmp_path) not in text
+    assert not any(source.startswith("/") or "\\" in source for source in sources)
+    assert {entry["sha256"] != "" and entry["bytes"] > 0 and entry["version"] for entry in lake.sources} == {
+        1
+    }
+
+
+def test_bytes_other_than_listed_are_imported_and_reported(tmp_path: Path) -> None:
+    path = tiny.minutes(tmp_path / "data")
+    listing = '[{"file": "perp_1m/BTCUSDT-perp-1m-2025-10-10.csv", "sha256": "00"}]'
+    tiny.put(tmp_path / "data" / "MANIFEST.json", listing)
+    _, report = imported(tmp_path, path)
+    assert "its bytes are not those that MANIFEST.json lists" in defects(report)
+
+
+def test_progress_counts_to_the_end(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    import_paths(
+        [tiny.whole_folder(tmp_path / "data")],
+        tmp_path / "lake",
+        progress=lambda i, n, _: seen.append((i, n)),
+    )
+    assert seen[0][0] == 0
+    assert seen[-1] == (10, 10)
+
+
+def test_the_report_is_plain_json(tmp_path: Path) -> None:
+    _, report = imported(tmp_path, tiny.whole_folder(tmp_path / "data"))
+    found = report.to_json()
+    assert set(found["tables"]["candles"]) == {"added", "rows"}
+    assert {"file", "defect", "handled"} <= set(found["defects"][0])
+    assert set(found["skipped"][0]) == {"file", "reason"}
