@@ -1,6 +1,6 @@
 """How is the command line tried without the engine? By a run that answers at once, or fails as told.
 
-`python -m tests.cli_driver ARGS...` is `deleverage ARGS...` with such a run. The environment says what happens:
+`python -m tests.cli_driver ARGS...` is `deleverage ARGS...` with such a run, told by the environment:
 
 DRIVER_RAISE   name of an exception that the run raises
 DRIVER_SIGNAL  'SIGKILL 7': the process sends itself that signal at its 7th file operation after the run;
@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,7 +49,7 @@ def quick_run(
         progress(1, 2, "halfway")
     if name := os.environ.get("DRIVER_RAISE"):
         raise RAISED[name]()
-    answer = sample(seeds=2, markets=("BTC",))
+    answer = deepcopy(sample(seeds=2, markets=("BTC",)))  # the sample is shared between tests
     answer.summary.update(
         scenario=scenario.name,
         seeds=seeds or scenario.run.seeds,

@@ -63,8 +63,8 @@ def test_help_answers_at_once_without_heavy_imports() -> None:
         "heavy = {'numba', 'numpy', 'polars', 'matplotlib', 'pydantic'} & set(sys.modules); "
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
-    took = []
-    for _ in range(3):
+    took = [10.0]
+    while min(took) >= 0.5 and len(took) < 8:  # a busy machine is not a slow program
         before = time.perf_counter()
         ended = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60
@@ -76,14 +76,23 @@ def test_help_answers_at_once_without_heavy_imports() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [(), ("run",), ("scenario",), ("scenario", "list"), ("scenario", "show"), ("scenario", "check"), ("import",),
-     ("lake",), ("lake", "status")],
-)  # fmt: skip
-def test_every_command_has_help_and_every_leaf_an_example(command: Any, path: tuple[str, ...]) -> None:
-    ended = command(*path, "--help")
+    [
+        "",
+        "run",
+        "scenario",
+        "scenario list",
+        "scenario show",
+        "scenario check",
+        "import",
+        "lake",
+        "lake status",
+    ],
+)
+def test_every_command_has_help_and_every_leaf_an_example(command: Any, path: str) -> None:
+    ended = command(*path.split(), "--help")
     assert ended.code == 0 and "Usage: deleverage" in ended.out
-    if path not in (("scenario",), ("lake",)):
-        assert f"\n  deleverage {' '.join(path)}" in ended.out
+    if path not in ("scenario", "lake"):
+        assert f"\n    deleverage {path}" in ended.out
 
 
 def test_version(command: Any) -> None:
@@ -132,8 +141,8 @@ def test_run_prints_one_screen_and_progress_elsewhere(command: Any) -> None:
 
 def test_run_json_is_json_with_what_was_asked(command: Any) -> None:
     ended = command(
-        "run", "oct-10", "--json", "--seeds", "4", "--accounts", "500", "--seed", "9", "--set", "news.shock=0.05",
-        "--executor", "process", "--workers", "2", "--check",
+        "run", "oct-10", "--json", "--seeds", "4", "--accounts", "500", "--seed", "9",
+        "--set", "news.shock=0.05", "--executor", "process", "--workers", "2", "--check",
     )  # fmt: skip
     summary = json.loads(ended.out)
     assert (summary["seeds"], summary["accounts"], summary["seed"]) == (4, 500, 9)

@@ -134,16 +134,25 @@ def drive(folder: Path, signal: str, **environment: str) -> int:
     return ended.returncode
 
 
-KILLS = ["SIGKILL 1", "SIGKILL 4", "SIGKILL 9", "SIGKILL 20", "SIGKILL 33", "SIGKILL os.rename 1",
-         "SIGKILL os.rename 2", "SIGKILL shutil.rmtree 1"]  # fmt: skip
+NEW = ["4", "20", "os.rename 1"]
+REPLACING = ["9", "os.rename 1", "os.rename 2", "shutil.rmtree 1"]
+EVERYWHERE = [str(number) for number in range(1, 36, 3)]
 
 
-@pytest.mark.parametrize("existing", [False, True], ids=["new", "replacing"])
+@pytest.mark.parametrize(
+    ("existing", "moments"),
+    [
+        pytest.param(False, NEW, id="new"),
+        pytest.param(True, REPLACING, id="replacing"),
+        pytest.param(False, EVERYWHERE, id="new-everywhere", marks=pytest.mark.slow),
+        pytest.param(True, EVERYWHERE, id="replacing-everywhere", marks=pytest.mark.slow),
+    ],
+)
 def test_sigkill_leaves_the_folder_whole_or_absent(
-    answer: Answer, scenario: Scenario, tmp_path: Path, existing: bool
+    answer: Answer, scenario: Scenario, tmp_path: Path, existing: bool, moments: list[str]
 ) -> None:
     killed = 0
-    for order in KILLS:
+    for order in [f"SIGKILL {moment}" for moment in moments]:
         folder = tmp_path / order.replace(" ", "-")
         folder.mkdir()
         if existing:
@@ -155,7 +164,7 @@ def test_sigkill_leaves_the_folder_whole_or_absent(
         assert (folder / "out").exists() or not existing
         output.write_answer(answer, folder / "out", scenario=scenario, note=quick_note)
         assert os.listdir(folder) == ["out"] and is_whole(folder / "out")
-    assert killed >= (7 if existing else 6)
+    assert killed >= min(len(moments), 10)
 
 
 @pytest.mark.parametrize("order", ["SIGINT 2", "SIGINT 12", "SIGINT os.rename 1"])

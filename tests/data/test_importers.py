@@ -185,7 +185,7 @@ AGGREGATED = "api_futures_orderbook_aggregated_ask_bids_history_BTC.parquet"
 
 
 def test_the_newest_bar_of_the_fetch_is_stamped_with_the_fetch(tmp_path: Path) -> None:
-    # The chart says 118,320 at 16:00 and 116,000 at the fetch: the row implies 116,050, so it is of the fetch.
+    # The chart says 118,320 at 16:00 and 116,000 at the fetch; the row implies 116,050.
     tiny.chart(tmp_path)
     path = tiny.depth(
         tmp_path, (121_000.0, 119_480.0, 116_050.0), name=AGGREGATED, hours=8, prefix="aggregated_"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import polars as pl
@@ -103,8 +104,8 @@ def test_stopped_at_a_step_of_the_write(
     tmp_path: Path, data: Path, whole: dict[str, pl.DataFrame], step: str, number: int, how: str
 ) -> None:
     first = tmp_path / "lake"
-    process = child(data, first, step, number, how)
-    assert process.wait(60) != 0
+    with child(data, first, step, number, how) as process:
+        assert process.wait(60) != 0
     committed = step == "after"
     assert same(content(first), whole if committed else None)
     if how == "SIGINT" and not committed:
@@ -122,8 +123,8 @@ def test_stopped_while_adding_to_a_lake_that_has_rows(
     lake = tmp_path / "lake"
     import_paths([data / "binance_spot"], lake)
     before = content(lake)
-    process = child(data, lake, "write", 3, how)
-    assert process.wait(60) != 0
+    with child(data, lake, "write", 3, how) as process:
+        assert process.wait(60) != 0
     assert same(content(lake), before)
     import_paths([data], lake)
     found = content(lake)
@@ -142,12 +143,12 @@ def test_stopped_at_any_moment(
     seen = set()
     for number in range(12):
         lake = tmp_path / f"lake{number}"
-        process = child(data, lake)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "started\n"
-        time.sleep(0.08 * number)
-        process.send_signal(how)
-        process.wait(60)
+        with child(data, lake) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "started\n"
+            time.sleep(0.08 * number)
+            process.send_signal(how)
+            process.wait(60)
         found = content(lake)
         assert same(found, None) or same(found, longer)
         seen.add(found is None)
@@ -158,8 +159,9 @@ def test_two_processes_import_at_the_same_time_and_both_are_there(
     tmp_path: Path, data: Path, whole: dict[str, pl.DataFrame]
 ) -> None:
     lake = tmp_path / "lake"
-    halves = [child(data / name, lake) for name in ("perp_1m", "funding", "multi")]
-    assert [process.wait(60) for process in halves] == [0, 0, 0]
+    with ExitStack() as stack:
+        writers = [stack.enter_context(child(data / name, lake)) for name in ("perp_1m", "funding", "multi")]
+        assert [writer.wait(60) for writer in writers] == [0, 0, 0]
     import_paths([data], lake)
     found = content(lake)
     assert found is not None

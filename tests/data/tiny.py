@@ -42,11 +42,9 @@ def klines(
 ) -> Path:
     """Bars of 5 minutes; ``unit`` is units per millisecond (1000: microseconds, 1: milliseconds)."""
     step = 300_000 * unit
-    rows = [
-        f"{T0_MS * unit + step * i},117000.0,117100.0,116900.0,117050.0,5.0,{T0_MS * unit + step * (i + 1) - 1},"
-        "585000.0,10,2.0,234000.0,0"
-        for i in range(count)
-    ]
+    opens = [T0_MS * unit + step * i for i in range(count)]
+    prices = "117000.0,117100.0,116900.0,117050.0,5.0"
+    rows = [f"{time},{prices},{time + step - 1},585000.0,10,2.0,234000.0,0" for time in opens]
     return put(folder / place / f"{symbol}-5m-2025-10.csv", "\n".join(rows) + "\n")
 
 
@@ -201,7 +199,8 @@ def adl(folder: Path) -> Path:
     folder = folder / "adl"
     put(folder / "cascade_timing_results.json", '{"event_start": "2025-10-10T21:15:03.127372+00:00"}')
     put(folder / "realtime_analysis_summary.json", '{"analysis_end": "2025-10-10T17:27:00"}')
-    text = "ticker,net_volume,net_notional_usd,total_pnl,num_adl_events,avg_price\nBTC,10.0,1100000.0,5.0,3,110000.0\n"
+    header = "ticker,net_volume,net_notional_usd,total_pnl,num_adl_events,avg_price"
+    text = f"{header}\nBTC,10.0,1100000.0,5.0,3,110000.0\n"
     return put(folder / "adl_net_volume_full_12min.csv", text)
 
 

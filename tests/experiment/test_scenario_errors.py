@@ -189,7 +189,8 @@ def test_the_message_says_line_key_expected_and_found(
 def test_a_published_figure_without_source_is_found_by_its_number() -> None:
     entry = (
         '[[published]]\nid = "{id}"\ntext = "t"\nquantity = ""\nmarket = ""\nvalue = 1\nunit = "USD"\n'
-        'by_whose_count = "x"\nvenue_set = "x"\ncomparable = false\nused_to_fit = false\nsource = "{source}"\n'
+        'by_whose_count = "x"\nvenue_set = "x"\ncomparable = false\nused_to_fit = false\n'
+        'source = "{source}"\n'
     )
     text = GOOD + entry.format(id="a", source="made-up") + entry.format(id="b", source="nowhere")
     error = refused(text)

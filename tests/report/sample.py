@@ -6,6 +6,7 @@ No figure in here is a result: prices, shares and flows are drawn so that the pa
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,12 @@ def quantiles(values: np.ndarray) -> dict[str, float]:
 
 
 def sample(case: Case = FULL, **changes: Any) -> Answer:
-    """A made-up answer; ``changes`` are fields of `Case`."""
-    case = replace(case, **changes)
+    """A made-up answer; ``changes`` are fields of `Case`. Made once: not to be changed by a test."""
+    return _made(replace(case, **changes))
+
+
+@cache
+def _made(case: Case) -> Answer:
     minutes, draws = _paths(case)
     tables = {
         "minutes": minutes,

@@ -92,8 +92,10 @@ def _open(browser: Browser, path: Path, width: int) -> tuple[Page, list[str]]:
     return page, [url for url in asked if not url.startswith("data:")]
 
 
-@pytest.mark.parametrize("name", _CASES)
-@pytest.mark.parametrize("width", [1440, 820, 400, 360])
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [*((name, width) for name in _CASES for width in (1440, 400)), ("full", 820), ("full", 360)],
+)
 def test_the_page_fits_and_asks_nobody(
     browser: Browser, notes: dict[str, Path], name: str, width: int
 ) -> None:

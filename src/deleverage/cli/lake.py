@@ -16,7 +16,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def import_files(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of them.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Files, or folders of them.")],
     lake: LakeFolder,
     json: Json = False,
 ) -> None:

@@ -304,6 +304,7 @@ def build_params(
     params.fee_den = fee.denominator
     params.exit_steps = max(1, round(rules.exit_hours * 3600))
     params.max_rounds = max_rounds
+    params.recount_every = 60
     params.adl = 1
     params.news_withdrawal = 1
     params.cascade_withdrawal = 1

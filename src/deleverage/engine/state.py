@@ -98,6 +98,7 @@ class Params(np.record):
     fee_den: int
     exit_steps: int
     max_rounds: int
+    recount_every: int  # steps between full recounts; the deltas are asserted at every step
     # switches
     liquidations: int  # LIQUIDATE | SELL_EVENLY | NEVER_CLOSE
     adl: int

@@ -11,7 +11,7 @@
      9  auto-deleveraging
         4–9 again within the second, with the new contract price in the mark, until nobody is liquidatable
     10  funding at the venue's hours, settlement of a negative fund every minute
-    11  the ledger's deltas must be zero; recounted in full every minute
+    11  the ledger's deltas must be zero; recounted in full every minute (``params.recount_every``)
     12  record, learn volatility
 
 Two-phase throughout: decisions are taken on what was, then applied, so the order of accounts cannot matter.
@@ -136,6 +136,18 @@ def touch_range(s: Setting, minute: int) -> None:
 
 
 @kernel
+def same_accounts(s: Setting, hits: Int64s, count: int, other: Int64s, expected: int) -> bool:
+    """True when the fast search and the sweep found the same accounts; ``hits`` is in order of uid."""
+    if count != expected:
+        return False
+    uids = np.sort(s.uid[other[:count]])
+    for i in range(count):
+        if uids[i] != s.uid[hits[i]]:
+            return False
+    return True
+
+
+@kernel
 def cascade(
     s: Setting, finder: Finder, fair: Int64s, hits: Int64s, other: Int64s, t: int, step: int, minute: int
 ) -> int:
@@ -143,21 +155,12 @@ def cascade(
     live = s.live
     set_marks(s, t)
     for _ in range(s.params.max_rounds):
-        if s.params.check:
-            expected = sweep(s, other)
-            count = find_liquidatable(s, finder, hits)
+        expected = sweep(s, other) if s.params.check else -1
+        count = find_liquidatable(s, finder, hits)
+        if expected >= 0:
             s.tally.sweeps += 1
-            if expected != count:
+            if not same_accounts(s, hits, count, other, expected):
                 return SWEEP_MISMATCH
-            if count > 1:
-                uids = np.sort(s.uid[other[:count]])
-                for i in range(count):
-                    if uids[i] != s.uid[hits[i]]:
-                        return SWEEP_MISMATCH
-            elif count == 1 and other[0] != hits[0]:
-                return SWEEP_MISMATCH
-        else:
-            count = find_liquidatable(s, finder, hits)
         if count == 0:
             return OK
         s.tally.rounds += 1
@@ -225,7 +228,7 @@ def one_step(
         socialise(s, finder)
     if not moved_nothing(s):
         return NOT_CONSERVED
-    if (settlement or s.params.check) and not recount(s, deposits):
+    if (step % s.params.recount_every == 0 or step == s.params.steps or s.params.check) and not recount(s, deposits):
         return NOT_CONSERVED
     for k in range(s.markets.count):
         if live.mid[k] <= 0 or live.index[k] <= 0 or live.mid[k] > 50 * s.tally.start_mid[k]:
@@ -234,7 +237,8 @@ def one_step(
     record_minute(s, minute)
     if settlement:
         for k in range(s.markets.count):
-            s.bars[minute, k].open_interest = open_interest(s, k)
+            closed = s.tally.forced[0, k] + s.tally.deleveraged[0, k] + s.tally.voluntary[0, k]
+            s.bars[minute, k].open_interest = s.tally.interest_before[k] + s.tally.opened[0, k] - closed
             s.bars[minute, k].fund_uusd = equity(s, fund_of(s, k))
     if path.shape[0] > 0:
         for k in range(s.markets.count):

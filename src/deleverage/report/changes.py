@@ -109,7 +109,8 @@ def _sentences(summary: dict[str, Any]) -> Iterator[str]:
         "itself, or on positions (who held what, at which leverage), narrows the band; more price data "
         "does not."
     )
-    yield (
-        f"More seeds narrow only the Monte Carlo error, now {words.error_text(share)} points; they do "
-        "not narrow the band over the priors."
-    )
+    if words.observed_mean(share) is not None:
+        yield (
+            f"More seeds narrow only the Monte Carlo error, now {words.error_text(share)} points; they do "
+            "not narrow the band over the priors."
+        )

@@ -175,7 +175,7 @@ def _header(summary: dict[str, Any]) -> Html:
         "div",
         page.join(
             [
-                page.safe(mean),
+                page.safe(mean if interval is not None else "not computed"),
                 page.element("span", f"[{band} over the priors" if band else "", of="iv"),
                 page.element("span", f"{words.error_text(share)} Monte Carlo", of="iv")
                 if interval is not None

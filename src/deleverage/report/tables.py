@@ -195,7 +195,7 @@ def shares(summary: dict[str, Any]) -> Html:
             row.append(style.MISSING if part is None else _share_cell(part))
         rows.append(row)
     caption = f"Share of the mean fall, ± half the 90{THIN}% Monte Carlo interval; first in to last in below"
-    return page.table(caption, ["", *markets], rows)
+    return page.table(caption, ["", *markets], rows) if rows else Html("")
 
 
 def _share_cell(part: words.Part) -> Html:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,47 +10,50 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from pydantic import Field, ValidationError, model_validator
 
-from deleverage.errors import InputError, MissingDataError, ScenarioError
+from deleverage.errors import InputError, MissingDataError
 from deleverage.experiment.scenario import sections
-from deleverage.experiment.scenario.figure import Figure, LakeQuery, Moment, Needs, Strict, wrong
+from deleverage.experiment.scenario.figure import Figure, LakeQuery, Moment, Strict, wrong
 from deleverage.experiment.scenario.files import ALIASES, embedded_names, embedded_text, find_text
-from deleverage.experiment.scenario.problems import (
-    Problem,
-    as_error,
-    did_you_mean,
-    model_at,
-    needs_at,
-    scenario_error,
-    shown,
-)
+from deleverage.experiment.scenario.problems import did_you_mean, scenario_error
+from deleverage.experiment.scenario.settings import apply_settings
 from deleverage.experiment.scenario.text import parse, write
 
 if TYPE_CHECKING:
     import polars as pl
 
-USER_SOURCE = "user"
-"""Key in ``sources`` of every figure set by the user."""
-
-_PRIOR_KEYS = ("value", "low", "high")
+__all__ = ["LakeLike", "ObservationLike", "Scenario"]
 
 
 class ObservationLike(Protocol):
     """What the lake answers with: a value in the unit of its column, and where it comes from."""
 
     @property
-    def value(self) -> float: ...
+    def value(self) -> float:
+        """In the unit of the column."""
+        ...
+
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """The imported file."""
+        ...
+
     @property
-    def sha256(self) -> str: ...
+    def sha256(self) -> str:
+        """Its checksum."""
+        ...
+
     @property
-    def time_ns(self) -> int: ...
+    def time_ns(self) -> int:
+        """Event time [ns UTC]."""
+        ...
 
 
 class LakeLike(Protocol):
     """A lake that can observe one figure."""
 
-    def figure(self, query: Any, /) -> Any: ...
+    def figure(self, query: Any, /) -> Any:
+        """The observation that ``query`` asks for."""
+        ...
 
 
 class Scenario(Strict):
@@ -283,8 +285,7 @@ class Scenario(Strict):
         if not settings:
             return self
         tables = self._tables()
-        for key, value in settings.items():
-            _set(tables, key, _setting_value(value))
+        apply_settings(tables, settings, type(self))
         return type(self)._validated(tables, None, "--set")
 
     def with_lake(self, lake: LakeLike) -> Scenario:
@@ -416,87 +417,3 @@ def _without_figures(tables: Mapping[str, Any]) -> dict[str, Any]:
 def _moment(time_ns: int) -> datetime:
     seconds, rest = divmod(time_ns, 1_000_000_000)
     return datetime.fromtimestamp(seconds, tz=UTC).replace(microsecond=rest // 1000)
-
-
-# --- settings -----------------------------------------------------------------------------------
-
-
-def _setting_value(value: object) -> object:
-    """Numbers, booleans, times and lists in TOML form; everything else stays a text."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return value
-
-
-def _set(tables: dict[str, Any], key: str, value: object) -> None:
-    parts = tuple(key.split("."))
-    path, last = (parts, "value") if needs_at(Scenario, parts) else (parts[:-1], parts[-1])
-    needs = needs_at(Scenario, path)
-    section = _section_of(tables, path)
-    if needs and section is not None and last in _PRIOR_KEYS:
-        _set_figure(tables, section, path, last, value, needs)
-    elif not _set_plain(tables, parts, value):
-        hint = did_you_mean(key, _settable(tables))
-        raise as_error([Problem(None, key, "the key of a figure or a setting", "no such key", hint)], "--set")
-
-
-def _section_of(tables: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any] | None:
-    section: Any = tables
-    for part in path[:-1]:
-        section = section.get(part) if isinstance(section, dict) else None
-    return section if isinstance(section, dict) else None
-
-
-def _set_figure(
-    tables: dict[str, Any],
-    section: dict[str, Any],
-    path: tuple[str, ...],
-    key: str,
-    value: object,
-    needs: Needs,
-) -> None:
-    name = ".".join(path)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        hint = "Write a plain number in that unit; a share of 2 % is 0.02."
-        raise as_error([Problem(None, name, needs.expected, shown(value), hint)], "--set")
-    figure = dict(section.get(path[-1], {"unit": needs.unit}))
-    if key != "value" and "prior" not in figure:
-        found, hint = f"the number {figure.get('value')!r}", f"Set the figure itself: {name}=..."
-        raise as_error([Problem(None, f"{name}.{key}", "a figure with a prior", found, hint)], "--set")
-    stale = {"lake", "at", "sha256"} | ({"prior", "low", "high"} if key == "value" else set())
-    kept = {inner: item for inner, item in figure.items() if inner not in stale}
-    section[path[-1]] = {**kept, key: value, "mark": "set by user", "source": USER_SOURCE}
-    tables["sources"][USER_SOURCE] = "set by the user for this run"
-
-
-def _set_plain(tables: dict[str, Any], parts: tuple[str, ...], value: object) -> bool:
-    section = _section_of(tables, parts)
-    if (
-        section is None
-        or parts[0] in ("sources", "published")
-        or isinstance(section.get(parts[-1]), dict | None)
-    ):
-        return False
-    section[parts[-1]] = value
-    return True
-
-
-def _settable(tables: Mapping[str, Any]) -> list[str]:
-    """Every key of a figure, present or optional, and of a setting."""
-    keys = [f"{section}.{key}" for section in ("run", "venue_rules") for key in tables[section]]
-    for name in Scenario.model_fields:
-        inner = [(name, part) for part in tables[name]] if name in ("market", "insurance") else [(name,)]
-        for path in inner:
-            model = model_at(Scenario, path)
-            keys += (
-                [".".join((*path, key)) for key in model.model_fields if needs_at(Scenario, (*path, key))]
-                if model
-                else []
-            )
-    return [*keys, "start", "end"]
-
-
-__all__ = ["Scenario", "ScenarioError"]

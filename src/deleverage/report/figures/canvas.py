@@ -128,7 +128,7 @@ def view_box(svg: str) -> tuple[float, float]:
 
 @contextmanager
 def sheet(size: Size, height: float, key: str) -> Iterator[Sheet]:
-    """A blank sheet of ``size.width`` × ``height`` px; afterwards `Sheet.svg` holds the text.
+    """A blank sheet of ``size.width`` × ``height`` px; `Sheet.svg` is its text.
 
     The context holds every setting that could differ between machines: typeface, ids, dates.
     """
@@ -160,19 +160,31 @@ def sheet(size: Size, height: float, key: str) -> Iterator[Sheet]:
             mpl.rcParams[name] = value  # type: ignore[index]
         figure = Figure(figsize=(size.width / 72, height / 72), dpi=72)
         figure.patch.set_alpha(0.0)
-        page = Sheet(figure, size, height)
+        page = Sheet(figure, size, height, key)
         yield page
-        page.svg = _to_svg(figure, key, size)
+        page.render()
 
 
 class Sheet:
     """A figure on which panels are placed by pixels from the top left corner."""
 
-    def __init__(self, figure: Figure, size: Size, height: float) -> None:
+    def __init__(self, figure: Figure, size: Size, height: float, key: str) -> None:
         self.figure = figure
         self.size = size
         self.height = height
-        self.svg = ""
+        self._key = key
+        self._svg: str | None = None
+
+    @property
+    def svg(self) -> str:
+        """The sheet as SVG text; asking for it inside `sheet` ends the drawing."""
+        return self.render()
+
+    def render(self) -> str:
+        """Turn the drawing into text, once."""
+        if self._svg is None:
+            self._svg = _to_svg(self.figure, self._key, self.size)
+        return self._svg
 
     def panel(self, left: float, top: float, width: float, height: float, *, grid: bool = True) -> Axes:
         """Axes of the house: a base line, faint horizontal rules, no box."""
@@ -272,6 +284,11 @@ class Sheet:
                 line(color=style.INK, linewidth=1.4, linestyle=(0, (4, 2)))
             case _:
                 line(color=style.INK, linewidth=1.6)
+
+
+def columns_for(panels: int, size: Size) -> int:
+    """How many small panels stand side by side: one on a phone, else at most three; four as two by two."""
+    return 1 if size.narrow else 2 if panels == 4 else max(1, min(3, panels))
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,7 @@ from deleverage.report.figures.canvas import (
     WIDE,
     Drawing,
     Size,
+    columns_for,
     sheet,
     tick_step,
     time_axis,
@@ -77,7 +78,7 @@ def _interest_title(series: Series) -> str:
 
 def _columns(series: Series, size: Size) -> tuple[int, float, float]:
     """Columns, their width and the gap between them."""
-    columns = 1 if size.narrow else min(3, len(series.markets))
+    columns = columns_for(len(series.markets), size)
     gap = 18.0
     return columns, (size.width - gap * (columns - 1)) / columns, gap
 

@@ -14,6 +14,7 @@ from deleverage.report.figures.canvas import (
     Drawing,
     Sheet,
     Size,
+    columns_for,
     sheet,
     tick_step,
     time_axis,
@@ -112,7 +113,7 @@ def _one(series: Series, market: str, candles: pl.DataFrame, size: Size) -> str:
 
 
 def _many(series: Series, frames: dict[str, pl.DataFrame], size: Size) -> str:
-    columns = 1 if size.narrow else min(3, len(frames))
+    columns = columns_for(len(frames), size)
     rows = -(-len(frames) // columns)
     each = size.pick(210, 185)
     with sheet(size, rows * each + size.pick(24, 62), "price-others") as page:

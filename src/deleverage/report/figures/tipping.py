@@ -14,6 +14,7 @@ from deleverage.report.figures.canvas import (
     Drawing,
     Floats,
     Size,
+    columns_for,
     even,
     sheet,
     text_width,
@@ -182,7 +183,7 @@ def _depth_title(series: Series) -> str:
 
 def _depths(series: Series, size: Size) -> str:
     table = series.answer.tables["tipping"]
-    columns = 1 if size.narrow else min(3, len(series.markets))
+    columns = columns_for(len(series.markets), size)
     gap = 18.0
     width = (size.width - gap * (columns - 1)) / columns
     rows = -(-len(series.markets) // columns)
