@@ -131,8 +131,8 @@ def fund_orders(s: Setting, k: int, orders: Orders) -> None:
     """The fund unwinds a share of its inventory per step, at least one lot."""
     row = fund_of(s, k)
     size = s.size[row, k]
-    if size != 0 and s.params.fund_unwind > 0.0:
-        lots = max(np.int64(1), np.int64(np.floor(float(abs(size)) * s.params.fund_unwind)))
+    if size != 0 and s.markets.fund_unwind[k] > 0.0:
+        lots = max(np.int64(1), np.int64(np.floor(float(abs(size)) * s.markets.fund_unwind[k])))
         add(orders, row, -lots if size > 0 else lots)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from deleverage.engine.fills import fill_batch
 from deleverage.engine.finder import only_market
-from deleverage.engine.ledger import FORCED, TRANSFER, equity, gross_notional, pay, trade
+from deleverage.engine.ledger import FORCED, TRANSFER, equity, fund_of, gross_notional, pay, trade
 from deleverage.engine.state import LIQUIDATE, LONG, MAKER, SELL_EVENLY, SHORT, Finder, Setting
 from deleverage.engine.waterfall import absorb_rest
 from deleverage.jit import kernel
@@ -90,7 +90,8 @@ def close_out(s: Setting, rows: Int64s, filled_uusd: Int64s) -> None:
     for i in range(rows.shape[0]):
         row = rows[i]
         s.closed[row] = True
-        fund = s.parties.funds[filled_uusd[i, 1]]  # of the first market that the account was in
+        first = filled_uusd[i, 1]  # the first market that the account was in
+        fund = fund_of(s, first)
         left = s.wallet[row]
         if left > 0:
             fee = min(left, mul_rate_up(filled_uusd[i, 0], s.params.fee_num, s.params.fee_den))
@@ -100,7 +101,7 @@ def close_out(s: Setting, rows: Int64s, filled_uusd: Int64s) -> None:
         elif left < 0:
             pay(s, row, -left)
             pay(s, fund, left)
-            s.tally.deficit_uusd -= left
+            s.tally.deficit_uusd[first] -= left
             s.tally.bankrupt_wallets += 1
 
 
@@ -125,7 +126,7 @@ def liquidate(s: Setting, finder: Finder, fair: Int64s, rows: Int64s, step: int,
         for k in range(markets - 1, -1, -1):
             if s.size[row, k] != 0:
                 limit[i, k] = order_limit(s, row, k, worth, gross, only)
-                filled_uusd[i, 1] = s.markets.fund_of[k]
+                filled_uusd[i, 1] = k
     # Two-phase: every limit was set before the first fill, so the order of accounts cannot matter.
     for k in range(markets):
         for side in range(2):

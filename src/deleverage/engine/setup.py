@@ -127,10 +127,12 @@ class PartiesSpec:
 
 @dataclass(frozen=True)
 class FundSpec:
-    """An insurance fund."""
+    """An insurance fund: balance [USD], and how it carries what it takes over."""
 
     name: str
     usd: float
+    inventory_multiple: float = 1.0
+    unwind_half_life_s: float = 600.0
 
 
 @dataclass(frozen=True)
@@ -142,8 +144,6 @@ class RulesSpec:
     interest: float = 1e-4
     funding_clamp: float = 5e-4
     liquidation_fee: float = 0.0125
-    inventory_multiple: int = 3
-    fund_unwind_half_life_s: float = 1800.0
     exit_hours: float = 6.0
     socialise: bool = True
     trigger_last: bool = False
@@ -252,6 +252,9 @@ def build_markets(
         markets.arbitrage_cap_lots[k] = int(parties.arbitrage_capacity_usd_per_s / usd_per_lot)
         shorts = parties.arbitrage_short_share * spec.open_interest_coins / lot
         markets.arbitrage_limit_lots[k] = int(1.5 * shorts / max(parties.arbitrageurs, 1))
+        fund = funds[markets.fund_of[k]]
+        markets.inventory_ppm[k] = round(fund.inventory_multiple * PPM)
+        markets.fund_unwind[k] = per_step(fund.unwind_half_life_s)
         markets.maker_limit_lots[k] = int(parties.maker_limit_usd / usd_per_lot)
         markets.dip_lots[k] = parties.dip_rate_usd_per_s / usd_per_lot * 100.0
     return markets
@@ -298,8 +301,6 @@ def build_params(
     params.hedge_latency = parties.hedge_latency_s
     params.dip_threshold = parties.dip_threshold
     params.dip_leverage = parties.dip_leverage
-    params.fund_unwind = per_step(rules.fund_unwind_half_life_s)
-    params.inventory_multiple = rules.inventory_multiple
     params.fee_num = fee.numerator
     params.fee_den = fee.denominator
     params.exit_steps = max(1, round(rules.exit_hours * 3600))

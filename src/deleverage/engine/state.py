@@ -62,6 +62,8 @@ class Markets(np.record):
     arbitrage_cap_lots: Ints  # taken per step by all arbitrageurs
     arbitrage_limit_lots: Ints  # largest short of one arbitrageur
     maker_limit_lots: Ints  # inventory limit of one maker
+    inventory_ppm: Ints  # largest inventory of the fund behind it, as a multiple of its equity
+    fund_unwind: Reals  # share of that inventory sold per step
     dip_lots: (
         Reals  # lots per step and per unit of displacement beyond the threshold, all dip buyers together
     )
@@ -92,8 +94,6 @@ class Params(np.record):
     hedge_latency: int
     dip_threshold: float
     dip_leverage: int
-    fund_unwind: float
-    inventory_multiple: int
     fee_num: int
     fee_den: int
     exit_steps: int
@@ -193,7 +193,7 @@ class Tally(np.record):
     fund_after: Annotated[Int64s, (FUNDS_MAX,)]
     first_liquidation_step: int  # −1: none
     first_adl_step: int
-    deficit_uusd: int  # losses beyond bankruptcy prices
+    deficit_uusd: Ints  # losses beyond bankruptcy prices
     socialised_uusd: int
     fees_uusd: int
     checks: int

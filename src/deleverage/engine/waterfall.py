@@ -16,7 +16,7 @@ from deleverage.engine.finder import build, watch
 from deleverage.engine.ledger import DELEVERAGED, FORCED, ORDINARY, equity, fund_of, margin_owed, pay, trade
 from deleverage.engine.state import FUND, HOLDER, Finder, Setting
 from deleverage.jit import kernel
-from deleverage.units import Floats, Int64s, mul_div
+from deleverage.units import PPM, Floats, Int64s, mul_div, mul_rate
 
 
 @kernel
@@ -137,7 +137,7 @@ def acceptable(s: Setting, k: int, side: int, lots: int, price: int) -> int:
     size = s.size[fund, k] if side == 0 else -s.size[fund, k]
     room = lots
     if unit > 0:
-        room = min(room, (worth * s.params.inventory_multiple) // unit - size)
+        room = min(room, mul_rate(worth, s.markets.inventory_ppm[k], PPM) // unit - size)
     gap = price - live.mark[k] if side == 0 else live.mark[k] - price
     if gap > 0:
         room = min(room, worth // (gap * s.markets.tick_lot_uusd[k]))
@@ -158,7 +158,7 @@ def take_over(s: Setting, k: int, row: int, lots: int, price: int, minute: int) 
     s.bars[minute, k].takeover += lots
     beyond = sign * (price - live.mark[k])
     if beyond > 0:
-        s.tally.deficit_uusd += beyond * v * lots
+        s.tally.deficit_uusd[k] += beyond * v * lots
 
 
 @kernel

@@ -1,0 +1,247 @@
+"""What the market consists of: accounts, contracts with their books, rules, and what is added up on the way.
+
+Counted in integers: prices in ticks, sizes in lots (long > 0), money in uusd = 10⁻⁶ USD. Python's integers have no
+bounds and its ``//`` rounds down, so products and rates are written as they are meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from fractions import Fraction
+from typing import Any, TypeVar
+
+from deleverage.engine.setup import MarketWorld
+from deleverage.venues.rules import TierTable
+
+HOLDER, MAKER, ARBITRAGEUR, PROFIT_TAKER, DIP_BUYER, NEWCOMER, FUND, EXIT_LONG, EXIT_SHORT = range(9)
+LIQUIDATE, SELL_EVENLY, NEVER_CLOSE = range(3)
+LONG, SHORT = 0, 1
+UUSD_PER_USD = 1_000_000
+
+
+def up(numerator: int, denominator: int) -> int:
+    """The quotient rounded up."""
+    return -(-numerator // denominator)
+
+
+@dataclass
+class Account:
+    """Somebody who can hold contracts. ``size[k]`` and the signed ``cost[k]`` of it are per market."""
+
+    uid: int
+    role: int
+    wallet: int
+    size: list[int]
+    cost: list[int]
+    fill_share_ppm: int  # of what the book takes, if it is a named counterparty
+    stop_ticks: int  # 0: none
+    closed: bool = False  # liquidated, or left alone for good
+    in_round: bool = False
+
+    @property
+    def has_position(self) -> bool:
+        """True when it holds contracts of any market."""
+        return any(self.size)
+
+
+@dataclass
+class Arbitrageur:
+    """What an arbitrageur owns outside the perpetuals."""
+
+    account: Account
+    spot_lots: list[int]
+    spot_cash: int = 0
+    seen_gaps: list[list[int]] = field(default_factory=list)  # unhedged lots of the last steps, by market
+
+
+class Margin:
+    """Maintenance margin of one contract: each tier's rate applies to its own slice of the notional."""
+
+    def __init__(self, table: TierTable) -> None:
+        self.tiers: list[tuple[int, int, int, int]] = []  # cap, rate as a pair, amount to take off
+        deduction = Fraction(0)
+        floor, rate_below = 0, table.tiers[0].rate
+        for tier in table.tiers:
+            deduction += floor * (tier.rate - rate_below) * UUSD_PER_USD
+            pair = (tier.rate.numerator, tier.rate.denominator)
+            self.tiers.append((tier.cap_usd * UUSD_PER_USD, *pair, round(deduction)))
+            floor, rate_below = tier.cap_usd, tier.rate
+
+    def tier(self, notional: int) -> int:
+        """Number of the tier of a notional [uusd]."""
+        for number, (cap, _, _, _) in enumerate(self.tiers):
+            if notional <= cap:
+                return number
+        return len(self.tiers) - 1
+
+    def of(self, notional: int) -> int:
+        """Margin owed on a notional [uusd], rounded up."""
+        _, numerator, denominator, deduction = self.tiers[self.tier(notional)]
+        return up(notional * numerator, denominator) - deduction if notional else 0
+
+
+@dataclass
+class Market:
+    """One perpetual, its book and its spot market. See `deleverage.engine.state.Markets` for the parameters."""
+
+    # what stays
+    tick_lot_uusd: int
+    fund_of: int
+    start_fair_ticks: int
+    basis: float
+    bid_density: float
+    ask_density: float
+    latent_slope: float
+    half_spread: float
+    spot_bid_density: float
+    spot_ask_density: float
+    sigma: float
+    arbitrage_cap_lots: int
+    arbitrage_limit_lots: int
+    maker_limit_lots: int
+    inventory_ppm: int
+    fund_unwind: float
+    dip_lots: float
+    funding_ppb: int  # last settled rate; changes at funding
+    # what changes
+    number: int = field(default=0, init=False)
+    margin: Margin = field(init=False)
+    u: float = field(default=0.0, init=False)
+    spot_u: float = field(default=0.0, init=False)
+    bid_share: float = field(default=1.0, init=False)
+    ask_share: float = field(default=1.0, init=False)
+    revealed: float = field(default=0.0, init=False)
+    price_variance: float = field(init=False)
+    news_variance: float = field(init=False)
+    last_mid: float = field(init=False)
+    last_fair: int = field(init=False)
+    index: int = field(default=0, init=False)
+    mid: int = field(default=0, init=False)
+    mark: int = field(default=0, init=False)
+    basis_window: list[int] = field(init=False)  # mid − index, once a second
+    premium_sum: int = field(default=0, init=False)
+    seen_u: list[float] = field(init=False)
+    pool_lots: int = field(default=0, init=False)  # the other side of spot
+    exit_assigned: list[int] = field(default_factory=lambda: [0, 0], init=False)
+    exit_carry: list[int] = field(default_factory=lambda: [0, 0], init=False)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What all markets share. See `deleverage.engine.state.Params` for the meanings."""
+
+    steps: int
+    start_s: int
+    funding_interval_s: int
+    interest_ppb: int
+    clamp_ppb: int
+    mark_window: int
+    resilience: float
+    spot_resilience: float
+    latent_reveal: float
+    latent_reference: float
+    volatility_weight: float
+    elasticity: float
+    inventory_elasticity: float
+    depth_floor: float
+    down: float
+    up: float
+    maker_depth_share: float
+    arbitrage_threshold: float
+    arbitrage_latency: int
+    hedge_latency: int
+    dip_threshold: float
+    dip_leverage: int
+    fee_num: int
+    fee_den: int
+    exit_steps: int
+    max_rounds: int
+    liquidations: int
+    adl: int
+    news_withdrawal: int
+    cascade_withdrawal: int
+    stops: int
+    socialise: int
+    trigger_last: int
+    no_limit: int
+    double_impact: int
+
+
+@dataclass
+class Minute:
+    """What is recorded of one market and minute."""
+
+    open: int = 0
+    high: int = 0
+    low: int = 0
+    close: int = 0
+    mark: int = 0
+    index: int = 0
+    liquidated: list[int] = field(default_factory=lambda: [0, 0])
+    liquidated_uusd: list[int] = field(default_factory=lambda: [0, 0])
+    book: int = 0
+    takeover: int = 0
+    adl: int = 0
+    stops: int = 0
+    open_interest: int = 0
+    fund_uusd: int = 0
+    bid_share: float = 0.0
+    ask_share: float = 0.0
+    spread: float = 0.0
+
+
+class Sums:
+    """What a run is judged by. Lists are by market, pairs of lists by side of the position that closes."""
+
+    def __init__(self, markets: int) -> None:
+        def per_market() -> list[int]:
+            return [0] * markets
+
+        def per_side() -> list[list[int]]:
+            return [per_market(), per_market()]
+
+        self.start_mid, self.trough, self.trough_step, self.interest_before = (per_market() for _ in range(4))
+        self.forced, self.forced_uusd, self.opened, self.voluntary, self.deleveraged = (
+            per_side() for _ in range(5)
+        )
+        self.book, self.takeover, self.adl = per_market(), per_market(), per_market()
+        self.book_uusd, self.takeover_uusd, self.adl_uusd = per_market(), per_market(), per_market()
+        self.stops, self.accounts_forced, self.spot_sold = per_market(), per_market(), per_market()
+        self.first_liquidation_step = self.first_adl_step = -1
+        self.deficit_uusd = self.socialised_uusd = self.fees_uusd = 0
+        self.rounds = self.makers_liquidated = self.bankrupt_wallets = self.funding_payments = 0
+        self.fired_liquidations = self.fired_adl = self.fired_news = self.fired_cascade = self.fired_stops = 0
+
+
+T = TypeVar("T")
+
+
+def plain(kind: type[T], record: Any, at: int | None = None) -> T:
+    """A dataclass whose fields are read from a record of the same names, as Python numbers."""
+    names = [f.name for f in fields(kind) if f.init]  # type: ignore[arg-type]
+    values = {name: record[name] if at is None else record[name][at] for name in names}
+    return kind(**{name: value.item() for name, value in values.items()})
+
+
+def read_markets(world: MarketWorld, tables: Sequence[TierTable], rules: Rules) -> list[Market]:
+    """The markets of a world, at rest."""
+    markets = []
+    for k, table in enumerate(tables):
+        market = plain(Market, world.markets, k)
+        market.number = k
+        market.margin = Margin(table)
+        market.price_variance = market.news_variance = market.sigma * market.sigma
+        market.seen_u = [0.0] * rules.arbitrage_latency
+        market.pool_lots = -int(world.spot_lots[:, k].sum())
+        markets.append(market)
+    return markets
+
+
+def read_accounts(world: MarketWorld) -> list[Account]:
+    """The accounts of a world, in order of uid."""
+    columns = zip(
+        world.uid.tolist(), world.role.tolist(), world.wallet.tolist(), world.size.tolist(), world.cost.tolist(),
+        world.weight_ppm.tolist(), world.stop_ticks.tolist(), strict=True,
+    )  # fmt: skip
+    return sorted((Account(*column) for column in columns), key=lambda account: account.uid)

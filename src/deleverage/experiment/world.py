@@ -1,0 +1,231 @@
+"""From a scenario without priors to a market that the engine can run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deleverage.engine.news import NewsSpec, fair_path
+from deleverage.engine.setup import (
+    BookSpec,
+    FundSpec,
+    MarketSpec,
+    MarketWorld,
+    PartiesSpec,
+    RulesSpec,
+    build_world,
+)
+from deleverage.engine.simulate import Prepared
+from deleverage.engine.state import copied
+from deleverage.errors import RulesError
+from deleverage.positions.population import PopulationPrior
+from deleverage.units import Int64s
+from deleverage.venues import binance
+from deleverage.venues.rules import VenueRules
+
+if TYPE_CHECKING:
+    from deleverage.experiment.scenario import Scenario
+
+POPULATION_STREAM, NEWS_STREAM = 1, 2
+"""Every subject draws from a stream of its own, so that a change of one leaves the other's draws as they were."""
+
+_VENUES = {"binance": binance.rules_at}
+
+
+def venue_rules(scenario: Scenario) -> VenueRules:
+    """Rule set of the scenario's venue on its date.
+
+    Raises
+    ------
+    RulesError
+        the venue is not known, or no rule set is so old.
+    """
+    if scenario.venue not in _VENUES:
+        raise RulesError(f"expected a venue among {sorted(_VENUES)}, found '{scenario.venue}'", venue=scenario.venue)
+    return _VENUES[scenario.venue](scenario.rules_date)
+
+
+def stream(seed: int, draw: int, subject: int) -> np.random.Generator:
+    """Random numbers of one subject in one draw."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, draw, subject])))
+
+
+def market_specs(scenario: Scenario) -> list[MarketSpec]:
+    """Markets of the scenario in its order, with the tiers of the venue."""
+    rules = venue_rules(scenario)
+    specs = []
+    for name in scenario.markets:
+        m = scenario.market[name]
+        specs.append(
+            MarketSpec(
+                name=name,
+                tick_usd=Fraction(str(m.tick_usd.number)),
+                lot_coins=Fraction(str(m.lot_coins.number)),
+                start_price=m.start_price.number,
+                start_index=m.start_index.number,
+                open_interest_coins=m.open_interest_coins.number,
+                depth_bid_coins=m.depth_bid_coins.number,
+                depth_ask_coins=m.depth_ask_coins.number,
+                depth_range=m.depth_range.number,
+                half_spread_bps=m.half_spread_bps.number,
+                spot_bid_coins=m.spot_bid_coins.number,
+                spot_ask_coins=m.spot_ask_coins.number,
+                spot_range=m.spot_range.number,
+                volatility_annual=m.volatility_annual.number,
+                volume_24h_coins=m.volume_24h_coins.number,
+                news_beta=m.news_beta.number,
+                last_funding_rate=m.last_funding_rate.number,
+                fund=m.fund,
+                tiers=rules.tier_table(m.symbol),
+            )
+        )
+    return specs
+
+
+def book_spec(scenario: Scenario) -> BookSpec:
+    """How books take and give back quantity."""
+    b, w = scenario.book, scenario.withdrawal
+    return BookSpec(
+        hidden_depth=b.hidden_depth.number,
+        latent_y=b.latent_y.number,
+        latent_reveal_s=b.latent_reveal_s.number,
+        resilience_half_life_s=b.resilience_half_life_s.number,
+        spot_breadth=b.spot_breadth.number,
+        spot_resilience_half_life_s=b.spot_resilience_half_life_s.number,
+        volatility_elasticity=w.volatility_elasticity.number,
+        inventory_elasticity=w.inventory_elasticity.number,
+        down_s=w.down_s.number,
+        up_s=w.up_s.number,
+        volatility_half_life_s=w.volatility_half_life_s.number,
+        floor=w.floor.number,
+    )
+
+
+def parties_spec(scenario: Scenario) -> PartiesSpec:
+    """The named accounts."""
+    makers, arbs, takers = scenario.makers, scenario.arbitrage, scenario.profit_takers
+    dips = scenario.dip_buyers
+    return PartiesSpec(
+        makers=makers.count.whole,
+        maker_depth_share=makers.depth_share.number,
+        maker_capital_usd=makers.capital_usd.number,
+        maker_fill_share=makers.fill_share.number,
+        maker_limit_usd=makers.inventory_limit_usd.number,
+        arbitrageurs=arbs.count.whole,
+        arbitrage_capital_usd=arbs.capital_usd.number,
+        arbitrage_fill_share=arbs.fill_share.number,
+        arbitrage_short_share=arbs.start_short_share.number,
+        arbitrage_latency_s=max(1, round(arbs.latency_s.number)),
+        arbitrage_capacity_usd_per_s=arbs.capacity_usd_per_s.number,
+        arbitrage_threshold_bps=arbs.threshold_bps.number,
+        hedge_latency_s=max(1, round(arbs.hedge_latency_s.number)),
+        profit_takers=takers.count.whole,
+        profit_short_share=takers.start_short_share.number,
+        profit_fill_share=takers.fill_share.number,
+        profit_capital_usd=takers.capital_usd.number,
+        dip_buyers=dips.count.whole,
+        dip_capital_usd=dips.capital_usd.number,
+        dip_threshold=dips.threshold.number,
+        dip_rate_usd_per_s=dips.rate_usd_per_s.number,
+        dip_leverage=max(1, round(dips.max_leverage.number)),
+        newcomer_capital_usd=scenario.newcomers.capital_usd.number,
+    )
+
+
+def fund_specs(scenario: Scenario) -> list[FundSpec]:
+    """Insurance funds in the order of their names."""
+    return [
+        FundSpec(name, fund.usd.number, fund.inventory_multiple.number, fund.unwind_half_life_s.number)
+        for name, fund in sorted(scenario.insurance.items())
+    ]
+
+
+def rules_spec(scenario: Scenario) -> RulesSpec:
+    """Rules of the venue beyond the tiers: the scenario's switches, the venue's funding formula."""
+    rules = venue_rules(scenario)
+    switches = scenario.venue_rules
+    return RulesSpec(
+        mark_window_s=switches.mark_window_s,
+        funding_interval_h=switches.funding_interval_h,
+        interest=float(rules.interest),
+        funding_clamp=float(rules.funding_clamp),
+        liquidation_fee=scenario.fees.liquidation_fee.number,
+        exit_hours=scenario.exit.hours.number,
+        socialise=switches.socialise,
+        trigger_last=switches.trigger == "last",
+        no_limit=switches.order_limit == "none",
+        double_impact=switches.impact == "double",
+    )
+
+
+def population_prior(scenario: Scenario, accounts: int, max_leverage: float = 0.0) -> PopulationPrior:
+    """What the holders are drawn from; ``max_leverage`` above 0 overrides the scenario's cap."""
+    p = scenario.population
+    cap = p.max_leverage.number if p.max_leverage is not None else 0.0
+    return PopulationPrior(
+        accounts=accounts,
+        fuel=p.fuel.number,
+        short_fuel=p.short_fuel.number,
+        fuel_shape=p.fuel_shape.number,
+        isolated_share=p.isolated_share.number,
+        multi_market_share=p.multi_market_share.number,
+        mixed_side_share=p.mixed_side_share.number,
+        size_tail=p.size_tail.number,
+        largest_share=p.largest_share.number,
+        entry_offset=p.entry_offset.number,
+        entry_sd=p.entry_sd.number,
+        stop_share=p.stop_share.number,
+        stop_distance=p.stop_distance.number,
+        max_leverage=max_leverage or cap,
+    )
+
+
+def seconds_since_funding(scenario: Scenario) -> int:
+    """Seconds from the last funding hour (counted from 00:00 UTC) to the start."""
+    interval = scenario.venue_rules.funding_interval_h * 3600
+    return int(scenario.start_ns // 1_000_000_000 % 86_400 % interval)
+
+
+def world_of(scenario: Scenario, seed: int, draw: int, accounts: int, *, max_leverage: float = 0.0) -> MarketWorld:
+    """The market of one draw; ``scenario`` has no priors left.
+
+    The population comes from a stream of its own: the same draw has the same accounts, whatever else differs.
+    """
+    return build_world(
+        market_specs(scenario),
+        book_spec(scenario),
+        parties_spec(scenario),
+        fund_specs(scenario),
+        rules_spec(scenario),
+        population_prior(scenario, accounts, max_leverage),
+        steps=scenario.steps,
+        start_s=seconds_since_funding(scenario),
+        rng=stream(seed, draw, POPULATION_STREAM),
+    )
+
+
+def news_of(scenario: Scenario, world: MarketWorld, seed: int, draw: int) -> Int64s:
+    """Fair value of every market and second [ticks], int64 [steps, K], of one draw."""
+    n = scenario.news
+    spec = NewsSpec(n.shock.number, n.starts_s.number, n.ends_s.number, n.correlation.number)
+    k = len(world.names)
+    beta = np.array([scenario.market[name].news_beta.number for name in world.names])
+    return fair_path(
+        spec,
+        world.markets.start_fair_ticks[:k],
+        world.markets.sigma[:k],
+        beta,
+        scenario.steps,
+        stream(seed, draw, NEWS_STREAM),
+    )
+
+
+def with_depth(prepared: Prepared, multiple: float) -> Prepared:
+    """The same accounts before a perpetual book of another depth (displayed and latent alike)."""
+    markets = copied(prepared.world.markets)
+    for name in ("bid_density", "ask_density", "displayed_bid", "displayed_ask", "latent_slope"):
+        markets[name] = prepared.world.markets[name] * multiple
+    return replace(prepared, world=replace(prepared.world, markets=markets))
