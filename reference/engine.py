@@ -138,8 +138,9 @@ class Twin:
             self.trade_own_orders(market, value)
         self.fired_stops = []
         self.touch_range()
-        if not self.cascade(fair):  # 4–9
-            return Status.MAX_ROUNDS
+        status = self.cascade(fair) if self.is_in_range() else Status.OUT_OF_RANGE  # 4–9
+        if status.is_failure:
+            return status
         for market in self.markets:
             market.basis_window[self.second % rules.mark_window] = market.mid - market.index
             if market.index > 0:
@@ -155,20 +156,17 @@ class Twin:
         if not self.is_balanced():  # 11
             return Status.NOT_CONSERVED
         for market, value in zip(self.markets, fair, strict=True):  # 12
-            start = self.sums.start_mid[market.number]
-            if market.mid <= 0 or market.index <= 0 or market.mid > 50 * start:
-                return Status.OUT_OF_RANGE
             self.learn_volatility(market, value)
         self.record_minute(settlement)
         return Status.OK
 
-    def cascade(self, fair: Sequence[int]) -> bool:
-        """Liquidate in rounds until nobody is liquidatable; False when that does not end."""
+    def cascade(self, fair: Sequence[int]) -> Status:
+        """Liquidate in rounds until nobody is liquidatable."""
         self.set_marks()
         for _ in range(self.rules.max_rounds):
             hit = [account for account in self.accounts if self.is_liquidatable(account)]
             if not hit:
-                return True
+                return Status.OK
             self.sums.rounds += 1
             for account in hit:
                 account.in_round = True
@@ -176,8 +174,16 @@ class Twin:
             for market, value in zip(self.markets, fair, strict=True):
                 self.refresh_mid(market, value)
             self.touch_range()
+            if not self.is_in_range():
+                return Status.OUT_OF_RANGE
             self.set_marks()
-        return False
+        return Status.MAX_ROUNDS
+
+    def is_in_range(self) -> bool:
+        """No price at zero or beyond fifty times its start: the run ends there."""
+        return all(
+            m.mid > 0 and m.index > 0 and m.mid <= 50 * self.sums.start_mid[m.number] for m in self.markets
+        )
 
     # --- the ledger: every change of money and contracts ----------------------------------------------
 
@@ -260,7 +266,9 @@ class Twin:
             )
             for side in (LONG, SHORT):
                 closed = sums.forced[side][k] + sums.deleveraged[side][k] + sums.voluntary[side][k]
-                balanced &= self.open_interest(market) == sums.interest_before[k] + sums.opened[side][k] - closed
+                balanced &= (
+                    self.open_interest(market) == sums.interest_before[k] + sums.opened[side][k] - closed
+                )
         return balanced
 
     # --- prices ---------------------------------------------------------------------------------------
@@ -329,10 +337,11 @@ class Twin:
     def requote(self, market: Market) -> None:
         """Displacement decays, latent depth comes or goes, displayed depth follows its target.
 
-            target = 1 / (1 + e·(s_news + s_cascade) + i·max(0, ±inventory)/limit)
+            target = 1 / (1 + e·(news + excess) + i·max(0, ±inventory)/limit)
 
-        where s is how far volatility exceeds that before the night, split into what the news explains and the rest.
-        Down fast, up slowly.
+        News is how far the volatility of the fair value exceeds that before the night, excess what the price's own
+        volatility adds to it. Excess and inventory are the cascade's as far as liquidations are what lately walked
+        the book, and belong to the news otherwise: two mechanisms with a switch each. Down fast, up slowly.
         """
         rules = self.rules
         market.u = market.u - market.u * rules.resilience
@@ -342,18 +351,27 @@ class Twin:
         market.revealed = market.revealed + (wanted - market.revealed) * rules.latent_reveal
 
         news = max(0.0, sqrt(market.news_variance) / market.sigma - 1.0)
-        cascade = max(0.0, sqrt(market.price_variance) / market.sigma - 1.0 - news)
+        excess = max(0.0, sqrt(market.price_variance) / market.sigma - 1.0 - news)
+        flow = market.forced_flow + market.other_flow
+        forced = market.forced_flow / flow if flow > 0.0 else 0.0
         inventory = self.inventory_share(market)
-        self.sums.fired_news |= news > 0.0
-        self.sums.fired_cascade |= cascade > 0.0 or inventory != 0.0
-        bid = ask = 1.0 + rules.elasticity * news if rules.news_withdrawal else 1.0
-        if rules.cascade_withdrawal:
-            bid += rules.elasticity * cascade
-            ask += rules.elasticity * cascade
-            if inventory > 0.0:
-                bid += rules.inventory_elasticity * inventory
-            else:
-                ask -= rules.inventory_elasticity * inventory
+        cascade = rules.elasticity * (excess * forced)
+        calm = rules.elasticity * (news + excess * (1.0 - forced))
+        carried = rules.inventory_elasticity * inventory
+        self.sums.fired_news |= calm > 0.0 or inventory != 0.0
+        self.sums.fired_cascade |= cascade > 0.0 or (forced > 0.0 and inventory != 0.0)
+        bid = ask = 1.0
+        for is_on, volatility, share in (
+            (rules.news_withdrawal, calm, 1.0 - forced),
+            (rules.cascade_withdrawal, cascade, forced),
+        ):
+            if is_on:
+                bid += volatility
+                ask += volatility
+                if inventory > 0.0:
+                    bid += carried * share
+                else:
+                    ask -= carried * share
         market.bid_share = self.approach(market.bid_share, max(1.0 / bid, rules.depth_floor))
         market.ask_share = self.approach(market.ask_share, max(1.0 / ask, rules.depth_floor))
 
@@ -362,11 +380,14 @@ class Twin:
         return share + (target - share) * (self.rules.down if target < share else self.rules.up)
 
     def learn_volatility(self, market: Market, fair: int) -> None:
-        """The second's squared returns enter the averages that makers look at from the next second on."""
+        """The second's squared returns, and who walked the book, enter the averages that makers look at from now on."""
         mid = self.price(market, fair)
         price_return = (mid - market.last_mid) / market.last_mid
         news_return = (float(fair) - float(market.last_fair)) / float(market.last_fair)
         weight = self.rules.volatility_weight
+        market.forced_flow += (float(market.forced_lots) - market.forced_flow) * weight
+        market.other_flow += (float(market.other_lots) - market.other_flow) * weight
+        market.forced_lots = market.other_lots = 0
         market.price_variance += (price_return * price_return - market.price_variance) * weight
         market.news_variance += (news_return * news_return - market.news_variance) * weight
         market.last_mid = mid
@@ -438,6 +459,7 @@ class Twin:
             sell, buy = self.walk(market, fair, net)
             for account, lots in orders:
                 self.trade(account, market, lots, buy if lots > 0 else sell, ORDINARY)
+            market.other_lots += abs(net)
             if net:
                 self.settle_book(market, net, buy if net > 0 else sell)
             self.fund_behind(market).wallet += max(bought, sold) * (buy - sell)  # what rounding leaves
@@ -572,7 +594,7 @@ class Twin:
                 if sum(filled) < sum(wanted for _, wanted, _ in orders):
                     self.absorb_rest(market, side, [(account, limit) for account, _, limit in orders])
         for account, market, amount in zip(hit, first_market, filled_uusd, strict=True):
-            self.close_out(account, self.fund_behind(market), amount)
+            self.close_out(account, market, amount)
 
     def leave_alone(self, hit: list[Account]) -> None:
         """Liquidations off: the position goes to a vehicle that sells evenly, or stays open for good."""
@@ -617,7 +639,9 @@ class Twin:
         if size == 0 or self.rules.no_limit:
             return None
         if sum(1 for lots in account.size if lots) == 1:
-            price = up(cost - account.wallet, size * v) if size > 0 else (account.wallet - cost) // (-size * v)
+            price = (
+                up(cost - account.wallet, size * v) if size > 0 else (account.wallet - cost) // (-size * v)
+            )
             return max(0, price)
         worth, gross = self.equity(account), self.gross(account)
         room = market.mark * min(abs(worth), gross) // gross
@@ -635,9 +659,13 @@ class Twin:
         spread, anchor = self.half_spread(market), self.anchor(market, fair)
         consumed = absorbed(market.u, bid, ask, latent)
         if side == LONG:
-            room = absorbed(log_distance(float(limit) / (anchor * (1.0 - spread))), bid, ask, latent) - consumed
+            room = (
+                absorbed(log_distance(float(limit) / (anchor * (1.0 - spread))), bid, ask, latent) - consumed
+            )
         else:
-            room = consumed - absorbed(log_distance(float(limit) / (anchor * (1.0 + spread))), bid, ask, latent)
+            room = consumed - absorbed(
+                log_distance(float(limit) / (anchor * (1.0 + spread))), bid, ask, latent
+            )
         return max(0, floor(room))
 
     def fill_batch(
@@ -691,20 +719,24 @@ class Twin:
                 sell = min(sell, buy)
         for (account, _, _), part in zip(orders, filled, strict=True):
             if part:
-                self.trade(account, market, -part if side == LONG else part, sell if side == LONG else buy, FORCED)
+                self.trade(
+                    account, market, -part if side == LONG else part, sell if side == LONG else buy, FORCED
+                )
+        market.forced_lots += quantity
         self.settle_book(market, lots, buy if side == LONG else sell)
         self.fund_behind(market).wallet += quantity * (buy - sell)
         return filled
 
-    def close_out(self, account: Account, fund: Account, filled_uusd: int) -> None:
-        """Clearance fee on what the book filled, as far as there is money; the fund pays a deficit."""
+    def close_out(self, account: Account, market: Market, filled_uusd: int) -> None:
+        """Clearance fee on what the book filled, as far as there is money; the fund of its first market pays a deficit."""
         account.closed = True
+        fund = self.fund_behind(market)
         if account.wallet > 0:
             fee = min(account.wallet, up(filled_uusd * self.rules.fee_num, self.rules.fee_den))
             self.transfer(account, fund, fee)
             self.sums.fees_uusd += fee
         elif account.wallet < 0:
-            self.sums.deficit_uusd -= account.wallet
+            self.sums.deficit_uusd[market.number] -= account.wallet
             self.sums.bankrupt_wallets += 1
             self.transfer(fund, account, -account.wallet)
 
@@ -760,7 +792,7 @@ class Twin:
         self.sums.takeover[k] += lots
         self.sums.takeover_uusd[k] += lots * market.mark * v
         self.minute[k].takeover += lots
-        self.sums.deficit_uusd += max(0, sign * (price - market.mark)) * v * lots
+        self.sums.deficit_uusd[k] += max(0, sign * (price - market.mark)) * v * lots
 
     def rank_adl(self, market: Market, side: int) -> list[Account]:
         """Winners on the other side: unrealised profit ÷ collateral × margin ratio, highest first, then by uid."""

@@ -114,6 +114,10 @@ class Market:
     revealed: float = field(default=0.0, init=False)
     price_variance: float = field(init=False)
     news_variance: float = field(init=False)
+    forced_lots: int = field(default=0, init=False)  # walked the book in this second: by liquidations
+    other_lots: int = field(default=0, init=False)  # and by everybody's own orders, net
+    forced_flow: float = field(default=0.0, init=False)  # their averages [lots per second]
+    other_flow: float = field(default=0.0, init=False)
     last_mid: float = field(init=False)
     last_fair: int = field(init=False)
     index: int = field(default=0, init=False)
@@ -209,7 +213,8 @@ class Sums:
         self.book_uusd, self.takeover_uusd, self.adl_uusd = per_market(), per_market(), per_market()
         self.stops, self.accounts_forced, self.spot_sold = per_market(), per_market(), per_market()
         self.first_liquidation_step = self.first_adl_step = -1
-        self.deficit_uusd = self.socialised_uusd = self.fees_uusd = 0
+        self.deficit_uusd = per_market()
+        self.socialised_uusd = self.fees_uusd = 0
         self.rounds = self.makers_liquidated = self.bankrupt_wallets = self.funding_payments = 0
         self.fired_liquidations = self.fired_adl = self.fired_news = self.fired_cascade = self.fired_stops = 0
 

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 from hypothesis import strategies as st
+from hypothesis.vendor.pretty import RepresentationPrinter
 
 from deleverage.engine.news import NewsSpec, fair_path
 from deleverage.engine.setup import (
@@ -54,6 +55,9 @@ class Case:
         """The same market with other parameters."""
         return replace(self, world=replace(self.world, params=switched(self.params, **switches)))
 
+    def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
+        printer.text(repr(self))  # hypothesis would print every array
+
     def __repr__(self) -> str:
         shape = self.world.size.shape
         on = {name: int(self.params[name]) for name in ("liquidations", *SWITCHES)}
@@ -82,7 +86,7 @@ def market_spec(k: int, holders: int, funds: list[FundSpec], rng: np.random.Gene
     price = float(tick) * float(rng.choice([60, 900, 12_000, 150_000])) * rng.uniform(0.8, 1.2)
     lots = holders * int(rng.choice([5, 40, 700, 30_000])) + int(rng.integers(0, 7))
     coins = lots * float(lot)
-    share = float(rng.choice([0.002, 0.01, 0.05, 0.3]))  # of open interest that stands within 1 %
+    share = float(rng.choice([0.004, 0.01, 0.05, 0.3]))  # of open interest that stands within 1 %
     notional = 2.0 * coins * price / holders
     return MarketSpec(
         name=f"M{k}",
@@ -114,7 +118,9 @@ def news(world: MarketWorld, size: float, turns: bool, rng: np.random.Generator)
     sigma = world.markets.sigma[:k] * float(rng.choice([0.5, 5.0]))
     begins = float(rng.integers(0, max(1, steps // 3)))
     ends = begins + float(rng.integers(1, steps + 1))
-    path = fair_path(NewsSpec(size, begins, ends, 0.5), start, sigma, world.markets.beta[:k].copy(), steps, rng)
+    path = fair_path(
+        NewsSpec(size, begins, ends, 0.5), start, sigma, world.markets.beta[:k].copy(), steps, rng
+    )
     factor = np.ones((steps, 1))
     if turns:
         at = int(rng.integers(steps // 4, steps))
@@ -208,7 +214,15 @@ def build_case(
     )
     start_s = interval_h * 3600 - int(rng.integers(1, steps + 1)) if paying else 60
     world = build_world(
-        specs, book, parties, funds, rules, prior, steps=steps, start_s=start_s, rng=np.random.default_rng(seed + 1)
+        specs,
+        book,
+        parties,
+        funds,
+        rules,
+        prior,
+        steps=steps,
+        start_s=start_s,
+        rng=np.random.default_rng(seed + 1),
     )
     world = replace(world, params=switched(world.params, max_rounds=200, **switches))
     if rng.random() < 0.5:

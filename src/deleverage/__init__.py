@@ -1,3 +1,46 @@
-"""deleverage: the open engine of leveraged markets and of what forces them down."""
+"""deleverage: the open engine of leveraged markets and of what forces them down.
+
+    import deleverage as dl
+    answer = dl.run("double-trouble", seeds=8)
+    answer.summary["mechanical_share"]
+
+Public names are loaded when first used: importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from deleverage.data.importing import import_paths
+    from deleverage.data.lake import Lake
+    from deleverage.engine.simulate import simulate
+    from deleverage.experiment.answer import Answer
+    from deleverage.experiment.run import run
+    from deleverage.experiment.scenario import Scenario
+    from deleverage.report.note import write_note
+
+_HOME = {
+    "Answer": "deleverage.experiment.answer",
+    "Lake": "deleverage.data.lake",
+    "Scenario": "deleverage.experiment.scenario",
+    "import_paths": "deleverage.data.importing",
+    "run": "deleverage.experiment.run",
+    "simulate": "deleverage.engine.simulate",
+    "write_note": "deleverage.report.note",
+}
+
+__all__ = ["Answer", "Lake", "Scenario", "__version__", "import_paths", "run", "simulate", "write_note"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'deleverage' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

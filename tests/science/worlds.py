@@ -1,4 +1,4 @@
-"""Which markets the science tests run on: one that has an exact answer, and three like those of a real night."""
+"""Which markets do the science tests run on: one with an exact answer, three like those of a real night."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ LAST_PRICE = RulesSpec(mark_window_s=1, socialise=False, trigger_last=True, no_l
 
 
 def flat_market(density: float, *, open_interest_coins: float = 1.0) -> MarketSpec:
-    """One perpetual at 100,000 USD, ticks of 0.1 USD, lots of 0.001 coins, with ``density`` lots per unit of log price."""
+    """One perpetual at 100,000 USD, lots of 0.001 coins, ``density`` lots per unit of log price."""
     one_percent = density * 0.001
     return MarketSpec(
         name="FLAT",
@@ -187,18 +187,20 @@ NIGHT_PARTIES = PartiesSpec(
 )
 NIGHT_FUNDS = [FundSpec("house", 3e8)]
 
-# name, price, lot, open interest, bid, ask, spot bid, spot ask, volatility, volume a day, beta; coins. Rounded
+# name, price, lot, open interest, bid, ask, spot bid, spot ask, volatility, daily volume, beta; coins. Rounded
 # figures of Binance before the night (pairs and depth snapshots of 20:00 to 20:05 UTC).
+_MILLI, _CENTI = Fraction(1, 1000), Fraction(1, 100)
 _NIGHT = (
-    ("BTCUSDT", 116_837.0, Fraction(1, 1000), 92_603.0, 1_748.0, 1_603.0, 290.0, 140.0, 0.436, 188_628.0, 1.0),
-    ("ETHUSDT", 4_001.0, Fraction(1, 1000), 1_983_015.0, 19_275.0, 19_968.0, 4_080.0, 2_508.0, 0.99, 6_816_204.0, 1.9),
-    ("SOLUSDT", 206.0, Fraction(1, 100), 10_180_403.0, 171_165.0, 217_399.0, 36_263.0, 36_477.0, 1.015, 34_011_679.0, 2.1),
-)  # fmt: skip
+    ("BTCUSDT", 116_837.0, _MILLI, 92_603.0, 1_748.0, 1_603.0, 290.0, 140.0, 0.436, 188_628.0, 1.0),
+    ("ETHUSDT", 4_001.0, _MILLI, 1.983e6, 19_275.0, 19_968.0, 4_080.0, 2_508.0, 0.99, 6.816e6, 1.9),
+    ("SOLUSDT", 206.0, _CENTI, 1.018e7, 171_165.0, 217_399.0, 36_263.0, 36_477.0, 1.015, 3.401e7, 2.1),
+)
 
 
 def night_specs(*, depth: float = 1.0, markets: int = 3) -> list[MarketSpec]:
     """BTC, ETH and SOL perpetuals with the depth of both books multiplied by ``depth``."""
     table = rules_at(date(2025, 10, 10)).tiers
+    chosen = _NIGHT[:markets]
     return [
         MarketSpec(
             name=name,
@@ -221,7 +223,7 @@ def night_specs(*, depth: float = 1.0, markets: int = 3) -> list[MarketSpec]:
             fund="house",
             tiers=table[name],
         )
-        for name, price, lot, interest, bid, ask, spot_bid, spot_ask, volatility, volume, beta in _NIGHT[:markets]
+        for name, price, lot, interest, bid, ask, spot_bid, spot_ask, volatility, volume, beta in chosen
     ]
 
 
@@ -234,7 +236,7 @@ def night_world(
     holders: PopulationPrior = NIGHT_HOLDERS,
     rules: RulesSpec | None = None,
 ) -> MarketWorld:
-    """A population of ``holders`` on the night's markets; the draws depend on the seed only, not on the depth."""
+    """A population of ``holders`` on the night's markets; draws depend on the seed, not on the depth."""
     return build_world(
         night_specs(depth=depth, markets=markets),
         NIGHT_BOOK,
@@ -249,7 +251,7 @@ def night_world(
 
 
 def night_news(world: MarketWorld, seed: int, shock: float, *, noise: float = 1.0) -> Int64s:
-    """The news path of a seed: ``shock`` between seconds 30 and 300, with the markets' own noise times ``noise``."""
+    """The news path of a seed: ``shock`` between seconds 30 and 300, on noise times ``noise``."""
     k = world.size.shape[1]
     return fair_path(
         NewsSpec(shock, 30.0, 300.0, 0.7),
@@ -263,9 +265,7 @@ def night_news(world: MarketWorld, seed: int, shock: float, *, noise: float = 1.
 
 def everything_off(params: Params) -> Params:
     """No mechanism: liquidations are sold evenly over hours, no ADL, no withdrawal, no stops."""
-    return switched(
-        params, liquidations=SELL_EVENLY, adl=0, news_withdrawal=0, cascade_withdrawal=0, stops=0
-    )
+    return switched(params, liquidations=SELL_EVENLY, adl=0, news_withdrawal=0, cascade_withdrawal=0, stops=0)
 
 
 def drop(run: Run) -> Floats:

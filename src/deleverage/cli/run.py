@@ -130,6 +130,7 @@ def _again(
     answer = _run(
         past.scenario,
         lake=None,
+        candles=past.candles,
         seeds=seeds or past.seeds,
         accounts=accounts or past.accounts,
         seed=past.seed,

@@ -120,6 +120,8 @@ def exit_orders(s: Setting, k: int, orders: Orders) -> None:
     live = s.live
     for side in range(2):
         row = s.parties.exit_long if side == LONG else s.parties.exit_short
+        if live.exit_assigned[side, k] == 0:
+            continue
         due = live.exit_carry[side, k] + live.exit_assigned[side, k]
         live.exit_carry[side, k] = due % s.params.exit_steps
         lots = min(due // s.params.exit_steps, abs(s.size[row, k]))
@@ -152,6 +154,7 @@ def trade_orders(s: Setting, fair: int, k: int, orders: Orders) -> None:
     for i in range(count):
         lots = orders.lots[i]
         trade(s, orders.row[i], k, lots, buy if lots > 0 else sell, ORDINARY)
+    s.live.other_lots[k] += abs(net)
     if net != 0:
         settle_book(s, k, net, buy if net > 0 else sell)
     pay(s, fund_of(s, k), max(bought, sold) * (buy - sell))
@@ -169,7 +172,8 @@ def hedge_spot(s: Setting, fair: Int64s, k: int, step: int) -> None:
     cap = s.markets.arbitrage_cap_lots[k]
     total = 0
     count = s.parties.arbitrageur_count
-    parts = np.zeros(count, dtype=np.int64)  # < 0 sells spot
+    parts = live.hedge_lots  # < 0 sells spot
+    any_part = False
     for a in range(count):
         gap = s.size[s.parties.arbitrageurs[a], k] + live.spot_lots[a, k]
         seen = live.gap_ring[a, k, step % latency]
@@ -181,8 +185,9 @@ def hedge_spot(s: Setting, fair: Int64s, k: int, step: int) -> None:
         elif gap < 0 and seen < 0:
             part = min(-gap, -seen, cap)
         parts[a] = part
+        any_part = any_part or part != 0
         total += part
-    if total == 0 and not parts.any():
+    if not any_part:
         return
     u0 = live.spot_u[k]
     bid = s.markets.spot_bid_density[k]

@@ -233,6 +233,7 @@ def fill_batch(
                 trade(s, rows[i], k, -filled[i], sell, reason)
             else:
                 trade(s, rows[i], k, filled[i], buy, reason)
+    s.live.forced_lots[k] += quantity
     settle_book(s, k, lots, buy if side == LONG else sell)
     pay(s, fund_of(s, k), quantity * (buy - sell))
     return quantity

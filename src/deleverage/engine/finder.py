@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from deleverage.engine.ledger import equity, has_position, margin_owed
+from deleverage.engine.ledger import equity, gross_notional, has_position, margin_owed
 from deleverage.engine.state import FUND, LONG, SHORT, Finder, Setting
 from deleverage.jit import kernel
 from deleverage.units import Int64s
@@ -118,8 +118,9 @@ def watch(s: Setting, finder: Finder, row: int) -> None:
 
 @kernel
 def liquidatable(s: Setting, row: int) -> bool:
-    """Exact: health < 0 at the marks."""
-    return equity(s, row) - margin_owed(s, row) < 0
+    """Exact: health < 0 at the marks. Margin never exceeds notional, so equity ≥ notional settles most cases."""
+    worth = equity(s, row)
+    return worth < gross_notional(s, row) and worth < margin_owed(s, row)
 
 
 @kernel

@@ -3,13 +3,15 @@
 Depth relative to the start follows a target with a fast way down and a slow way up:
 
     target = 1 / (1 + e·(s_news + s_cascade) + i·max(0, ±inventory)/limit)
-    s_news    = max(0, σ̂(news) / σ₀ − 1)               reaction to the news alone
-    s_cascade = max(0, σ̂(price) / σ₀ − 1) − s_news      what the market's own selling added, ≥ 0
+    excess    = max(0, σ̂(price) / σ₀ − 1 − max(0, σ̂(news) / σ₀ − 1))     what the market's own selling added
+    s_cascade = w · excess                          w: forced share of what lately walked the book
+    s_news    = max(0, σ̂(news) / σ₀ − 1) + (1 − w) · excess
 
 with σ̂ exponentially weighted volatilities of the steps *before*: contemporaneous volatility would make
-depth and price explain each other within one solve. The inventory term belongs to the cascade; long inventory
-thins the bids, short inventory the offers. News-driven and cascade-driven withdrawal are two mechanisms, each with
-its own switch. A liquidated maker's quotes are gone at once.
+depth and price explain each other within one solve. Long inventory thins the bids, short inventory the offers, with
+the same split. News-driven withdrawal (and what voluntary trading adds) and cascade-driven withdrawal are two mechanisms,
+each with its own switch; without a liquidation w is 0 and the cascade has withdrawn nothing. A liquidated
+maker's quotes are gone at once.
 """
 
 from __future__ import annotations
@@ -73,6 +75,23 @@ def inventory_share(s: Setting, k: int) -> float:
 
 
 @kernel
+def forced_share(s: Setting, k: int) -> float:
+    """Share of liquidations in what lately walked the book of market k, over the memory of the volatility."""
+    total = s.live.forced_flow[k] + s.live.other_flow[k]
+    return s.live.forced_flow[k] / total if total > 0.0 else 0.0
+
+
+@kernel
+def learn_flow(s: Setting, k: int) -> None:
+    """End of a step: let the lots that walked the book enter the averages, and start counting anew."""
+    w = s.params.volatility_weight
+    s.live.forced_flow[k] = s.live.forced_flow[k] + (float(s.live.forced_lots[k]) - s.live.forced_flow[k]) * w
+    s.live.other_flow[k] = s.live.other_flow[k] + (float(s.live.other_lots[k]) - s.live.other_flow[k]) * w
+    s.live.forced_lots[k] = 0
+    s.live.other_lots[k] = 0
+
+
+@kernel
 def approach(share: float, target: float, params: Params) -> float:
     """Move a depth share towards its target: fast down, slow up."""
     speed = params.down if target < share else params.up
@@ -92,26 +111,34 @@ def requote(s: Setting) -> None:
         news = math.sqrt(s.live.news_variance[k]) / s.markets.sigma[k] - 1.0
         if news < 0.0:
             news = 0.0
-        cascade = math.sqrt(s.live.price_variance[k]) / s.markets.sigma[k] - 1.0 - news
-        if cascade < 0.0:
-            cascade = 0.0
+        excess = math.sqrt(s.live.price_variance[k]) / s.markets.sigma[k] - 1.0 - news
+        if excess < 0.0:
+            excess = 0.0
+        forced = forced_share(s, k)
         inventory = inventory_share(s, k)
-        if news > 0.0:
-            s.tally.fired_news = 1
-        if cascade > 0.0 or inventory != 0.0:
+        cascade = s.params.elasticity * (excess * forced)
+        calm = s.params.elasticity * (news + excess * (1.0 - forced))
+        if cascade > 0.0 or (forced > 0.0 and inventory != 0.0):
             s.tally.fired_cascade = 1
-        nervous = 1.0
+        if calm > 0.0 or inventory != 0.0:
+            s.tally.fired_news = 1
+        carried = s.params.inventory_elasticity * inventory
+        bid = 1.0
+        ask = 1.0
         if s.params.news_withdrawal:
-            nervous += s.params.elasticity * news
-        bid = nervous
-        ask = nervous
-        if s.params.cascade_withdrawal:
-            bid += s.params.elasticity * cascade
-            ask += s.params.elasticity * cascade
+            bid += calm
+            ask += calm
             if inventory > 0.0:
-                bid += s.params.inventory_elasticity * inventory
+                bid += carried * (1.0 - forced)
             else:
-                ask -= s.params.inventory_elasticity * inventory
+                ask -= carried * (1.0 - forced)
+        if s.params.cascade_withdrawal:
+            bid += cascade
+            ask += cascade
+            if inventory > 0.0:
+                bid += carried * forced
+            else:
+                ask -= carried * forced
         bid_target = 1.0 / bid
         ask_target = 1.0 / ask
         if bid_target < s.params.depth_floor:

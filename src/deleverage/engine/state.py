@@ -7,6 +7,7 @@ No object per account; no exception from a kernel.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, NamedTuple, TypeAlias, TypeVar, cast, get_type_hints
 
 import numpy as np
@@ -161,7 +162,12 @@ class Live(np.record):
     funding_ppb: Ints
     u_ring: Annotated[Floats, (MARKETS_MAX, LATENCY_MAX)]
     gap_ring: Annotated[Int64s, (ARBITRAGEURS_MAX, MARKETS_MAX, LATENCY_MAX)]  # unhedged lots
+    hedge_lots: Annotated[Int64s, (ARBITRAGEURS_MAX,)]  # orders of this step
     stop_count: int
+    forced_lots: Ints  # walked the book in this step, by liquidations
+    other_lots: Ints  # and by everybody's own orders, net
+    forced_flow: Reals  # their averages over the memory of the volatility, lots per step
+    other_flow: Reals
 
 
 class Tally(np.record):
@@ -254,6 +260,7 @@ Bars: TypeAlias = npt.NDArray[np.void]
 R = TypeVar("R", bound=np.record)
 
 
+@cache
 def dtype_of(record: type[np.record]) -> np.dtype[np.void]:
     """Memory layout of a record class, from its annotations."""
     fields: list[tuple[str, type, tuple[int, ...]]] = []

@@ -36,7 +36,7 @@ from deleverage.engine.ledger import (
     open_interest,
 )
 from deleverage.engine.liquidate import liquidate
-from deleverage.engine.makers import half_spread, learn_volatility, presence, requote
+from deleverage.engine.makers import half_spread, learn_flow, learn_volatility, presence, requote
 from deleverage.engine.mark import median_mark
 from deleverage.engine.state import Finder, Setting
 from deleverage.engine.waterfall import socialise
@@ -148,6 +148,15 @@ def same_accounts(s: Setting, hits: Int64s, count: int, other: Int64s, expected:
 
 
 @kernel
+def in_range(s: Setting) -> bool:
+    """False when a price has left the range in which integers stay exact: to be asked before anything depends on it."""
+    for k in range(s.markets.count):
+        if s.live.mid[k] <= 0 or s.live.index[k] <= 0 or s.live.mid[k] > 50 * s.tally.start_mid[k]:
+            return False
+    return True
+
+
+@kernel
 def cascade(
     s: Setting, finder: Finder, fair: Int64s, hits: Int64s, other: Int64s, t: int, step: int, minute: int
 ) -> int:
@@ -168,6 +177,8 @@ def cascade(
         for k in range(s.markets.count):
             refresh_mid(s, fair[k], k, step)
         touch_range(s, minute)
+        if not in_range(s):
+            return OUT_OF_RANGE
         set_marks(s, t)
     return MAX_ROUNDS
 
@@ -215,6 +226,8 @@ def one_step(
     requote(s)
     discretionary(s, fair, orders, step, minute)
     touch_range(s, minute)
+    if not in_range(s):
+        return OUT_OF_RANGE
     status = cascade(s, finder, fair, hits, other, step, step, minute)
     if status != OK:
         return status
@@ -231,8 +244,7 @@ def one_step(
     if (step % s.params.recount_every == 0 or step == s.params.steps or s.params.check) and not recount(s, deposits):
         return NOT_CONSERVED
     for k in range(s.markets.count):
-        if live.mid[k] <= 0 or live.index[k] <= 0 or live.mid[k] > 50 * s.tally.start_mid[k]:
-            return OUT_OF_RANGE
+        learn_flow(s, k)
         learn_volatility(s, k, anchor(s, fair[k], k) * exp_neg(live.u[k]), fair[k])
     record_minute(s, minute)
     if settlement:

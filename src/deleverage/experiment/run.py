@@ -38,7 +38,7 @@ BOOTSTRAPS = 2000
 
 
 def run(
-    scenario: Scenario,
+    scenario: Scenario | str,
     *,
     seeds: int | None = None,
     accounts: int | None = None,
@@ -54,7 +54,7 @@ def run(
 
     Parameters
     ----------
-    scenario : what to run; with `Scenario.with_lake` already applied if its state is to come from a lake.
+    scenario : what to run, or the name or TOML path of it; with `Scenario.with_lake` already applied if its state is to come from a lake.
     seeds, accounts : sizes of the ensemble and of the population, instead of the scenario's.
     seed : first seed; the same seed gives the same tables, byte for byte, whatever the executor.
     executor, workers : where the draws are computed.
@@ -70,6 +70,10 @@ def run(
         a run could not finish, or did not conserve money and contracts.
     """
     begun = time.perf_counter()
+    if isinstance(scenario, str):
+        from deleverage.experiment.scenario import Scenario
+
+        scenario = Scenario.load(scenario)
     scenario_seeds = seeds or scenario.run.seeds
     holders = accounts or scenario.run.accounts
     if scenario_seeds < 2:

@@ -1,0 +1,191 @@
+"""Run kernel and twin side by side, second by second, and say where they first differ and what the market reached."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from deleverage.engine.behaviour import Orders
+from deleverage.engine.ledger import margin_owed
+from deleverage.engine.simulate import Prepared, prepare_world
+from deleverage.engine.step import one_step
+from deleverage.errors import Status
+from deleverage.positions.population import ISOLATED
+from deleverage.units import Int64s
+from reference.engine import Twin
+from tests.strategies import Case
+
+PRICES = ("mid", "index", "mark", "funding_ppb", "last_fair", "premium_sum")
+FLOATS = (
+    "u", "spot_u", "bid_share", "ask_share", "revealed", "price_variance", "news_variance", "last_mid", "forced_flow", "other_flow",
+)  # fmt: skip
+
+
+class Stepper:
+    """The kernels, one second at a time."""
+
+    def __init__(self, case: Case) -> None:
+        prepared: Prepared = prepare_world(case.world)
+        self.setting, self.finder, self.deposits = prepared.setting, prepared.finder, prepared.deposits_uusd
+        n, k = case.world.size.shape
+        self.orders = Orders(np.empty(n, np.int64), np.empty(n, np.int64), np.zeros(1, np.int64))
+        self.hits, self.other = np.empty(n, np.int64), np.empty(n, np.int64)
+        self.path = np.zeros((0, k), dtype=np.int64)
+        self.setting.tally.first_liquidation_step = -1
+        self.setting.tally.first_adl_step = -1
+        self.second = 0
+
+    def step(self, fair: Int64s) -> Status:
+        """One more second."""
+        self.second += 1
+        return Status(
+            one_step(
+                self.setting, self.finder, fair, self.path, self.orders, self.hits, self.other, self.second,
+                self.deposits,
+            )
+        )  # fmt: skip
+
+
+def bits(value: float) -> str:
+    """A float so that two are the same text only if they are the same bits."""
+    return float(value).hex()
+
+
+def difference(kernel: Stepper, twin: Twin, order: Int64s) -> str:
+    """The first thing that differs; empty when nothing does. ``order`` sorts rows by uid."""
+    s = kernel.setting
+    k_count = len(twin.markets)
+    for name in ("wallet", "size", "cost", "closed"):
+        theirs = getattr(s, name)[order].tolist()
+        ours = [getattr(account, name) for account in twin.accounts]
+        if theirs != ours:
+            uid = next(i for i, (a, b) in enumerate(zip(theirs, ours, strict=True)) if a != b)
+            return f"{name} of account {uid}: kernel {theirs[uid]}, twin {ours[uid]}"
+    for name in PRICES:
+        theirs, ours = s.live[name][:k_count].tolist(), [getattr(m, name) for m in twin.markets]
+        if theirs != ours:
+            return f"{name}: kernel {theirs}, twin {ours}"
+    for name in FLOATS:
+        theirs, ours = (
+            [bits(x) for x in s.live[name][:k_count]],
+            [bits(getattr(m, name)) for m in twin.markets],
+        )
+        if theirs != ours:
+            return f"{name}: kernel {theirs}, twin {ours}"
+    for a, arbitrageur in enumerate(twin.arbitrageurs):
+        theirs = [*s.live.spot_lots[a, :k_count].tolist(), int(s.live.spot_cash[a])]
+        if theirs != [*arbitrageur.spot_lots, arbitrageur.spot_cash]:
+            return f"spot of arbitrageur {a}: kernel {theirs}, twin {arbitrageur}"
+    if (int(s.live.pool_cash), int(s.live.dead_makers)) != (twin.pool_cash, twin.dead_makers):
+        return "spot pool or number of dead makers"
+    for name, ours in vars(twin.sums).items():
+        value = s.tally[name]
+        theirs = value[..., :k_count].tolist() if isinstance(value, np.ndarray) else int(value)
+        if theirs != ours:
+            return f"tally {name}: kernel {theirs}, twin {ours}"
+    return ""
+
+
+def margins_differ(kernel: Stepper, twin: Twin, order: Int64s) -> str:
+    """The first account whose margin differs; a difference of one uusd seldom changes who is liquidated."""
+    for row, account in zip(order.tolist(), twin.accounts, strict=True):
+        if account.has_position:
+            theirs, ours = margin_owed(kernel.setting, row), twin.margin_owed(account)
+            if theirs != ours:
+                return f"margin of account {account.uid}: kernel {theirs}, twin {ours}"
+    return ""
+
+
+def bars_differ(kernel: Stepper, twin: Twin) -> str:
+    """The first field of a minute bar that differs; empty when none does."""
+    for minute, row in enumerate(twin.minutes):
+        for k, bar in enumerate(row):
+            for name, ours in asdict(bar).items():
+                theirs = kernel.setting.bars[minute, k][name].tolist()
+                if theirs != ours or (isinstance(ours, float) and bits(theirs) != bits(ours)):
+                    return f"bar {minute} of market {k}, {name}: kernel {theirs}, twin {ours}"
+    return ""
+
+
+def tiers_of(twin: Twin) -> list[list[int]]:
+    """Margin tier of every account in every market; −1 where it holds nothing."""
+    return [
+        [m.margin.tier(twin.notional(a, m)) if a.size[m.number] else -1 for m in twin.markets]
+        for a in twin.accounts
+    ]
+
+
+def run_both(case: Case) -> tuple[str, Counter[str]]:
+    """Where kernel and twin first differ (empty: nowhere), and which situations the market went through."""
+    kernel = Stepper(case)
+    twin = Twin(case.world, case.tables)
+    order = np.argsort(case.world.uid)
+    seen: Counter[str] = Counter()
+    status = Status.OK
+    problem = difference(kernel, twin, order) or (
+        "" if kernel.deposits == twin.deposits else f"deposits: {kernel.deposits}, {twin.deposits}"
+    )
+    before = tiers_of(twin)
+    was_closed = [False] * len(twin.accounts)
+    mode = case.world.mode[order].tolist()
+    sides = np.sign(case.world.size[order]).tolist()
+    for second, fair in enumerate(case.fair, start=1):
+        if problem or status.is_failure:
+            break
+        previous: dict[str, Any] = {"book": [*twin.sums.book], "forced": count_forced(twin)}
+        # Tiers at the end of a second; those of who is closed within the next one are of the second before.
+        tiers = tiers_of(twin)
+        status, other = kernel.step(fair), twin.step(fair.tolist())
+        if status != other:
+            problem = f"status: kernel {status.name}, twin {other.name}"
+        if status == Status.OUT_OF_RANGE:
+            break  # beyond the range the kernels' integers wrap, which is why they stop
+        problem = problem or difference(kernel, twin, order)
+        if problem:
+            problem = f"second {second}: {problem}"
+        for uid, account in enumerate(twin.accounts):
+            if account.closed and not was_closed[uid]:
+                was_closed[uid] = True
+                several = sum(1 for side in sides[uid] if side) > 1
+                if account.role == 0:
+                    seen["isolated"] += mode[uid] == ISOLATED
+                    seen["cross over several markets"] += several
+                    seen["mixed sides"] += several and 1 in sides[uid] and -1 in sides[uid]
+                    seen["tier changed on the way"] += any(
+                        now >= 0 and was >= 0 and now != was
+                        for now, was in zip(tiers[uid], before[uid], strict=True)
+                    )
+                seen["newcomer closed"] += account is twin.newcomer
+        for k, forced in enumerate(count_forced(twin)):
+            filled = twin.sums.book[k] - previous["book"][k]
+            seen["partial fill"] += 0 < filled < forced - previous["forced"][k]
+    if not problem and not status.is_failure:
+        problem = bars_differ(kernel, twin) or margins_differ(kernel, twin, order)
+    sums = twin.sums
+    seen["takeover"] += any(sums.takeover)
+    seen["adl"] += any(sums.adl)
+    seen["socialised loss"] += sums.socialised_uusd > 0
+    seen["maker liquidated"] += sums.makers_liquidated > 0
+    seen["stops"] += any(sums.stops)
+    seen["funding payment"] += sums.funding_payments > 0
+    seen["slow exit"] += any(any(m.exit_assigned) for m in twin.markets)
+    seen["never closed"] += case.params.liquidations == 2 and any(a.closed for a in twin.accounts)
+    seen["shorts liquidated"] += any(sums.forced[1])
+    seen["bankrupt wallet"] += sums.bankrupt_wallets > 0
+    seen["spot hedged"] += any(sums.spot_sold)
+    for name in ("trigger_last", "no_limit", "double_impact"):
+        seen[f"{name} with liquidations"] += bool(case.params[name]) and any(sums.accounts_forced)
+    seen["out of range"] += status == Status.OUT_OF_RANGE
+    seen["seconds"] += twin.second
+    # One draw counts once for each situation.
+    return problem, Counter(
+        {name: count if name == "seconds" else int(count > 0) for name, count in seen.items()}
+    )
+
+
+def count_forced(twin: Twin) -> list[int]:
+    """Lots forced so far, by market."""
+    return [long + short for long, short in zip(*twin.sums.forced, strict=True)]
