@@ -131,9 +131,18 @@ def news(world: MarketWorld, size: float, turns: bool, rng: np.random.Generator)
 
 
 def build_case(
-    *, seed: int, markets: int, holders: int, steps: int, size: float, turns: bool, switches: dict[str, int]
+    *,
+    seed: int,
+    markets: int,
+    holders: int,
+    steps: int,
+    size: float,
+    turns: bool,
+    switches: dict[str, int],
+    max_leverage: float = 0.0,
+    **named: float,
 ) -> Case:
-    """The market that a few structural choices and a seed stand for."""
+    """The market that a few structural choices and a seed stand for; ``named`` overrides figures of `PartiesSpec`."""
     rng = np.random.default_rng(seed)
     fund_count = int(rng.integers(1, 3))
     funds = [FundSpec(f"fund {f}", 0.0) for f in range(fund_count)]
@@ -188,6 +197,7 @@ def build_case(
         dip_leverage=int(rng.integers(1, 9)),
         newcomer_capital_usd=worth * float(rng.choice([0.01, 10.0, 10.0, 10.0])),
     )
+    parties = replace(parties, **named)  # type: ignore[arg-type]
     interval_h = int(rng.choice([1, 4, 8]))
     paying = rng.random() < 0.4
     rules = RulesSpec(
@@ -211,6 +221,7 @@ def build_case(
         entry_sd=float(rng.choice([0.0, 0.05])),
         stop_share=float(rng.choice([0.0, 0.6])),
         stop_distance=0.03,
+        max_leverage=max_leverage,
     )
     start_s = interval_h * 3600 - int(rng.integers(1, steps + 1)) if paying else 60
     world = build_world(

@@ -18,7 +18,25 @@ import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
+
+if TYPE_CHECKING:
+
+    class Record:
+        """A structured scalar as kernels see it: fields by name."""
+
+        dtype: np.dtype[np.void]
+
+        def __getitem__(self, name: str, /) -> Any:
+            """Field by name."""
+
+        def __setitem__(self, name: str, value: Any, /) -> None:
+            """Set a field."""
+
+else:
+    Record = np.record
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -67,7 +85,8 @@ if ENABLED:
     _FOLDER = cache_folder()
     _CACHED = _can_write(_FOLDER)
     os.environ["NUMBA_CACHE_DIR"] = str(_FOLDER)
-    # At level 1 LLVM compiles the step a fifth faster than at 3, and what it makes is as fast (measured, decision 0003).
+    # At level 1 LLVM compiles the step a fifth faster than at 3, and what it makes is as fast
+    # (measured, decision 0003).
     os.environ.setdefault("NUMBA_OPT", "1")
     import numba
 

@@ -187,8 +187,8 @@ NIGHT_PARTIES = PartiesSpec(
 )
 NIGHT_FUNDS = [FundSpec("house", 3e8)]
 
-# name, price, lot, open interest, bid, ask, spot bid, spot ask, volatility, daily volume, beta; coins. Rounded
-# figures of Binance before the night (pairs and depth snapshots of 20:00 to 20:05 UTC).
+# name, price, lot, open interest, bid, ask, spot bid, spot ask, volatility, daily volume, beta; coins.
+# Rounded figures of Binance before the night (pairs and depth snapshots of 20:00 to 20:05 UTC).
 _MILLI, _CENTI = Fraction(1, 1000), Fraction(1, 100)
 _NIGHT = (
     ("BTCUSDT", 116_837.0, _MILLI, 92_603.0, 1_748.0, 1_603.0, 290.0, 140.0, 0.436, 188_628.0, 1.0),

@@ -6,9 +6,8 @@ remainder, which walks the book. Everything here reacts to the step before, neve
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
-
-import numpy as np
 
 from deleverage.engine.book import absorbed, average_price, displacement
 from deleverage.engine.fills import refresh_mid, settle_book, unit_prices, walk
@@ -23,16 +22,16 @@ class Orders(NamedTuple):
 
     row: Int64s
     lots: Int64s  # > 0 buys
-    count: Int64s  # [1]
+    filled: Int64s  # [1] number of orders
 
 
 @kernel
 def add(orders: Orders, row: int, lots: int) -> None:
     """Append an order; nothing for zero lots."""
     if lots != 0:
-        orders.row[orders.count[0]] = row
-        orders.lots[orders.count[0]] = lots
-        orders.count[0] += 1
+        orders.row[orders.filled[0]] = row
+        orders.lots[orders.filled[0]] = lots
+        orders.filled[0] += 1
 
 
 @kernel
@@ -48,7 +47,6 @@ def living(s: Setting, rows: Int64s, length: int) -> int:
 @kernel
 def stop_orders(s: Setting, k: int, orders: Orders, minute: int) -> None:
     """Close what the stops of the last step ask for."""
-    live = s.live
     for i in range(s.live.stop_count):
         row = s.stop_list[i]
         size = s.size[row, k]
@@ -61,7 +59,7 @@ def stop_orders(s: Setting, k: int, orders: Orders, minute: int) -> None:
 
 @kernel
 def arbitrage_lots(s: Setting, k: int, step: int) -> int:
-    """Lots that all arbitrageurs together buy (< 0 sell) of the perpetual, from the gap seen ``latency`` steps ago.
+    """Lots that all arbitrageurs together buy (< 0 sell), from the gap seen ``latency`` steps ago.
 
     They close the part of the gap beyond the threshold, as far as their capacity per step goes.
     """
@@ -69,17 +67,20 @@ def arbitrage_lots(s: Setting, k: int, step: int) -> int:
     gap = s.live.u_ring[k, step % latency]
     cap = float(s.markets.arbitrage_cap_lots[k])
     if gap > s.params.arbitrage_threshold:
-        wanted = (gap - s.params.arbitrage_threshold) * s.markets.bid_density[k]
-        return np.int64(np.floor(min(wanted, cap)))
+        cheap = float((gap - s.params.arbitrage_threshold) * s.markets.bid_density[k])
+        return math.floor(min(cheap, cap))
     if gap < -s.params.arbitrage_threshold:
-        wanted = (-gap - s.params.arbitrage_threshold) * s.markets.ask_density[k]
-        return -np.int64(np.floor(min(wanted, cap)))
-    return np.int64(0)
+        dear = float((-gap - s.params.arbitrage_threshold) * s.markets.ask_density[k])
+        return -math.floor(min(dear, cap))
+    return 0
 
 
 @kernel
 def arbitrage_orders(s: Setting, k: int, step: int, orders: Orders) -> None:
-    """Split the arbitrage among the living, within what each may hold: short at most its limit, long never."""
+    """Split the arbitrage among the living, within what each may hold.
+
+    Short at most its limit, long never.
+    """
     lots = arbitrage_lots(s, k, step)
     alive = living(s, s.parties.arbitrageurs, s.parties.arbitrageur_count)
     if lots == 0 or alive == 0:
@@ -105,7 +106,7 @@ def dip_orders(s: Setting, k: int, orders: Orders) -> None:
     unit = live.mark[k] * s.markets.tick_lot_uusd[k]
     if beyond <= 0.0 or alive == 0 or unit == 0:
         return
-    each = np.int64(np.floor(beyond * s.markets.dip_lots[k] / float(alive)))
+    each = math.floor(beyond * s.markets.dip_lots[k] / float(alive))
     for i in range(s.parties.dip_count):
         row = s.parties.dip_buyers[i]
         if not s.closed[row]:
@@ -134,14 +135,14 @@ def fund_orders(s: Setting, k: int, orders: Orders) -> None:
     row = fund_of(s, k)
     size = s.size[row, k]
     if size != 0 and s.markets.fund_unwind[k] > 0.0:
-        lots = max(np.int64(1), np.int64(np.floor(float(abs(size)) * s.markets.fund_unwind[k])))
+        lots = max(1, (math.floor(float(abs(size)) * s.markets.fund_unwind[k])))
         add(orders, row, -lots if size > 0 else lots)
 
 
 @kernel
 def trade_orders(s: Setting, fair: int, k: int, orders: Orders) -> None:
     """Net the orders of market k and trade them at one price; empties ``orders``."""
-    count = orders.count[0]
+    count = orders.filled[0]
     if count == 0:
         return
     bought = 0
@@ -158,7 +159,7 @@ def trade_orders(s: Setting, fair: int, k: int, orders: Orders) -> None:
     if net != 0:
         settle_book(s, k, net, buy if net > 0 else sell)
     pay(s, fund_of(s, k), max(bought, sold) * (buy - sell))
-    orders.count[0] = 0
+    orders.filled[0] = 0
 
 
 @kernel

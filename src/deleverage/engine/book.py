@@ -11,7 +11,8 @@ term: the book is walked once. Source: `science.md` §2.4–2.5 of the design no
 Obizhaeva–Wang), where B(u) joins the linear displayed and the quadratic latent book.
 
 Only + − × ÷ √ are used, so that the bits do not depend on a maths library: e^(−u) is the eighth power of the
-Padé(2,2) approximant at u/8 (relative error below 2·10⁻⁶ for |u| ≤ 2), and its exact inverse is the logarithm.
+Padé(2,2) approximant at u/8 (relative error below 2·10⁻⁶ for |u| ≤ 2), and its exact inverse is the
+logarithm.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def exp_neg(u: float) -> float:
 
 @kernel
 def log_distance(ratio: float) -> float:
-    """u with e^(−u) = ratio ≥ 0: the inverse of `exp_neg`, clipped like it."""
+    """U with e^(−u) = ratio ≥ 0: the inverse of `exp_neg`, clipped like it."""
     if ratio <= exp_neg(U_MAX):
         return U_MAX
     if ratio >= exp_neg(-U_MAX):
@@ -74,7 +75,10 @@ def displacement(lots: float, bid: float, ask: float, latent: float) -> float:
 
 @kernel
 def average_price(u0: float, lots: float, bid: float, ask: float, latent: float) -> float:
-    """Mean of e^(−u) over a walk of ``lots`` (> 0 sold) from u₀: Simpson's rule in the quantity, times the anchor = VWAP."""
+    """Mean of e^(−u) over a walk of ``lots`` (> 0 sold) from u₀.
+
+    Simpson's rule in the quantity, times the anchor = VWAP.
+    """
     start = absorbed(u0, bid, ask, latent)
     middle = displacement(start + 0.5 * lots, bid, ask, latent)
     end = displacement(start + lots, bid, ask, latent)

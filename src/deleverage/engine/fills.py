@@ -1,10 +1,13 @@
 """How a quantity trades: one walk of the book, one average price, and named accounts on the other side.
 
-Money per lot is rounded against whoever trades: sellers get floor(VWAP), buyers pay ceil(VWAP), the difference
+Money per lot is rounded against whoever trades: sellers get floor(VWAP), buyers pay ceil(VWAP), the
+difference
 goes to the insurance fund of the market. So what is paid equals what is received, to the micro-dollar.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -33,15 +36,16 @@ def spot_price(s: Setting, fair: int, k: int) -> float:
 @kernel
 def anchor(s: Setting, fair: int, k: int) -> float:
     """Price about which the perpetual's book stands [ticks]: spot times the basis of the start."""
-    return spot_price(s, fair, k) * s.markets.basis[k]
+    price: float = spot_price(s, fair, k) * s.markets.basis[k]
+    return price
 
 
 @kernel
 def refresh_mid(s: Setting, fair: int, k: int, step: int) -> None:
     """Set mid and index from the displacements, and remember the trough."""
     live = s.live
-    live.index[k] = np.int64(spot_price(s, fair, k) + 0.5)
-    live.mid[k] = np.int64(anchor(s, fair, k) * exp_neg(live.u[k]) + 0.5)
+    live.index[k] = math.floor(spot_price(s, fair, k) + 0.5)
+    live.mid[k] = math.floor(anchor(s, fair, k) * exp_neg(live.u[k]) + 0.5)
     if live.mid[k] < s.tally.trough[k]:
         s.tally.trough[k] = live.mid[k]
         s.tally.trough_step[k] = step
@@ -88,7 +92,10 @@ def settle_book(s: Setting, k: int, lots: int, unit_uusd: int) -> None:
 
 @kernel
 def walk(s: Setting, fair: int, k: int, lots: int) -> float:
-    """Sell ``lots`` (< 0: buy) into the book; moves the displacement, returns the VWAP after half the spread [ticks]."""
+    """Sell ``lots`` (< 0: buy) into the book.
+
+    Moves the displacement, returns the VWAP after half the spread [ticks].
+    """
     live = s.live
     bid = bid_density(s, k)
     ask = ask_density(s, k)
@@ -108,8 +115,8 @@ def walk(s: Setting, fair: int, k: int, lots: int) -> float:
 def unit_prices(s: Setting, k: int, price_ticks: float) -> tuple[int, int]:
     """What a seller gets and a buyer pays for one lot [uusd]."""
     value = price_ticks * float(s.markets.tick_lot_uusd[k])
-    sell = np.int64(np.floor(value))
-    buy = np.int64(np.ceil(value))
+    sell = math.floor(value)
+    buy = math.ceil(value)
     return sell, buy
 
 
@@ -126,19 +133,19 @@ def fillable(s: Setting, fair: int, k: int, side: int, limit: int) -> int:
     spread = half_spread(s, k)
     if side == LONG:
         if limit <= 0:
-            return np.int64(1) << 61
+            return 1 << 61
         u = log_distance(float(limit) / (anchor(s, fair, k) * (1.0 - spread)))
         room = absorbed(u, bid, ask, slope) - absorbed(live.u[k], bid, ask, slope)
     else:
         if limit <= 0:
             return 0
         if limit >= NEVER_TICKS:
-            return np.int64(1) << 61
+            return 1 << 61
         u = log_distance(float(limit) / (anchor(s, fair, k) * (1.0 + spread)))
         room = absorbed(live.u[k], bid, ask, slope) - absorbed(u, bid, ask, slope)
     if room <= 0.0:
         return 0
-    return np.int64(np.floor(room)) if room < 4.0e18 else np.int64(1) << 61
+    return (math.floor(room)) if room < 4.0e18 else 1 << 61
 
 
 @kernel
@@ -156,7 +163,8 @@ def fill_batch(
     """Fill the orders of one side of one market in one walk; returns the lots filled.
 
     Orders rank by their limit, the most willing first, then by uid. An order fills as far as the price at
-    its end is within its limit; orders at the marginal limit share what is left in proportion, leftover lots by
+    its end is within its limit; orders at the marginal limit share what is left in proportion, leftover
+    lots by
     rank. All that fill do so at one VWAP.
 
     rows, wanted, limit : int64 [n], in order of uid; filled : int64 [n], written.
@@ -210,7 +218,7 @@ def fill_batch(
     lots = quantity if side == LONG else -quantity
     sell, buy = unit_prices(s, k, walk(s, fair, k, lots))
     # The average cannot be beyond the worst limit that filled; rounding of the float may say so by one uusd.
-    bound = np.int64(-1)
+    bound = -1
     for i in range(n):
         if filled[i] > 0 and (
             bound < 0 or (side == LONG and limit[i] > bound) or (side != LONG and limit[i] < bound)

@@ -1,14 +1,19 @@
 """Which accounts are liquidatable now, found without looking at everybody.
 
 Accounts in one market wait in a list sorted by their liquidation price; the mark moves a pointer along it.
-Accounts in several markets wait in a list sorted by a certified safe radius: as long as no mark has moved against
-them by more than the radius times the market's beta since the reference, their health cannot be negative, since
-health is monotone in every mark and the bound takes the worst corner. Who changed, or used up the radius, goes to
+Accounts in several markets wait in a list sorted by a certified safe radius: as long as no mark has moved
+against
+them by more than the radius times the market's beta since the reference, their health cannot be negative,
+since
+health is monotone in every mark and the bound takes the worst corner. Who changed, or used up the radius,
+goes to
 the watch list, where the exact trigger or a box of safe marks is kept. The result is that of a sweep over
 everybody, and with ``s.params.check`` the sweep is made and compared.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -45,7 +50,7 @@ def worst_loss(s: Setting, row: int, k: int, beta: float) -> float:
     notional = float(abs(size)) * float(s.live.mark[k]) * float(s.markets.tick_lot_uusd[k])
     if size < 0:
         tiers = s.tiers
-        tier = tier_of(np.int64(notional * (1.0 + WIDEST)) + 1, k, tiers)
+        tier = tier_of(math.floor(notional * (1.0 + WIDEST)) + 1, k, tiers)
         notional = notional * (1.0 + float(tiers.rate_num[k, tier]) / float(tiers.rate_den[k, tier]))
     return notional * beta
 
@@ -90,9 +95,9 @@ def set_bounds(s: Setting, finder: Finder, row: int) -> None:
     move = safe_move(s, row, False)
     for k in range(s.markets.count):
         if s.size[row, k] > 0:
-            finder.box[row, 0, k] = np.int64(np.ceil(float(s.live.mark[k]) * (1.0 - move)))
+            finder.box[row, 0, k] = math.ceil(float(s.live.mark[k]) * (1.0 - move))
         elif s.size[row, k] < 0:
-            finder.box[row, 1, k] = np.int64(np.floor(float(s.live.mark[k]) * (1.0 + move)))
+            finder.box[row, 1, k] = math.floor(float(s.live.mark[k]) * (1.0 + move))
 
 
 @kernel
@@ -118,7 +123,10 @@ def watch(s: Setting, finder: Finder, row: int) -> None:
 
 @kernel
 def liquidatable(s: Setting, row: int) -> bool:
-    """Exact: health < 0 at the marks. Margin never exceeds notional, so equity ≥ notional settles most cases."""
+    """Exact: health < 0 at the marks.
+
+    Margin never exceeds notional, so equity ≥ notional settles most cases.
+    """
     worth = equity(s, row)
     return worth < gross_notional(s, row) and worth < margin_owed(s, row)
 

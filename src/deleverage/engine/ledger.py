@@ -3,9 +3,11 @@
 Two laws hold at every moment, in integers:
 
     Σ size = 0                       in every market: each contract has two sides
-    Σ (wallet − Σ cost) = deposits   money only moves: equity summed over all accounts is the same at every mark
+    Σ (wallet − Σ cost) = deposits   money only moves: equity summed over all accounts is the same at
+    every mark
 
-`trade` and `pay` add what they move to ``tally.moved_*``; after each step the sums must be zero. `recount` adds up
+`trade` and `pay` add what they move to ``tally.moved_*``; after each step the sums must be zero. `recount`
+adds up
 every account again.
 """
 
@@ -63,7 +65,7 @@ def pay(s: Setting, row: int, amount_uusd: int) -> None:
 @kernel
 def equity(s: Setting, row: int) -> int:
     """E [uusd] at the marks."""
-    total = s.wallet[row]
+    total: int = s.wallet[row]
     for k in range(s.markets.count):
         size = s.size[row, k]
         if size != 0:

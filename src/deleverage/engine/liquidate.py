@@ -1,6 +1,7 @@
 """One round of liquidations: who is closed, at which limit, and in which order the venue tries.
 
-Cancel → IOC into the book down to the bankruptcy price → takeover by the insurance fund → ADL → (at settlement)
+Cancel → IOC into the book down to the bankruptcy price → takeover by the insurance fund → ADL → (at
+settlement)
 socialised loss. An account is closed whole. Each contract is closed once:
 liquidated = filled in the book + taken over + deleveraged against winners.
 """
@@ -23,7 +24,8 @@ from deleverage.venues.margin import NEVER_TICKS, bankruptcy_price
 def order_limit(s: Setting, row: int, k: int, worth: int, gross: int, only: bool) -> int:
     """Worst price [ticks] at which the venue may close market k of an account: its bankruptcy price.
 
-    In one market it is exact. Over several, equity is spread over the markets in proportion to notional: the move,
+    In one market it is exact. Over several, equity is spread over the markets in proportion to notional:
+    the move,
     the same share of every mark, that leaves equity 0; rounded so that equity does not fall below 0.
     """
     live = s.live
@@ -85,8 +87,10 @@ def count_forced(s: Setting, rows: Int64s, minute: int, step: int) -> None:
 
 @kernel
 def close_out(s: Setting, rows: Int64s, filled_uusd: Int64s) -> None:
-    """After the last contract: clearance fee on what the book filled, as far as there is money; the fund pays a deficit."""
-    live = s.live
+    """After the last contract.
+
+    Clearance fee on what the book filled, as far as there is money; the fund pays a deficit.
+    """
     for i in range(rows.shape[0]):
         row = rows[i]
         s.closed[row] = True

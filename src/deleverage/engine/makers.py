@@ -8,8 +8,10 @@ Depth relative to the start follows a target with a fast way down and a slow way
     s_news    = max(0, σ̂(news) / σ₀ − 1) + (1 − w) · excess
 
 with σ̂ exponentially weighted volatilities of the steps *before*: contemporaneous volatility would make
-depth and price explain each other within one solve. Long inventory thins the bids, short inventory the offers, with
-the same split. News-driven withdrawal (and what voluntary trading adds) and cascade-driven withdrawal are two mechanisms,
+depth and price explain each other within one solve. Long inventory thins the bids, short inventory the
+offers, with
+the same split. News-driven withdrawal (and what voluntary trading adds) and cascade-driven withdrawal are two
+mechanisms,
 each with its own switch; without a liquidation w is 0 and the cascade has withdrawn nothing. A liquidated
 maker's quotes are gone at once.
 """

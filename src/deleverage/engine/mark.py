@@ -1,7 +1,8 @@
 """The mark price: the venue's median rule, and the funding rate that enters it.
 
 Binance since 2025-09-18 (source: notice of that day): mark = median(P1, P2, contract price) with
-P1 = index·(1 + last funding rate · time left / interval) and P2 = index + mean of (mid − index) over a window of
+P1 = index·(1 + last funding rate · time left / interval) and P2 = index + mean of (mid − index) over a window
+of
 one sample a second. All in ticks, divisions rounded down.
 """
 
@@ -15,7 +16,7 @@ from deleverage.units import PPB
 def median_mark(
     index: int, basis_sum: int, window: int, contract: int, funding_ppb: int, left_s: int, interval_s: int
 ) -> int:
-    """Mark price [ticks] from the index [ticks], the sum of the window's basis samples [ticks] and the contract price."""
+    """Mark price from index, sum of the window's basis samples and contract price, all in ticks."""
     p1 = index + (index * funding_ppb * left_s) // (PPB * interval_s)
     p2 = index + basis_sum // window
     low = min(p1, p2)

@@ -1,7 +1,8 @@
 """The exogenous path: where fair value goes when nobody is forced to do anything.
 
 A shock of a given size arrives between two times, fast at first and fading, on top of a random walk at the
-volatility of the hours before. Nothing of it depends on what the market does: every variant of a seed sees the same path.
+volatility of the hours before. Nothing of it depends on what the market does: every variant of a seed sees
+the same path.
 """
 
 from __future__ import annotations
@@ -52,4 +53,5 @@ def fair_path(
     arrived = 1.0 - (1.0 - progress) ** 2
     log_shock = np.log1p(-np.minimum(news.shock * beta, 0.9))
     log_path = arrived[:, None] * log_shock[None, :] + np.cumsum(noise * sigma_step[None, :], axis=0)
-    return np.maximum(np.rint(start_ticks[None, :] * np.exp(log_path)), 1.0).astype(np.int64)
+    path: Int64s = np.maximum(np.rint(start_ticks[None, :] * np.exp(log_path)), 1.0).astype(np.int64)
+    return path

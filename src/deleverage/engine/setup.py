@@ -11,26 +11,26 @@ import numpy as np
 from deleverage.engine.state import (
     ARBITRAGEUR,
     ARBITRAGEURS_MAX,
-    PARTIES_MAX,
     DIP_BUYER,
     EXIT_LONG,
     EXIT_SHORT,
     FUND,
-    MAKER,
-    NEWCOMER,
-    PROFIT_TAKER,
     FUNDS_MAX,
     LATENCY_MAX,
+    MAKER,
+    NEWCOMER,
+    PARTIES_MAX,
+    PROFIT_TAKER,
+    WINDOW_MAX,
     Markets,
     Params,
     Parties,
-    WINDOW_MAX,
     copied,
     new,
 )
 from deleverage.errors import InputError
 from deleverage.positions.population import CROSS, PopulationPrior, draw_holders
-from deleverage.units import PPB, PPM, Floats, Int64s, to_int, tick_lot_uusd, uusd
+from deleverage.units import PPB, PPM, Floats, Int64s, tick_lot_uusd, to_int, uusd
 from deleverage.venues.margin import Tiers, tiers_record
 from deleverage.venues.rules import TierTable
 
@@ -342,7 +342,8 @@ def build_world(
 ) -> MarketWorld:
     """Markets with their accounts: holders drawn from the prior, then named accounts, funds and vehicles.
 
-    Arbitrageurs start short the perpetual and long spot, profit takers start short; the holders' shorts are the rest, so that
+    Arbitrageurs start short the perpetual and long spot, profit takers start short; the holders' shorts
+    are the rest, so that
     every contract has two sides.
     """
     markets = build_markets(specs, book, parties, funds)

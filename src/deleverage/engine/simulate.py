@@ -25,7 +25,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Run:
-    """What one run left: status, sums, minute bars, the path if it was asked for, and the accounts at the end."""
+    """What one run left: status, sums, minute bars, the path if asked for, the accounts at the end."""
 
     world: MarketWorld = field(repr=False)
     params: Params
@@ -173,7 +173,8 @@ def raise_for(status: Status, tally: Tally) -> None:
     """Turn a failed status into its error."""
     if status == Status.NOT_CONSERVED:
         raise LedgerError(
-            f"money or contracts were not conserved: residual {tally.residual_uusd} uusd, open interest off by "
+            f"money or contracts were not conserved: residual {tally.residual_uusd} uusd, open "
+            f"interest off by "
             f"{tally.interest_imbalance} lots, moved {tally.moved_uusd} uusd"
         )
     if status == Status.SWEEP_MISMATCH:

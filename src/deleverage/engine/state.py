@@ -1,18 +1,20 @@
 """What the engine holds: parameters that stay, state that changes, and what it records.
 
-Per account: plain arrays of ``N`` rows in any order (``uid`` names the accounts; rows may be permuted). Per market
-and for the whole run: records, whose fields are scalars or short arrays of fixed length, passed to kernels as one pointer.
+Per account: plain arrays of ``N`` rows in any order (``uid`` names the accounts; rows may be permuted). Per
+market
+and for the whole run: records, whose fields are scalars or short arrays of fixed length, passed to kernels as
+one pointer.
 No object per account; no exception from a kernel.
 """
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Annotated, NamedTuple, TypeAlias, TypeVar, cast, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 
+from deleverage.jit import Record
 from deleverage.units import Bools, Floats, Int64s
 from deleverage.venues.margin import MARKETS_MAX, Tiers
 
@@ -41,7 +43,7 @@ Reals: TypeAlias = Annotated[Floats, (MARKETS_MAX,)]
 SideInts: TypeAlias = Annotated[Int64s, (2, MARKETS_MAX)]
 
 
-class Markets(np.record):
+class Markets(Record):
     """Parameters of the markets; floats are per lot and per unit of log price."""
 
     count: int
@@ -70,7 +72,7 @@ class Markets(np.record):
     )
 
 
-class Params(np.record):
+class Params(Record):
     """Parameters that all markets share, and the switches of the mechanisms."""
 
     steps: int
@@ -114,7 +116,7 @@ class Params(np.record):
     check: int  # 1: recount everything and compare with a sweep at every step
 
 
-class Parties(np.record):
+class Parties(Record):
     """Rows of the named accounts, each group in order of uid."""
 
     named_count: int
@@ -133,7 +135,7 @@ class Parties(np.record):
     exit_short: int
 
 
-class Live(np.record):
+class Live(Record):
     """What changes in a run, apart from the accounts."""
 
     spot_lots: Annotated[Int64s, (ARBITRAGEURS_MAX, MARKETS_MAX)]
@@ -170,7 +172,7 @@ class Live(np.record):
     other_flow: Reals
 
 
-class Tally(np.record):
+class Tally(Record):
     """Sums over a run: what it is judged by. Money at mark unless said otherwise."""
 
     start_mid: Ints
@@ -217,7 +219,7 @@ class Tally(np.record):
     fired_stops: int
 
 
-class Bar(np.record):
+class Bar(Record):
     """One minute of one market; prices in ticks."""
 
     open: int
@@ -239,7 +241,7 @@ class Bar(np.record):
     spread: float
 
 
-class Found(np.record):
+class Found(Record):
     """How far the search for liquidatable accounts has come. See `engine/finder.py`."""
 
     single_end: Annotated[Int64s, (MARKETS_MAX, 2)]  # ends of the lists by market and side
@@ -256,21 +258,24 @@ class Found(np.record):
     watch_count: int
 
 
+_DTYPES: dict[type[Record], np.dtype[np.void]] = {}
+
 Bars: TypeAlias = npt.NDArray[np.void]
-R = TypeVar("R", bound=np.record)
+R = TypeVar("R", bound=Record)
 
 
-@cache
-def dtype_of(record: type[np.record]) -> np.dtype[np.void]:
+def dtype_of(record: type[Record]) -> np.dtype[np.void]:
     """Memory layout of a record class, from its annotations."""
-    fields: list[tuple[str, type, tuple[int, ...]]] = []
-    for name, hint in get_type_hints(record, include_extras=True).items():
-        if hint is int or hint is float:
-            fields.append((name, np.int64 if hint is int else np.float64, ()))
-        elif hasattr(hint, "__metadata__"):
-            kind = np.float64 if "float64" in str(hint.__origin__) else np.int64
-            fields.append((name, kind, hint.__metadata__[0]))
-    return np.dtype(fields, align=True)
+    if record not in _DTYPES:
+        fields: list[tuple[str, type, tuple[int, ...]]] = []
+        for name, hint in get_type_hints(record, include_extras=True).items():
+            if hint is int or hint is float:
+                fields.append((name, np.int64 if hint is int else np.float64, ()))
+            elif hasattr(hint, "__metadata__"):
+                kind = np.float64 if "float64" in str(hint.__origin__) else np.int64
+                fields.append((name, kind, hint.__metadata__[0]))
+        _DTYPES[record] = np.dtype(fields, align=True)
+    return _DTYPES[record]
 
 
 def new(record: type[R]) -> R:

@@ -63,7 +63,8 @@ def set_marks(s: Setting, t: int) -> None:
             live.mark[k] = live.mid[k]
         else:
             live.mark[k] = median_mark(
-                live.index[k], live.basis_sum[k], s.params.mark_window, live.mid[k], live.funding_ppb[k], left,
+                live.index[k], live.basis_sum[k], s.params.mark_window, live.mid[k],
+                live.funding_ppb[k], left,
                 interval,
             )  # fmt: skip
 
@@ -92,7 +93,8 @@ def recount(s: Setting, deposits: int) -> bool:
     for k in range(s.markets.count):
         held = open_interest(s, k)
         for side in range(2):
-            # Each contract closes once: open interest = opened − forced − deleveraged − voluntary, side by side.
+            # Each contract closes once: open interest = opened − forced − deleveraged −
+            # voluntary, side by side.
             closed = tally.forced[side, k] + tally.deleveraged[side, k] + tally.voluntary[side, k]
             difference = held - tally.interest_before[k] - tally.opened[side, k] + closed
             if difference != 0:
@@ -149,7 +151,10 @@ def same_accounts(s: Setting, hits: Int64s, count: int, other: Int64s, expected:
 
 @kernel
 def in_range(s: Setting) -> bool:
-    """False when a price has left the range in which integers stay exact: to be asked before anything depends on it."""
+    """False when a price has left the range in which integers stay exact.
+
+    To be asked before anything depends on it.
+    """
     for k in range(s.markets.count):
         if s.live.mid[k] <= 0 or s.live.index[k] <= 0 or s.live.mid[k] > 50 * s.tally.start_mid[k]:
             return False
@@ -161,7 +166,6 @@ def cascade(
     s: Setting, finder: Finder, fair: Int64s, hits: Int64s, other: Int64s, t: int, step: int, minute: int
 ) -> int:
     """Phases 4–9 until quiet. Returns a status."""
-    live = s.live
     set_marks(s, t)
     for _ in range(s.params.max_rounds):
         expected = sweep(s, other) if s.params.check else -1
@@ -218,7 +222,10 @@ def one_step(
     step: int,
     deposits: int,
 ) -> int:
-    """Step ``step`` (1 is the first second) with the news' fair values ``fair`` [ticks, K]. Returns a status."""
+    """Step ``step`` (1 is the first second) with the news' fair values ``fair`` [ticks, K].
+
+    Returns a status.
+    """
     live = s.live
     minute = (step - 1) // MINUTE_S
     if (step - 1) % MINUTE_S == 0:
@@ -241,7 +248,9 @@ def one_step(
         socialise(s, finder)
     if not moved_nothing(s):
         return NOT_CONSERVED
-    if (step % s.params.recount_every == 0 or step == s.params.steps or s.params.check) and not recount(s, deposits):
+    if (step % s.params.recount_every == 0 or step == s.params.steps or s.params.check) and not recount(
+        s, deposits
+    ):
         return NOT_CONSERVED
     for k in range(s.markets.count):
         learn_flow(s, k)

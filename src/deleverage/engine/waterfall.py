@@ -1,11 +1,14 @@
 """What happens to contracts that the book did not take: insurance fund, auto-deleveraging, socialised loss.
 
-The fund takes a position over at its bankruptcy price as long as its equity stays ≥ 0 and its inventory within a
+The fund takes a position over at its bankruptcy price as long as its equity stays ≥ 0 and its inventory
+within a
 multiple of that equity. What it refuses is closed against the best-placed winners of the other side, at the
-bankruptcy price and without a fee (ADL). What no winner can take, the fund takes all the same; if that makes its
+bankruptcy price and without a fee (ADL). What no winner can take, the fund takes all the same; if that makes
+its
 equity negative, the loss is shared among winners at the next settlement.
 
-ADL rank (Binance): unrealised profit ÷ collateral × margin ratio, where margin ratio = maintenance margin ÷ equity.
+ADL rank (Binance): unrealised profit ÷ collateral × margin ratio, where margin ratio = maintenance margin ÷
+equity.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ def adl_score(s: Setting, row: int, k: int) -> float:
 @kernel
 def ahead(score: Floats, uid: Int64s, a: int, b: int) -> bool:
     """True when candidate a ranks before b: higher score, then lower uid."""
-    return score[a] > score[b] or (score[a] == score[b] and uid[a] < uid[b])
+    return bool(score[a] > score[b] or (score[a] == score[b] and uid[a] < uid[b]))
 
 
 @kernel
@@ -59,7 +62,6 @@ def rank_adl(s: Setting, k: int, side: int) -> tuple[Int64s, Int64s, Floats, Int
 
     Returns a heap of candidate numbers, their rows, scores and uids.
     """
-    live = s.live
     n = s.wallet.shape[0]
     rows = np.empty(n, dtype=np.int64)
     score = np.empty(n, dtype=np.float64)
@@ -96,8 +98,10 @@ def deleverage(
     score: Floats,
     uid: Int64s,
 ) -> tuple[int, int]:
-    """Close ``lots`` of a liquidated position at ``price`` against winners in rank; returns lots closed and the heap's length."""
-    live = s.live
+    """Close ``lots`` of a liquidated position at ``price`` against winners in rank.
+
+    Returns lots closed and the heap's length.
+    """
     unit = price * s.markets.tick_lot_uusd[k]
     sign = 1 if s.size[row, k] > 0 else -1
     left = lots
@@ -125,7 +129,7 @@ def deleverage(
 
 @kernel
 def acceptable(s: Setting, k: int, side: int, lots: int, price: int) -> int:
-    """Lots that the fund can take over at ``price`` [ticks] with equity ≥ 0 and inventory within its multiple."""
+    """Lots that the fund can take over at ``price`` [ticks] within equity ≥ 0 and its inventory multiple."""
     live = s.live
     if not s.params.adl:
         return lots
@@ -202,9 +206,10 @@ def absorb_rest(
 
 @kernel
 def socialise(s: Setting, finder: Finder) -> None:
-    """Settlement: a fund with negative equity is made whole by those who hold unrealised profit in its markets.
+    """Settlement: who holds unrealised profit in its markets makes a fund with negative equity whole.
 
-    Each pays floor(loss · profit / all profits), at most its profit; what rounding leaves stays with the fund.
+    Each pays floor(loss · profit / all profits), at most its profit; what rounding leaves stays with the
+    fund.
     """
     live = s.live
     n = s.wallet.shape[0]

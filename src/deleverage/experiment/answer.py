@@ -6,20 +6,24 @@ an interval is ``{"p05": ..., "p50": ..., "p95": ...}`` over the seeds:
     scenario, title, seeds, seed, accounts, steps, markets, start, end, wall_s
     price.<market>.{start, trough, end, drop, recovered_share, trough_after_s}     intervals
     counterfactual.<market>.drop                                                   interval, liquidations off
-    news.<market>.drop                                                             interval, every mechanism off
+    news.<market>.drop                                                             interval, every
+    mechanism off
     mechanical_share.<market>.{mean, se, prior_band [low, high], first_in, last_in, placebo,
                                news {mean, se}, never_closed {mean, se},
                                shapley.<mechanism>.{mean, se, first_in, last_in}}
     liquidations.{total_usd, long_usd, short_usd, accounts, peak_minute_usd}       intervals
     filled_by.{book_usd, takeover_usd, adl_usd}                                    intervals
     insurance_fund.<fund>.{before_usd, after_usd}                                  number, interval
-    adl.{usd, first_after_s, runs_reached}      interval; interval or null over the runs that reached it; count
+    adl.{usd, first_after_s, runs_reached}      interval; interval or null over the runs that reached it;
+    count
     deficit_usd                                                                    interval
     open_interest.<market>.{before_coins, after_coins}                             number, interval
-    tipping.<market>.{n_start, crosses_one_at, tipping_distance, depth_halved_multiplies_drop}  intervals; null = none found
+    tipping.<market>.{n_start, crosses_one_at, tipping_distance, depth_halved_multiplies_drop}  intervals;
+    null = none found
     ledger.{residual, open_interest_imbalance, checks}                             integers
     observed.<market>.{start, low, low_at, drop, inside}     null without real candles
-    published[] {id, text, by_whose_count, venue_set, published, unit, p05, p50, p95, verdict, used_to_fit, source}
+    published[] {id, text, by_whose_count, venue_set, published, unit, p05, p50, p95, verdict,
+    used_to_fit, source}
     provenance {program, version, scenario_sha256, figures_sha256, seed, packages, data[], command}
 """
 

@@ -33,16 +33,19 @@ _HOUR_NS = 3_600_000_000_000
 
 
 def read_candles(scenario: Scenario, lake: CandleLake) -> pl.DataFrame:
-    """Real bars of the scenario's perpetuals and time: the finest there are, spot where the perpetual's bars end.
+    """Real bars of the scenario's markets and time: the finest there are, spot where the perpetual's end.
 
-    One minute, then five-minute spot, else hourly bars; a bar is used only where no finer one covers its opening.
+    One minute, then five-minute spot, else hourly bars; a bar is used only where no finer one covers its
+    opening.
     """
     start, end = scenario.start_ns, scenario.start_ns + scenario.steps * 1_000_000_000
     frames = []
     for market in scenario.markets:
         where = {"venue": scenario.venue, "coin": market}
         found = lake.read("candles", start_ns=start - _HOUR_NS, end_ns=end, where=dict(where))
-        found = found.filter((pl.col("time_ns") + pl.col("interval_s") * 1_000_000_000 > start) & (pl.col("time_ns") < end))
+        found = found.filter(
+            (pl.col("time_ns") + pl.col("interval_s") * 1_000_000_000 > start) & (pl.col("time_ns") < end)
+        )
         covered = start
         for kind, interval in (("perp", 60), ("spot", 300), ("perp", 3600), ("spot", 3600)):
             chosen = found.filter((pl.col("kind") == kind) & (pl.col("interval_s") == interval))
@@ -55,11 +58,16 @@ def read_candles(scenario: Scenario, lake: CandleLake) -> pl.DataFrame:
                 covered = last + interval * 1_000_000_000
     if not frames:
         return schema.empty(schema.CANDLES)
-    return schema.conform(pl.concat(frames).unique(list(schema.CANDLES.key)).sort("coin", "time_ns"), schema.CANDLES)
+    return schema.conform(
+        pl.concat(frames).unique(list(schema.CANDLES.key)).sort("coin", "time_ns"), schema.CANDLES
+    )
 
 
 def observed(scenario: Scenario, candles: pl.DataFrame, drop: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """Per market: real start, low and drop, and whether the drop lies in the simulated 90 % band; None without bars."""
+    """Per market: real start, low and drop, and whether the drop lies in the simulated 90 % band.
+
+    None without bars.
+    """
     found: dict[str, Any] = {}
     for market in scenario.markets:
         bars = candles.filter((pl.col("coin") == market) & (pl.col("kind") == "perp")).sort("time_ns")
@@ -86,21 +94,29 @@ def observed(scenario: Scenario, candles: pl.DataFrame, drop: dict[str, dict[str
     return found
 
 
-def closes_inside(scenario: Scenario, candles: pl.DataFrame, minutes: pl.DataFrame, market: str) -> float | None:
-    """Share of the real bars whose close lies in the simulated 90 % band of that minute's end; None without bars."""
+def closes_inside(
+    scenario: Scenario, candles: pl.DataFrame, minutes: pl.DataFrame, market: str
+) -> float | None:
+    """Share of the real bars whose close lies in the simulated 90 % band of that minute's end.
+
+    None without bars.
+    """
     real = candles.filter(pl.col("coin") == market).with_columns(
         (pl.col("time_ns") + pl.col("interval_s") * 1_000_000_000 - 60_000_000_000).alias("minute")
     )
     band = (
         minutes.filter((pl.col("variant") == "factual") & (pl.col("market") == market))
         .group_by("time_ns")
-        .agg(pl.col("close").quantile(0.05).alias("low_band"), pl.col("close").quantile(0.95).alias("high_band"))
+        .agg(
+            pl.col("close").quantile(0.05).alias("low_band"),
+            pl.col("close").quantile(0.95).alias("high_band"),
+        )
     )
     both = real.join(band, left_on="minute", right_on="time_ns")
     if not both.height:
         return None
     inside = both.select((pl.col("close") >= pl.col("low_band")) & (pl.col("close") <= pl.col("high_band")))
-    return float(inside.to_series().mean() or 0.0)
+    return float(inside.to_series().to_numpy().mean())
 
 
 def quantity(summary: dict[str, Any], path: str) -> dict[str, float] | float | None:
@@ -118,18 +134,20 @@ def quantity(summary: dict[str, Any], path: str) -> dict[str, float] | float | N
 def published(scenario: Scenario, summary: dict[str, Any]) -> list[dict[str, Any]]:
     """Every published figure beside the simulated one.
 
-    Only figures of the same venues and the same quantity are judged; others are listed as of a different venue set,
+    Only figures of the same venues and the same quantity are judged; others are listed as of a different
+    venue set,
     and what the run has no quantity for as not simulated. Outside is a finding.
     """
     rows = []
     for item in scenario.published:
         found = quantity(summary, item.quantity) if item.quantity else None
+        low: float | None = None
+        mid: float | None = None
+        high: float | None = None
         if isinstance(found, dict):
             low, mid, high = found["p05"], found["p50"], found["p95"]
         elif found is not None:
             low = mid = high = float(found)
-        else:
-            low = mid = high = None
         if not item.comparable:
             verdict = "different venue set"
         elif low is None or high is None or item.value is None:

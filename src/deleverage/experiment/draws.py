@@ -1,6 +1,7 @@
 """Which draws an ensemble consists of: points of the prior, and seeds that share them.
 
-Every prior dimension is stratified over the points (Latin hypercube). Seeds of one point differ in accounts and noise
+Every prior dimension is stratified over the points (Latin hypercube). Seeds of one point differ in accounts
+and noise
 only: their scatter is Monte Carlo error; the scatter of points is the prior band.
 """
 
@@ -33,7 +34,9 @@ def draw_priors(scenario: Scenario, seed: int, seeds: int, points: int) -> list[
     values: list[dict[str, float]] = [{} for _ in range(points)]
     for path, figure in scenario.priors():
         # A stream per figure: fixing one prior leaves the draws of the others as they were.
-        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, PRIOR_STREAM, crc32(path.encode())])))
+        rng = np.random.Generator(
+            np.random.PCG64(np.random.SeedSequence([seed, PRIOR_STREAM, crc32(path.encode())]))
+        )
         strata = rng.permutation(points)
         inside = rng.random(points)
         for p in range(points):

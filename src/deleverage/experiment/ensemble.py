@@ -1,6 +1,7 @@
 """One draw, run with every subset of mechanisms: what an ensemble is made of.
 
-Subsets are walked from all mechanisms on downwards. A mechanism that was never consulted in the run with S∪{i}
+Subsets are walked from all mechanisms on downwards. A mechanism that was never consulted in the run with
+S∪{i}
 cannot matter there, so v(S) = v(S∪{i}) exactly and S is not run again: an exact dummy, draw by draw.
 """
 
@@ -29,7 +30,10 @@ LIQUIDATIONS = 1 << MECHANISMS.index("liquidations")
 
 RECOUNT_FACTUAL = 60
 RECOUNT_OTHERS = 600
-"""Steps between full recounts of the ledger; every run also recounts at its start and end, and asserts deltas always."""
+"""Steps between full recounts of the ledger.
+
+Every run also recounts at its start and end, and asserts deltas always.
+"""
 
 FALLS = np.round(np.arange(0.0, 0.4001, 0.0025), 4)
 """Grid of the map: falls of the mark from the start [share]."""
@@ -60,7 +64,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class DrawMap:
-    """Map against book of one draw, per market: on the grid of falls, and its three figures (None: none found)."""
+    """Map against book of one draw, per market.
+
+    On the grid of falls, and its three figures (None: none found).
+    """
 
     liquidated_coins: Floats  # [K, G]
     book_coins: Floats
@@ -119,7 +126,9 @@ def keep(run: Run, bars: bool) -> Outcome:
 class Subsets:
     """Values of all subsets of one prepared draw, each run at most once."""
 
-    def __init__(self, prepared: Prepared, path: Int64s, params: Params, off: int, known: dict[int, Run] | None) -> None:
+    def __init__(
+        self, prepared: Prepared, path: Int64s, params: Params, off: int, known: dict[int, Run] | None
+    ) -> None:
         self.prepared, self.path, self.params, self.off = prepared, path, params, off
         self.runs: dict[int, Run] = dict(known or {})
         self.own: set[int] = set()
@@ -153,7 +162,10 @@ class Subsets:
 
 
 def _lean(run: Run, whole: bool) -> Run:
-    """Forget the accounts at the end of a run, unless they are needed: thousands of runs are kept for a moment."""
+    """Forget the accounts at the end of a run, unless they are needed.
+
+    Thousands of runs are kept for a moment.
+    """
     if whole:
         return run
     empty = np.zeros(0, dtype=np.int64)
@@ -192,7 +204,9 @@ def compute(task: Task) -> DrawResult:
             by_depth[depth] = values[ALL]
         else:
             other_depth = with_depth(prepared, depth)
-            by_depth[depth] = drops(simulate(other_depth, path, switched(params, recount_every=RECOUNT_OTHERS)))
+            by_depth[depth] = drops(
+                simulate(other_depth, path, switched(params, recount_every=RECOUNT_OTHERS))
+            )
             runs += 1
     return DrawResult(
         draw=task.draw,
@@ -232,7 +246,10 @@ def _figures(world: MarketWorld) -> dict[str, Floats]:
 
 
 def _map_of(prepared: Prepared) -> DrawMap:
-    """Map of the longs at the start against the consolidated book: the perpetual's, with hidden coins, and spot's."""
+    """Map of the longs at the start against the consolidated book.
+
+    The perpetual's, with hidden coins, and spot's.
+    """
     world, k = prepared.world, len(prepared.world.names)
     rows = world.role == 0
     mark = prepared.setting.live.mark[:k].copy()

@@ -19,7 +19,9 @@ ExecutorName = Literal["threads", "process", "ray"]
 class Mapper(Protocol):
     """Applies a function to tasks; yields (number of the task, result) as they finish."""
 
-    def __call__(self, function: Callable[[Task], Result], tasks: Sequence[Task], /) -> Iterator[tuple[int, Result]]:
+    def __call__(
+        self, function: Callable[[Task], Result], tasks: Sequence[Task], /
+    ) -> Iterator[tuple[int, Result]]:
         """Results in the order in which they finish."""
         ...
 
@@ -30,7 +32,10 @@ def cores() -> int:
 
 
 def run_tasks(
-    function: Callable[[Task], Result], tasks: Sequence[Task], executor: str = "threads", workers: int | None = None
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    executor: str = "threads",
+    workers: int | None = None,
 ) -> Iterator[tuple[int, Result]]:
     """Apply ``function`` to every task; yields (number, result) as they finish.
 

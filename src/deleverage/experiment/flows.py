@@ -1,7 +1,9 @@
 """Who paid whom over a run: gains and losses of every party, matched.
 
-Each party's gain is its equity at the end less its equity at the start, at the marks, spot included. The sums are
-exact and add up to zero. Which loser paid which winner is not defined by a market, only the totals are: losses are
+Each party's gain is its equity at the end less its equity at the start, at the marks, spot included. The sums
+are
+exact and add up to zero. Which loser paid which winner is not defined by a market, only the totals are:
+losses are
 spread over the winners in proportion to what they won.
 """
 
@@ -27,7 +29,9 @@ class Flow(NamedTuple):
 def party_names(run: Run) -> list[str]:
     """Party of every account: its role, and for holders what became of them."""
     world, setting = run.world, run.setting
-    net = np.sign(world.size.astype(np.float64) * run.world.markets.tick_lot_uusd[: len(world.names)]).sum(axis=1)
+    net = np.sign(world.size.astype(np.float64) * run.world.markets.tick_lot_uusd[: len(world.names)]).sum(
+        axis=1
+    )
     long = net >= 0
     names = np.array(ROLE_NAMES, dtype=object)[world.role]
     holder = world.role == HOLDER
@@ -55,7 +59,9 @@ def gains(run: Run) -> dict[str, int]:
     totals: dict[str, int] = {}
     spot = 0
     for a in range(world.spot_lots.shape[0]):
-        gain = int(live.spot_cash[a] + (live.spot_lots[a, :k] * spot_end - world.spot_lots[a] * spot_start).sum())
+        gain = int(
+            live.spot_cash[a] + (live.spot_lots[a, :k] * spot_end - world.spot_lots[a] * spot_start).sum()
+        )
         change[world.parties.arbitrageurs[a]] += gain
         spot -= gain
     for name, value in zip(party_names(run), change.tolist(), strict=True):

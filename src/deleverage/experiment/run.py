@@ -1,7 +1,9 @@
 """run: the main job. A scenario goes in, an answer comes out.
 
-Draws from the priors, every draw with every subset of mechanisms, common random numbers throughout; then shares with
-their errors, bands and curves, and the comparison with what was observed and published. No datum of the outcome enters.
+Draws from the priors, every draw with every subset of mechanisms, common random numbers throughout; then
+shares with
+their errors, bands and curves, and the comparison with what was observed and published. No datum of the
+outcome enters.
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ def run(
 
     Parameters
     ----------
-    scenario : what to run, or the name or TOML path of it; with `Scenario.with_lake` already applied if its state is to come from a lake.
+    scenario : what to run, or the name or TOML path of it; with `Scenario.with_lake` already applied if
+        its state is to come from a lake.
     seeds, accounts : sizes of the ensemble and of the population, instead of the scenario's.
     seed : first seed; the same seed gives the same tables, byte for byte, whatever the executor.
     executor, workers : where the draws are computed.
@@ -77,10 +80,14 @@ def run(
     scenario_seeds = seeds or scenario.run.seeds
     holders = accounts or scenario.run.accounts
     if scenario_seeds < 2:
-        raise InputError(f"expected at least 2 seeds, found {scenario_seeds}", hint="an interval needs several draws")
+        raise InputError(
+            f"expected at least 2 seeds, found {scenario_seeds}", hint="an interval needs several draws"
+        )
     least = 8 * len(scenario.markets)
     if holders < least:
-        raise InputError(f"expected at least {least} accounts, found {holders}", hint="every market needs both sides")
+        raise InputError(
+            f"expected at least {least} accounts, found {holders}", hint="every market needs both sides"
+        )
     tasks = make_tasks(scenario, seed, scenario_seeds, holders, check)
     results: list[DrawResult | None] = [None] * len(tasks)
     if progress:
@@ -96,14 +103,18 @@ def run(
 
 
 def make_tasks(scenario: Scenario, seed: int, seeds: int, accounts: int, check: bool) -> list[Task]:
-    """One task a draw; the first draw of every prior point also answers what "never closed" would have meant."""
+    """One task a draw; the first of every prior point also answers what "never closed" would mean."""
     drawn = draw_priors(scenario, seed, seeds, scenario.run.points)
     tasks = []
     seen: set[int] = set()
     for draw in drawn:
         first = draw.point not in seen
         seen.add(draw.point)
-        depths = tuple(sorted({*scenario.run.tipping_depths, 1.0})) if draw.number < scenario.run.tipping_seeds else ()
+        depths = (
+            tuple(sorted({*scenario.run.tipping_depths, 1.0}))
+            if draw.number < scenario.run.tipping_seeds
+            else ()
+        )
         # The tipping ensemble runs over all prior points, not over the first of them.
         if len(drawn) > scenario.run.tipping_seeds:
             stride = len(drawn) // scenario.run.tipping_seeds
@@ -136,7 +147,12 @@ def interval_or_none(values: list[float]) -> dict[str, float] | None:
 
 
 def make_answer(
-    scenario: Scenario, results: list[DrawResult], seed: int, accounts: int, candles: pl.DataFrame, begun: float
+    scenario: Scenario,
+    results: list[DrawResult],
+    seed: int,
+    accounts: int,
+    candles: pl.DataFrame,
+    begun: float,
 ) -> Answer:
     """Summary and tables from finished draws, in the order of their numbers."""
     v = tables.subset_values(results)
@@ -275,7 +291,9 @@ def _liquidations(scenario: Scenario, results: list[DrawResult], minutes: pl.Dat
         .agg(pl.col("usd").max())["usd"]
     )
     after = [
-        float(t["first_adl_step"] - t["first_liquidation_step"]) for t in tallies if int(t["first_adl_step"]) >= 0
+        float(t["first_adl_step"] - t["first_liquidation_step"])
+        for t in tallies
+        if int(t["first_adl_step"]) >= 0
     ]
     funds = sorted(scenario.insurance)
     return {
@@ -295,12 +313,18 @@ def _liquidations(scenario: Scenario, results: list[DrawResult], minutes: pl.Dat
             name: {
                 "before_usd": interval([float(t["fund_before"][f]) / usd for t in tallies])["p50"],
                 "after_usd": interval([float(t["fund_after"][f]) / usd for t in tallies]),
-                "change_usd": interval([float(t["fund_after"][f] - t["fund_before"][f]) / usd for t in tallies]),
+                "change_usd": interval(
+                    [float(t["fund_after"][f] - t["fund_before"][f]) / usd for t in tallies]
+                ),
                 "markets": [m for m in scenario.markets if scenario.market[m].fund == name],
             }
             for f, name in enumerate(funds)
         },
-        "adl": {"usd": interval(over("adl_uusd")), "first_after_s": interval_or_none(after), "runs_reached": len(after)},
+        "adl": {
+            "usd": interval(over("adl_uusd")),
+            "first_after_s": interval_or_none(after),
+            "runs_reached": len(after),
+        },
         "deficit_usd": interval(over("deficit_uusd")),
         "socialised_usd": interval([float(t["socialised_uusd"]) / usd for t in tallies]),
         "makers_liquidated": interval([float(t["makers_liquidated"]) for t in tallies]),
@@ -322,15 +346,21 @@ def _tipping(results: list[DrawResult], k: int) -> dict[str, Any]:
 
 
 def _halving(results: list[DrawResult], k: int) -> dict[str, float] | None:
-    """Median drop at half the depth ÷ median drop at full depth, 90 % interval by a paired bootstrap over draws."""
-    pairs = np.array([(r.by_depth[0.5][k], r.by_depth[1.0][k]) for r in results if {0.5, 1.0} <= set(r.by_depth)])
+    """Median drop at half the depth ÷ at full depth, 90 % interval by a paired bootstrap over draws."""
+    pairs = np.array(
+        [(r.by_depth[0.5][k], r.by_depth[1.0][k]) for r in results if {0.5, 1.0} <= set(r.by_depth)]
+    )
     if len(pairs) < 4 or np.median(pairs[:, 1]) <= 0:
         return None
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([len(pairs), k])))
     picked = pairs[rng.integers(0, len(pairs), (BOOTSTRAPS, len(pairs)))]
     medians = np.median(picked, axis=1)
     low, high = np.quantile(medians[:, 0] / medians[:, 1], (0.05, 0.95))
-    return {"p05": float(low), "p50": float(np.median(pairs[:, 0]) / np.median(pairs[:, 1])), "p95": float(high)}
+    return {
+        "p05": float(low),
+        "p50": float(np.median(pairs[:, 0]) / np.median(pairs[:, 1])),
+        "p95": float(high),
+    }
 
 
 def provenance(scenario: Scenario, seed: int, seeds: int, accounts: int) -> dict[str, Any]:

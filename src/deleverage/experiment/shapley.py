@@ -53,7 +53,8 @@ SMALLEST_DROP = 1e-4
 def ratio_of_means(part: Floats, whole: Floats, point: Int64s) -> Share:
     """Σ part ÷ Σ whole over seeds, with the standard error at given priors.
 
-    The error counts the scatter of seeds that share a prior point, not the scatter between points (that is the prior
+    The error counts the scatter of seeds that share a prior point, not the scatter between points (that
+    is the prior
     band). With one seed a point both cannot be told apart, and the error is that of all seeds together.
 
     part, whole : float64 [seeds]; point : int64 [seeds].

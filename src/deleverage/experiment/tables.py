@@ -34,7 +34,9 @@ def _bar_columns(result: DrawResult, outcome: Outcome, k: int) -> dict[str, obje
     # Displayed depth within 1 % of mid: the flat book's density times the price range, in USD.
     below = result.world["displayed_bid"][k] * lot * -np.log1p(-ONE_PERCENT)
     above = result.world["displayed_ask"][k] * lot * np.log1p(ONE_PERCENT)
-    columns: dict[str, object] = {name: bars[name] * tick for name in ("open", "high", "low", "close", "mark", "index")}
+    columns: dict[str, object] = {
+        name: bars[name] * tick for name in ("open", "high", "low", "close", "mark", "index")
+    }
     for side, name in enumerate(("long", "short")):
         columns[f"liquidated_{name}_usd"] = bars["liquidated_uusd"][:, side] / UUSD_PER_USD
         columns[f"liquidated_{name}_coins"] = bars["liquidated"][:, side] * lot
@@ -118,7 +120,14 @@ def subset_values(results: list[DrawResult]) -> Floats:
 def values(scenario: Scenario, results: list[DrawResult]) -> pl.DataFrame:
     """Table `values`: v(S) of every subset."""
     rows = [
-        (r.draw.number, market, subset, subset_name(subset), bool(r.simulated[subset]), float(r.values[subset, k]))
+        (
+            r.draw.number,
+            market,
+            subset,
+            subset_name(subset),
+            bool(r.simulated[subset]),
+            float(r.values[subset, k]),
+        )
         for r in results
         for k, market in enumerate(scenario.markets)
         for subset in range(ALL + 1)
@@ -135,18 +144,21 @@ class Attribution:
     """Shares of one market's drop: rows 'news', one per mechanism, and 'mechanical'."""
 
     def __init__(self, v: Floats, point: Int64s) -> None:
-        """v : float64 [seeds, 32]; point : int64 [seeds]."""
+        """V : float64 [seeds, 32]; point : int64 [seeds]."""
         self.v, self.point = v, point
         self.whole = v[:, ALL]
         self.phi = shapley_values(v)
 
     def part(self, row: str) -> Floats:
         """What a row contributes to the drop, per seed."""
+        part: Floats
         if row == "news":
-            return self.v[:, 0]
-        if row == "mechanical":
-            return self.phi[:, [MECHANISMS.index(name) for name in MECHANICAL]].sum(axis=1)
-        return self.phi[:, MECHANISMS.index(row)]
+            part = self.v[:, 0]
+        elif row == "mechanical":
+            part = self.phi[:, [MECHANISMS.index(name) for name in MECHANICAL]].sum(axis=1)
+        else:
+            part = self.phi[:, MECHANISMS.index(row)]
+        return part
 
     def bits(self, row: str) -> int:
         """Mechanisms of a row."""
@@ -265,4 +277,6 @@ def ledger_flow(results: list[DrawResult]) -> pl.DataFrame:
             key = (flow.payer, flow.receiver)
             totals[key] = totals.get(key, 0.0) + flow.usd / len(results)
     rows = [(payer, receiver, usd) for (payer, receiver), usd in sorted(totals.items())]
-    return schema.conform(pl.DataFrame(rows, schema=_types(schema.LEDGER_FLOW), orient="row"), schema.LEDGER_FLOW)
+    return schema.conform(
+        pl.DataFrame(rows, schema=_types(schema.LEDGER_FLOW), orient="row"), schema.LEDGER_FLOW
+    )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from deleverage.experiment.scenario import Scenario
 
 POPULATION_STREAM, NEWS_STREAM = 1, 2
-"""Every subject draws from a stream of its own, so that a change of one leaves the other's draws as they were."""
+"""Every subject has a stream of its own: a change of one leaves the other's draws as they were."""
 
 _VENUES = {"binance": binance.rules_at}
 
@@ -44,7 +44,9 @@ def venue_rules(scenario: Scenario) -> VenueRules:
         the venue is not known, or no rule set is so old.
     """
     if scenario.venue not in _VENUES:
-        raise RulesError(f"expected a venue among {sorted(_VENUES)}, found '{scenario.venue}'", venue=scenario.venue)
+        raise RulesError(
+            f"expected a venue among {sorted(_VENUES)}, found '{scenario.venue}'", venue=scenario.venue
+        )
     return _VENUES[scenario.venue](scenario.rules_date)
 
 
@@ -189,7 +191,9 @@ def seconds_since_funding(scenario: Scenario) -> int:
     return int(scenario.start_ns // 1_000_000_000 % 86_400 % interval)
 
 
-def world_of(scenario: Scenario, seed: int, draw: int, accounts: int, *, max_leverage: float = 0.0) -> MarketWorld:
+def world_of(
+    scenario: Scenario, seed: int, draw: int, accounts: int, *, max_leverage: float = 0.0
+) -> MarketWorld:
     """The market of one draw; ``scenario`` has no priors left.
 
     The population comes from a stream of its own: the same draw has the same accounts, whatever else differs.

@@ -5,7 +5,8 @@ would liquidate ("fuel"). Distances to liquidation are Weibull,
 
     P(D ≤ d) = 1 − exp(−(d/s)^shape),   s so that P(D ≤ 13 %) = fuel,
 
-weighted by open interest; wallets follow from the distance (the smallest wallet whose account survives down to it), leverage
+weighted by open interest; wallets follow from the distance (the smallest wallet whose account survives down
+to it), leverage
 from the wallet, never the other way round. Sizes are Pareto. Both sides of every contract are there:
 Σ size = 0 and the long side equals the stated open interest, to the lot.
 """
@@ -75,11 +76,15 @@ class Holders(NamedTuple):
 
 
 def liquidation_distance(uniform: Floats, fuel: float, shape: float) -> Floats:
-    """Weibull distances [share of price] whose distribution has P(D ≤ 13 %) = fuel; fuel 0 gives no fuel at all."""
+    """Weibull distances [share of price] whose distribution has P(D ≤ 13 %) = fuel.
+
+    Fuel 0 gives no fuel at all.
+    """
     if fuel <= 0.0:
         return np.full(uniform.shape, 0.95)
     scale = FUEL_AT / (-np.log1p(-fuel)) ** (1.0 / shape)
-    return np.clip(scale * (-np.log1p(-uniform)) ** (1.0 / shape), 0.002, 0.95)
+    distance: Floats = np.clip(scale * (-np.log1p(-uniform)) ** (1.0 / shape), 0.002, 0.95)
+    return distance
 
 
 def apportion(weight: Floats, lots: int, largest: int) -> Int64s:
@@ -93,7 +98,8 @@ def apportion(weight: Floats, lots: int, largest: int) -> Int64s:
     count = weight.shape[0]
     if lots < count or largest * count < lots:
         raise InputError(
-            f"expected between {count} and {largest * count} lots for {count} accounts of at most {largest} lots each, "
+            f"expected between {count} and {largest * count} lots for {count} accounts of at most "
+            f"{largest} lots each, "
             f"found {lots}",
             hint="use fewer accounts, or a larger population.largest_share",
         )
@@ -121,7 +127,10 @@ def apportion(weight: Floats, lots: int, largest: int) -> Int64s:
 def least_wallets(
     size: Int64s, cost: Int64s, worst: Int64s, tick_lot_uusd: Int64s, tiers: Tiers, wallet: Int64s
 ) -> None:
-    """Smallest wallet [uusd] with health ≥ 0 when every mark stands at ``worst`` [ticks, N × K]; written to ``wallet``."""
+    """Smallest wallet [uusd] with health ≥ 0 when every mark stands at ``worst`` [ticks, N × K].
+
+    Written to ``wallet``.
+    """
     for row in range(size.shape[0]):
         owed = 0
         for k in range(size.shape[1]):
@@ -198,11 +207,11 @@ def draw_holders(
     distance = np.where(fuel > 0, distance, 0.95)
     scale = np.where(multi[:, None], beta[None, :], 1.0)
     reach = np.clip(distance[:, None] * scale, 0.002, 0.95)
-    sign = np.sign(size)
-    worst = np.rint(mark_ticks[None, :] * (1.0 - sign * reach)).astype(np.int64)
+    signs = np.sign(size)
+    worst = np.rint(mark_ticks[None, :] * (1.0 - signs * reach)).astype(np.int64)
     entry = mark_ticks[None, :] * (1.0 + prior.entry_offset + prior.entry_sd * z[:, 1:])
     # An entry beyond the liquidation price would need a wallet below zero.
-    entry = np.where(sign >= 0, np.maximum(entry, worst), np.minimum(entry, worst))
+    entry = np.where(signs >= 0, np.maximum(entry, worst), np.minimum(entry, worst))
     entry = np.maximum(entry, 1.0)
     cost = size * np.rint(entry).astype(np.int64) * tick_lot_uusd[None, :]
     wallet = np.zeros(n, dtype=np.int64)

@@ -22,11 +22,11 @@ from typing import cast
 import numpy as np
 
 from deleverage.errors import InputError
-from deleverage.jit import kernel
+from deleverage.jit import Record, kernel
 from deleverage.units import UUSD_PER_USD, Int64s, mul_rate_up, uusd
 from deleverage.venues.rules import TierTable
 
-NEVER_TICKS = np.int64(1) << 60
+NEVER_TICKS = 1 << 60
 """A trigger that no mark reaches: 'no such price'."""
 
 
@@ -34,7 +34,7 @@ MARKETS_MAX = 16
 TIERS_MAX = 24
 
 
-class Tiers(np.record):
+class Tiers(Record):
     """Margin tiers of the markets, one row a market; passed to kernels as one pointer."""
 
     last: Int64s  # [markets] number of the last tier
@@ -67,7 +67,8 @@ def tiers_record(tables: list[TierTable]) -> Tiers:
     deepest = max(len(table.tiers) for table in tables)
     if len(tables) > MARKETS_MAX or deepest > TIERS_MAX:
         raise InputError(
-            f"expected at most {MARKETS_MAX} markets of at most {TIERS_MAX} tiers, found {len(tables)} and {deepest}"
+            f"expected at most {MARKETS_MAX} markets of at most {TIERS_MAX} tiers, found "
+            f"{len(tables)} and {deepest}"
         )
     record = cast(Tiers, np.zeros(1, dtype=_TIERS).view(np.recarray)[0])
     for row, table in enumerate(tables):
@@ -95,8 +96,9 @@ def maintenance_margin(notional: int, market: int, tiers: Tiers) -> int:
     if notional == 0:
         return 0
     k = tier_of(notional, market, tiers)
-    owed = mul_rate_up(notional, tiers.rate_num[market, k], tiers.rate_den[market, k])
-    return owed - tiers.deduction_uusd[market, k]
+    owed: int = mul_rate_up(notional, tiers.rate_num[market, k], tiers.rate_den[market, k])
+    owed -= tiers.deduction_uusd[market, k]
+    return owed
 
 
 @kernel

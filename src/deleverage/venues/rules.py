@@ -57,7 +57,8 @@ class TierTable:
         for number, tier in enumerate(self.tiers, start=1):
             if not 0 < tier.rate < 1 or tier.cap_usd <= 0 or tier.max_leverage < 1:
                 raise RulesError(
-                    f"{self.symbol}: tier {number} needs 0 < rate < 1, cap > 0 and leverage of at least 1; found "
+                    f"{self.symbol}: tier {number} needs 0 < rate < 1, cap > 0 and "
+                    f"leverage of at least 1; found "
                     f"rate {float(tier.rate)}, cap {tier.cap_usd}, leverage {tier.max_leverage}",
                     symbol=self.symbol,
                     tier=number,
@@ -65,7 +66,10 @@ class TierTable:
 
     @property
     def deductions_usd(self) -> tuple[Fraction, ...]:
-        """Amount to take off so that the margin is continuous: cum_k = cum_{k-1} + floor_k (rate_k − rate_{k-1})."""
+        """Amount to take off so that the margin is continuous.
+
+        Cum_k = cum_{k-1} + floor_k (rate_k − rate_{k-1}).
+        """
         sums = [Fraction(0)]
         for low, high in zip(self.tiers, self.tiers[1:], strict=False):
             sums.append(sums[-1] + low.cap_usd * (high.rate - low.rate))

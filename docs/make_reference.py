@@ -1,0 +1,236 @@
+"""Fills the tables of these pages that would otherwise rot: commands, scenario fields, columns.
+
+    python docs/make_reference.py            rewrite the pages
+    python docs/make_reference.py --check    exit 1 if one of them is not as the code says
+
+A page holds a pair of comments, ``<!-- made: KIND NAME -->`` and ``<!-- /made -->``; what stands between them is
+made from the code. Kinds are `command`, `section` and `table`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from enum import Enum
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import typer
+
+from deleverage import schema
+from deleverage.cli import app
+from deleverage.experiment.scenario import Scenario
+from deleverage.experiment.scenario.figure import Figure, LakeQuery, Needs, Strict
+
+DOCS = Path(__file__).resolve().parent
+_BLOCK = re.compile(r"(<!-- made: (\w+) ([^\n]*?) -->\n).*?(<!-- /made -->)", re.DOTALL)
+
+# What the models leave to their docstrings or to the eye: plain settings, no figures.
+PLAIN = {
+    "scenario.name": "what `run` and the answer call it",
+    "scenario.title": "one line, for headings",
+    "scenario.description": "a sentence for `scenario list --json`",
+    "scenario.venue": "whose margin tiers and funding formula hold; `binance` is the one there is",
+    "scenario.rules_date": "day whose rule set is taken (YYYY-MM-DD)",
+    "scenario.start": "first second of the run, a time with its zone",
+    "scenario.end": "last second, after `start`",
+    "scenario.no_data_after": "cut: no figure may be stamped later, since what came after is the outcome",
+    "scenario.markets": "names of the `[market.*]` sections, in the order of every table",
+    "scenario.sources": "texts by key; every figure names one as its `source`",
+    "scenario.published": "figures that others published; compared with the run, never read by it",
+    "run.seeds": "number of draws",
+    "run.points": "points drawn from the priors; each gets seeds / points replicates",
+    "run.accounts": "number of holders",
+    "run.tipping_depths": "multiples of the depth at which the factual ensemble is run again, rising",
+    "run.tipping_seeds": "draws used for that",
+    "market.symbol": "contract of the venue whose margin tiers hold",
+    "market.fund": "which `[insurance.*]` stands behind it",
+    "venue_rules.mark_window_s": "length of the average of mid − index in the mark price [s], 1 to 128",
+    "venue_rules.trigger": "margin is checked at the mark price, or at the last price",
+    "venue_rules.order_limit": "forced orders stop at the bankruptcy price, or fill at any price",
+    "venue_rules.impact": "`double` lets every fill move the price twice: a known mistake, to show its size",
+    "venue_rules.socialise": "true: a negative fund is made whole by winners once a minute",
+    "venue_rules.funding_interval_h": "hours between funding payments, counted from 00:00 UTC",
+    "published.id": "occurs once",
+    "published.text": "the figure in words",
+    "published.quantity": "dotted path in the summary of the run; empty where there is no such number",
+    "published.market": "market it speaks of, or empty",
+    "published.value": "the stated number; absent where none was stated",
+    "published.unit": "unit of the value",
+    "published.by_whose_count": "who counted",
+    "published.venue_set": "which venues the count covers",
+    "published.comparable": "true only where venues and quantity are those of the run",
+    "published.used_to_fit": "true if the figure set a parameter",
+    "published.source": "a key of `[sources]`",
+    "figure.value": "the number, or",
+    "figure.prior": "the shape of a distribution, with",
+    "figure.low": "its lower and",
+    "figure.high": "upper bound",
+    "figure.unit": "checked against the unit that the field asks for",
+    "figure.mark": "`observed`, `assumed`, `fitted`; `set by user` is written by `--set`",
+    "figure.source": "a key of `[sources]`",
+    "figure.at": "time of the observation, at most `no_data_after`",
+    "figure.lake": "where `--lake` finds the same figure (below)",
+    "figure.sha256": "checksum of the imported file; written when a lake has set the value",
+    "lake.table": "table of the lake",
+    "lake.where": "columns and the values that choose the row",
+    "lake.at": "time of the row",
+    "lake.max_age_s": "above 0: the newest row at most so old will do [s]",
+    "lake.column": "column that holds the number",
+    "lake.scale": "factor from the column's unit to the figure's",
+}
+
+
+def _rows(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(head), *(list(row) for row in rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+# --- scenarios --------------------------------------------------------------------------------------
+
+
+def model_of(name: str) -> type[Strict]:
+    """The model of a section of a scenario; `scenario`, `figure` and `lake` are those of the parts."""
+    parts: dict[str, type[Strict]] = {"scenario": Scenario, "figure": Figure, "lake": LakeQuery}
+    if name in parts:
+        return parts[name]
+    found = [model for model in _models(Scenario.model_fields[name].annotation) if issubclass(model, Strict)]
+    return found[0]
+
+
+def _models(annotation: Any) -> list[type]:
+    inner = [model for argument in get_args(annotation) for model in _models(argument)]
+    return inner + ([annotation] if isinstance(annotation, type) else [])
+
+
+def needs_of(model: type[Strict], field: str) -> Needs | None:
+    """What a field asks of its figure; None for a plain setting."""
+    info = model.model_fields[field]
+    nested = [m for part in get_args(info.annotation) for m in getattr(part, "__metadata__", ())]
+    found = [m for m in [*info.metadata, *nested] if isinstance(m, Needs)]
+    return found[0] if found else None
+
+
+def _plain_kind(annotation: Any) -> str:
+    values = [value for part in (annotation, *get_args(annotation)) for value in _literals(part)]
+    if values:
+        return ", ".join(f"`{value}`" for value in values)
+    names = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "date": "date"}
+    names |= {"datetime": "time", "dict": "table", "tuple": "list"}
+    origin = get_origin(annotation)
+    if origin in (dict, tuple):
+        return names[origin.__name__]
+    kinds = [names[t.__name__] for t in _models(annotation) if t.__name__ in names]
+    return kinds[0] if kinds else "table"
+
+
+def _literals(annotation: Any) -> list[str]:
+    return [v for v in get_args(annotation) if isinstance(v, str)]
+
+
+def section(name: str) -> str:
+    """Fields of one section: key, what it must be, meaning."""
+    model = model_of(name)
+    rows = []
+    for field, info in model.model_fields.items():
+        inner = [m for m in _models(info.annotation) if issubclass(m, Strict) and m is not Figure]
+        needs = needs_of(model, field)
+        if needs is not None:
+            optional = "" if info.is_required() else "; may be absent"
+            rows.append((f"`{field}`", needs.expected + optional, needs.meaning))
+        elif name != "scenario" or not inner or field == "published":
+            optional = "" if info.is_required() else "; may be absent"
+            rows.append((f"`{field}`", _plain_kind(info.annotation) + optional, PLAIN[f"{name}.{field}"]))
+    return _rows(("field", "must be", "meaning"), rows)
+
+
+# --- tables -----------------------------------------------------------------------------------------
+
+
+def columns(name: str) -> str:
+    """Columns of one table: name, type, unit, meaning, and its key."""
+    table = {**schema.LAKE_TABLES, **schema.ANSWER_TABLES}[name]
+    rows = [
+        (
+            f"`{c.name}`",
+            c.dtype + (", null where not observed" if c.nullable else ""),
+            c.unit or "–",
+            c.meaning or "see the column before",
+        )
+        for c in table.columns
+    ]
+    key = ", ".join(f"`{column}`" for column in table.key)
+    return _rows(("column", "type", "unit", "meaning"), rows) + f"\nOne row for each {key}.\n"
+
+
+# --- commands ---------------------------------------------------------------------------------------
+
+
+def commands() -> dict[str, Any]:
+    """Every command by its words, `run` or `scenario show`; the empty name is the program itself."""
+    found: dict[str, Any] = {}
+
+    def walk(command: Any, words: tuple[str, ...]) -> None:
+        if not getattr(command, "commands", None) or not words:
+            found[" ".join(words)] = command
+        for name, inner in getattr(command, "commands", {}).items():
+            walk(inner, (*words, name))
+
+    walk(typer.main.get_command(app), ())
+    return found
+
+
+def _default(parameter: Any) -> str:
+    value = parameter.default
+    if parameter.required:
+        return "required"
+    if value is None or value is False or value == []:
+        return "–"
+    return str(value.value if isinstance(value, Enum) else value)
+
+
+def command(name: str) -> str:
+    """Arguments and options of one command."""
+    rows = []
+    for parameter in commands()["" if name == "deleverage" else name].params:
+        shown = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar
+        value = f" {parameter.metavar}" if parameter.metavar and shown != parameter.metavar else ""
+        rows.append((f"`{shown}{value}`", _default(parameter), parameter.help or ""))
+    rows.append(("`-h`, `--help`", "–", "Show the help with an example, and stop."))
+    return _rows(("argument or option", "default", "does"), rows)
+
+
+# --- pages ------------------------------------------------------------------------------------------
+
+_KINDS = {"section": section, "table": columns, "command": command}
+
+
+def filled(text: str) -> str:
+    """A page with every block as the code says."""
+    return _BLOCK.sub(lambda m: m[1] + "\n" + _KINDS[m[2]](m[3]) + "\n" + m[4], text)
+
+
+def pages() -> list[Path]:
+    """Pages that hold a made block."""
+    return [page for page in sorted(DOCS.glob("*.md")) if _BLOCK.search(page.read_text(encoding="utf-8"))]
+
+
+def main(words: list[str]) -> int:
+    """Rewrite or check; returns the exit code."""
+    stale = []
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        made = filled(text)
+        if made != text:
+            stale.append(page.name)
+            if "--check" not in words:
+                page.write_text(made, encoding="utf-8")
+    if stale:
+        print(("not as the code says: " if "--check" in words else "rewritten: ") + ", ".join(stale))
+    return 1 if stale and "--check" in words else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
