@@ -118,7 +118,7 @@ def _plain_kind(annotation: Any) -> str:
     if values:
         return ", ".join(f"`{value}`" for value in values)
     names = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "date": "date"}
-    names |= {"datetime": "time", "dict": "table", "tuple": "list"}
+    names |= {"AwareDatetime": "time", "dict": "table", "tuple": "list"}
     origin = get_origin(annotation)
     if origin in (dict, tuple):
         return names[origin.__name__]

@@ -7,6 +7,7 @@ number seeds. Every world is made by `build_world`, as the program makes its own
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -29,7 +30,7 @@ from deleverage.engine.setup import (
 from deleverage.engine.state import Params
 from deleverage.errors import InputError
 from deleverage.positions.population import PopulationPrior
-from deleverage.units import Int64s
+from deleverage.units import UUSD_PER_USD, Int64s
 from deleverage.venues.rules import MarginTier, TierTable
 
 SWITCHES = (
@@ -79,12 +80,16 @@ def tier_table(name: str, notional_usd: float, rng: np.random.Generator) -> Tier
     return TierTable(name, tiers, "drawn")
 
 
-def market_spec(k: int, holders: int, funds: list[FundSpec], rng: np.random.Generator) -> MarketSpec:
-    """A market of a few lots per holder."""
+def market_spec(
+    k: int, holders: int, worth_usd: float, funds: list[FundSpec], rng: np.random.Generator
+) -> MarketSpec:
+    """A market of a few to many lots per holder, with an open interest of about ``worth_usd``."""
     tick = Fraction(1, int(rng.choice([1, 10, 100])))
-    lot = Fraction(int(rng.choice([1, 10])), int(rng.choice([10, 100, 1000])))
     price = float(tick) * float(rng.choice([60, 900, 12_000, 150_000])) * rng.uniform(0.8, 1.2)
     lots = holders * int(rng.choice([5, 40, 700, 30_000])) + int(rng.integers(0, 7))
+    digits = round(math.log10(worth_usd / lots / price))
+    # A tick times a lot is at least one uusd.
+    lot = max(Fraction(10) ** digits, Fraction(1, UUSD_PER_USD) / tick)
     coins = lots * float(lot)
     share = float(rng.choice([0.004, 0.01, 0.05, 0.3]))  # of open interest that stands within 1 %
     notional = 2.0 * coins * price / holders
@@ -146,7 +151,8 @@ def build_case(
     rng = np.random.default_rng(seed)
     fund_count = int(rng.integers(1, 3))
     funds = [FundSpec(f"fund {f}", 0.0) for f in range(fund_count)]
-    specs = [market_spec(k, holders, funds, rng) for k in range(markets)]
+    size_usd = float(rng.choice([1e5, 1e7, 1e9]))
+    specs = [market_spec(k, holders, size_usd * rng.uniform(0.3, 2.0), funds, rng) for k in range(markets)]
     worth = sum(spec.open_interest_coins * spec.start_price for spec in specs)
     funds = [
         FundSpec(

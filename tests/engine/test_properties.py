@@ -86,9 +86,9 @@ def test_any_market_conserves_money_and_contracts_in_every_second_and_closes_eac
     # ADL is the other side of a counted liquidation, not an addition.
     assert (tally.deleveraged.sum(axis=0) == tally.adl).all()
     assert (tally.interest_after[:k_count] == np.maximum(s.size, 0).sum(axis=0)).all()
-    assert (tally.forced[:, :k_count].sum(axis=0) == finished.bars["liquidated"].sum(axis=(0, 2))).all() or (
-        s.closed[s.parties.newcomer] or case.params.liquidations != 0
-    )
+    # A liquidated newcomer still takes what nobody else does, and is closed out of that too.
+    if case.params.liquidations == 0 and not s.closed[s.parties.newcomer]:
+        assert (tally.forced[:, :k_count].T == finished.bars["liquidated"].sum(axis=0)).all()
 
 
 @settings(max_examples=300)
@@ -203,7 +203,7 @@ def test_deleveraged_winner_is_closed_at_the_bankruptcy_price_for_at_most_its_po
     counted = 0
 
     @settings(max_examples=120)
-    @given(cases(longest=40))
+    @given(cases(longest=50))
     def watch(case: Case) -> None:
         nonlocal counted
         twin = WatchedTwin(case)
@@ -218,13 +218,15 @@ def test_deleveraged_winner_is_closed_at_the_bankruptcy_price_for_at_most_its_po
 
 # --- limits in which the answer is known -----------------------------------------------------------------
 
-RICH = {
-    "maker_capital_usd": 1e15,
-    "arbitrage_capital_usd": 1e15,
-    "profit_capital_usd": 1e15,
-    "newcomer_capital_usd": 1e15,
-    "dip_capital_usd": 1e15,
-}
+def rich(usd: float) -> dict[str, float]:
+    """Named accounts that nothing in a small market can ruin."""
+    return dict.fromkeys(
+        (
+            "maker_capital_usd", "arbitrage_capital_usd", "profit_capital_usd", "newcomer_capital_usd",
+            "dip_capital_usd",
+        ),
+        usd,
+    )  # fmt: skip
 
 
 @settings(max_examples=150)
@@ -243,7 +245,7 @@ def test_without_leverage_nobody_is_liquidated_or_deleveraged(
         switches={},
         max_leverage=1.0,
         dip_buyers=0,
-        **RICH,
+        **rich(1e11),
     )
     finished = run(case, check=1)
     rise = (finished.path / case.world.markets.start_fair_ticks[:markets]).max(initial=0.0)
@@ -326,7 +328,7 @@ def test_c_times_the_coins_and_depth_give_the_same_price_path_bit_for_bit(c: int
         nonlocal forced
         case = build_case(
             seed=seed, markets=markets, holders=30, steps=40, size=size, turns=False,
-            switches={"no_limit": 1}, **(RICH | ONLY_HOLDERS),
+            switches={"no_limit": 1}, **(rich(1e10) | ONLY_HOLDERS),
         )  # fmt: skip
         small, large = run(case), run(scaled(case, c))
         assert small.status == large.status
@@ -350,9 +352,9 @@ def test_c_times_the_coins_with_every_mechanism_moves_the_price_path_by_less_tha
     def scale(seed: int, markets: int, size: float) -> None:
         nonlocal forced
         case = build_case(
-            seed=seed, markets=markets, holders=30, steps=40, size=size, turns=False, switches={}, **RICH
+            seed=seed, markets=markets, holders=30, steps=40, size=size, turns=False, switches={}, **rich(1e9)
         )
-        case = scaled(replace(case, world=replace(case.world, markets=deeper(case.world.markets, 30.0))), 1_000)
+        case = scaled(replace(case, world=replace(case.world, markets=deeper(case.world.markets, 30.0))), 20)
         small, large = run(case), run(scaled(case, 7))
         apart = np.abs(small.path - large.path)
         assert (apart <= np.maximum(1, 0.01 * large.path)).all()

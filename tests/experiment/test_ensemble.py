@@ -61,8 +61,15 @@ CASES: dict[str, tuple[Scenario, int]] = {
     "nobody is near liquidation": (pair(population__fuel=0.0, population__short_fuel=0.0), 0),
     "makers never leave": (pair(withdrawal__volatility_elasticity=0, withdrawal__inventory_elasticity=0), 0),
     "no news": (pair(news__shock=0.0), 0),
-    "a fund that goes under without deleveraging": (
-        pair(insurance__house__usd=2e6, insurance__house__inventory_multiple=1000, news__shock=0.04),
+    # The fund takes a lot over, and price falls on: its loss is shared out though no position was ranked.
+    "a loss is shared without a deleveraging": (
+        pair(
+            insurance__house__usd=2e6,
+            insurance__house__inventory_multiple=1000,
+            insurance__house__unwind_half_life_s=1e5,
+            news__shock=0.03,
+            population__fuel=0.5,
+        ),
         0,
     ),
 }
@@ -96,6 +103,14 @@ def test_the_cases_cover_runs_with_and_without_every_mechanism() -> None:
         assert any(mask & bit for mask in masks)
     for bit in (LIQUIDATIONS, ADL, CASCADE, STOPS):
         assert not all(mask & bit for mask in masks)
+
+
+def test_a_shared_loss_counts_as_deleveraging() -> None:
+    scenario, _ = CASES["a loss is shared without a deleveraging"]
+    run = subsets_of(scenario, 2, SELL_EVENLY).run(ALL)
+    assert not run.tally.fired_adl
+    assert run.tally.socialised_uusd > 0
+    assert fired(run) & ADL
 
 
 def test_a_mechanism_that_never_fired_gets_exactly_nothing() -> None:
