@@ -1,9 +1,9 @@
-"""How long does one run take with the sorted search, how long with a sweep over everybody, in how much memory?
+"""How long does a run take with the sorted search, how long with a sweep of everybody, in how much memory?
 
-    python -m bench.engine_speed [--accounts 100000] [--seconds 6300] [--repeats 3]
+    python -m bench.engine_speed [--accounts 100000] [--seconds 1200] [--repeats 3]
 
-Both ways run in one process on the same prepared market, one after the other and in turn, so that they share the
-machine's mood. The figures are printed, not judged: nothing here fails.
+Both ways run in one process on the same prepared market, in turn, so that they share the machine's mood.
+The figures are printed, not judged: nothing here fails.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--accounts", type=int, default=100_000)
-    parser.add_argument("--seconds", type=int, default=6_300, help="simulated seconds (20:45 to 22:30)")
+    parser.add_argument("--seconds", type=int, default=1_200, help="simulated seconds")
     parser.add_argument("--repeats", type=int, default=3)
     chosen = parser.parse_args(arguments)
 

@@ -3,8 +3,8 @@
     python docs/make_reference.py            rewrite the pages
     python docs/make_reference.py --check    exit 1 if one of them is not as the code says
 
-A page holds a pair of comments, ``<!-- made: KIND NAME -->`` and ``<!-- /made -->``; what stands between them is
-made from the code. Kinds are `command`, `section` and `table`.
+A page holds a pair of comments, ``<!-- made: KIND NAME -->`` and ``<!-- /made -->``; what stands between
+them is made from the code. Kinds are `command`, `section` and `table`.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Formulas of prices: the book, the mark, funding. Plain numbers in, plain numbers out.
 
-A book stands about an anchor price A. Distances are log distances u below it (u < 0: above), and the lots that
-the book has absorbed between the anchor and u are
+A book stands about an anchor price A. Distances are log distances u below it (u < 0: above), and the lots
+that the book has absorbed between the anchor and u are
 
     B(u) = ρ·u + ½·Λ·u²        bids, u ≥ 0; offers the same with a minus sign for u < 0
 
-so selling q from u₀ ends at B⁻¹(B(u₀) + q), at the price A·e^(−u). Floats use + − × ÷ √ only, so every step below
-has one result on every machine.
+so selling q from u₀ ends at B⁻¹(B(u₀) + q), at the price A·e^(−u). Floats use + − × ÷ √ only, so every
+step below has one result on every machine.
 """
 
 from __future__ import annotations
@@ -50,12 +50,28 @@ def displacement(lots: float, bid: float, ask: float, latent: float) -> float:
     return max(2.0 * lots / (ask + sqrt(ask * ask - 2.0 * latent * lots)), -U_MAX)
 
 
+def segment_price(u0: float, u1: float, density: float, latent: float) -> float:
+    """Mean of e^(−u) between u₀ and u₁, both on one side, weighted by the coins at each u (Simpson)."""
+    middle = 0.5 * (u0 + u1)
+    first = density + latent * abs(u0)
+    centre = 4.0 * (density + latent * abs(middle))
+    last = density + latent * abs(u1)
+    prices = first * exp_neg(u0) + centre * exp_neg(middle) + last * exp_neg(u1)
+    return prices / (first + centre + last)
+
+
 def average_price(u0: float, lots: float, bid: float, ask: float, latent: float) -> float:
-    """VWAP ÷ anchor of selling ``lots`` (< 0: buying) from u₀: Simpson's rule in the quantity."""
+    """VWAP ÷ anchor of selling ``lots`` (< 0: buying) from u₀; a walk across the anchor is two walks."""
     start = absorbed(u0, bid, ask, latent)
-    middle = displacement(start + 0.5 * lots, bid, ask, latent)
-    end = displacement(start + lots, bid, ask, latent)
-    return (exp_neg(u0) + 4.0 * exp_neg(middle) + exp_neg(end)) / 6.0
+    end = start + lots
+    u1 = displacement(end, bid, ask, latent)
+    if u0 >= 0.0 and u1 >= 0.0:
+        return segment_price(u0, u1, bid, latent)
+    if u0 <= 0.0 and u1 <= 0.0:
+        return segment_price(u0, u1, ask, latent)
+    near = segment_price(u0, 0.0, bid if u0 > 0.0 else ask, latent)
+    far = segment_price(0.0, u1, bid if u1 > 0.0 else ask, latent)
+    return (near * abs(start) + far * abs(end)) / (abs(start) + abs(end))
 
 
 def median_mark(

@@ -1,8 +1,9 @@
 """The readable twin: the same second of the same market as the engine's kernels, in plain Python.
 
-It is the specification. Everybody is looked at in every round, winners are fully sorted, every sum is added up
-again: slow, and short enough to read in one sitting. Whatever the kernels do faster must come out the same, to the
-micro-dollar and to the last bit of every price. The tests draw markets and compare after every second.
+It is the specification. Everybody is looked at in every round, winners are fully sorted, every sum is
+added up again: slow, and short enough to read in one sitting. Whatever the kernels do faster must come
+out the same, to the micro-dollar and to the last bit of every price. The tests draw markets and compare
+after every second.
 
 One second (`Twin.step`), in the order in which it is written below:
 
@@ -339,9 +340,10 @@ class Twin:
 
             target = 1 / (1 + e·(news + excess) + i·max(0, ±inventory)/limit)
 
-        News is how far the volatility of the fair value exceeds that before the night, excess what the price's own
-        volatility adds to it. Excess and inventory are the cascade's as far as liquidations are what lately walked
-        the book, and belong to the news otherwise: two mechanisms with a switch each. Down fast, up slowly.
+        News is how far the volatility of the fair value exceeds that before the night, excess what the
+        price's own volatility adds to it. Excess and inventory are the cascade's as far as liquidations
+        are what lately walked the book, and belong to the news otherwise: two mechanisms with a switch
+        each. Down fast, up slowly.
         """
         rules = self.rules
         market.u = market.u - market.u * rules.resilience
@@ -380,7 +382,7 @@ class Twin:
         return share + (target - share) * (self.rules.down if target < share else self.rules.up)
 
     def learn_volatility(self, market: Market, fair: int) -> None:
-        """The second's squared returns, and who walked the book, enter the averages that makers look at from now on."""
+        """The second's squared returns, and who walked the book, enter the makers' averages."""
         mid = self.price(market, fair)
         price_return = (mid - market.last_mid) / market.last_mid
         news_return = (float(fair) - float(market.last_fair)) / float(market.last_fair)
@@ -396,7 +398,7 @@ class Twin:
     # --- trading against the book ---------------------------------------------------------------------
 
     def walk(self, market: Market, fair: int, lots: int) -> tuple[int, int]:
-        """Sell ``lots`` (< 0: buy) into the book once. What a seller gets and a buyer pays for one lot [uusd].
+        """Sell ``lots`` (< 0: buy) into the book; what a seller gets and a buyer pays for a lot [uusd].
 
         Both are the average price, half the spread included, rounded against whoever trades.
         """
@@ -424,7 +426,7 @@ class Twin:
         return 0
 
     def settle_book(self, market: Market, lots: int, unit_uusd: int) -> None:
-        """The book's side of a walk, by name: each named account its share of ``lots`` up to its capacity, newcomers the rest."""
+        """The book's side of a walk: each named account its share, up to its capacity, newcomers the rest."""
         sign = 1 if lots > 0 else -1
         total = left = abs(lots)
         for account in self.named:
@@ -440,7 +442,7 @@ class Twin:
     # --- 3: own orders --------------------------------------------------------------------------------
 
     def trade_own_orders(self, market: Market, fair: int) -> None:
-        """Everybody's orders of one market, netted: what meets trades at the price of the remainder's walk."""
+        """Everybody's orders, netted: what meets trades at the price of the remainder's walk."""
         orders = [
             order
             for order in (
@@ -491,7 +493,7 @@ class Twin:
         self.waiting_stops = still
 
     def arbitrage_orders(self, market: Market) -> list[tuple[Account, int]]:
-        """Buy what the perpetual was too cheap (sell: too dear) some seconds ago: beyond a threshold, within capacity."""
+        """Buy what was too cheap some seconds ago (sell what was too dear), within capacity."""
         rules, k = self.rules, market.number
         slot = self.second % rules.arbitrage_latency
         gap, market.seen_u[slot] = market.seen_u[slot], market.u
@@ -536,9 +538,9 @@ class Twin:
         return [(fund, -lots if size > 0 else lots)]
 
     def hedge_spot(self, market: Market, fair: int) -> None:
-        """Arbitrageurs bring spot to the other side of their perpetual, late and within capacity; spot moves, and the index.
+        """Arbitrageurs bring spot to the other side of their perpetual; spot moves, and the index.
 
-        Hedged is what was open then and is still open.
+        Late and within capacity: hedged is what was open then and is still open.
         """
         k, cap = market.number, market.arbitrage_cap_lots
         slot = self.second % self.rules.hedge_latency
@@ -631,8 +633,8 @@ class Twin:
     def limit(self, account: Account, market: Market) -> int | None:
         """Worst price [ticks] of a liquidation order: the bankruptcy price. None: no limit.
 
-        In one market, the price that leaves equity 0, rounded so that it is not below. In several, the same share of
-        every mark: the move that leaves equity 0.
+        In one market, the price that leaves equity 0, rounded so that it is not below. In several, the
+        same share of every mark: the move that leaves equity 0.
         """
         k = market.number
         size, cost, v = account.size[k], account.cost[k], market.tick_lot_uusd
@@ -673,8 +675,9 @@ class Twin:
     ) -> list[int]:
         """Fill (account, lots, limit) of one side in one walk, at one price. Lots filled of each order.
 
-        The most willing limit goes first, then the lower uid. An order fills as far as the price at its end is within its limit;
-        those at the marginal limit share what is left in proportion, leftover lots by uid.
+        The most willing limit goes first, then the lower uid. An order fills as far as the price at its
+        end is within its limit; those at the marginal limit share what is left in proportion, leftover
+        lots by uid.
         """
         filled = [0] * len(orders)
         if self.rules.no_limit:
@@ -728,7 +731,7 @@ class Twin:
         return filled
 
     def close_out(self, account: Account, market: Market, filled_uusd: int) -> None:
-        """Clearance fee on what the book filled, as far as there is money; the fund of its first market pays a deficit."""
+        """Clearance fee on what the book filled; the fund of the first market pays a deficit."""
         account.closed = True
         fund = self.fund_behind(market)
         if account.wallet > 0:
@@ -795,7 +798,7 @@ class Twin:
         self.sums.deficit_uusd[k] += max(0, sign * (price - market.mark)) * v * lots
 
     def rank_adl(self, market: Market, side: int) -> list[Account]:
-        """Winners on the other side: unrealised profit ÷ collateral × margin ratio, highest first, then by uid."""
+        """Winners on the other side, by unrealised profit ÷ collateral × margin ratio, then by uid."""
         k, sign = market.number, 1 if side == LONG else -1
         scores: list[tuple[float, int, Account]] = []
         for account in self.accounts:
@@ -842,7 +845,7 @@ class Twin:
     # --- 10: funding and settlement --------------------------------------------------------------------
 
     def pay_funding(self) -> None:
-        """q·m·v·F from longs to shorts (F > 0); what is owed is rounded up, the fund keeps the difference."""
+        """q·m·v·F from longs to shorts (F > 0); owed is rounded up, the fund keeps the difference."""
         rules = self.rules
         for market in self.markets:
             premium = market.premium_sum // max(self.premium_count, 1)
@@ -859,7 +862,7 @@ class Twin:
         self.sums.funding_payments += 1
 
     def socialise(self, fund: Account) -> None:
-        """A fund with negative equity is made whole out of unrealised profits in its markets, in proportion."""
+        """A fund under water is made whole out of unrealised profits in its markets, in proportion."""
         loss = -self.equity(fund)
         if loss <= 0:
             return

@@ -1,7 +1,7 @@
 """What the market consists of: accounts, contracts with their books, rules, and what is added up on the way.
 
-Counted in integers: prices in ticks, sizes in lots (long > 0), money in uusd = 10⁻⁶ USD. Python's integers have no
-bounds and its ``//`` rounds down, so products and rates are written as they are meant.
+Counted in integers: prices in ticks, sizes in lots (long > 0), money in uusd = 10⁻⁶ USD. Python's
+integers have no bounds and its ``//`` rounds down, so products and rates are written as they are meant.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Margin:
 
 @dataclass
 class Market:
-    """One perpetual, its book and its spot market. See `deleverage.engine.state.Markets` for the parameters."""
+    """One perpetual, its book and its spot. See `deleverage.engine.state.Markets` for the parameters."""
 
     # what stays
     tick_lot_uusd: int
@@ -246,7 +246,7 @@ def read_markets(world: MarketWorld, tables: Sequence[TierTable], rules: Rules) 
 def read_accounts(world: MarketWorld) -> list[Account]:
     """The accounts of a world, in order of uid."""
     columns = zip(
-        world.uid.tolist(), world.role.tolist(), world.wallet.tolist(), world.size.tolist(), world.cost.tolist(),
-        world.weight_ppm.tolist(), world.stop_ticks.tolist(), strict=True,
+        world.uid.tolist(), world.role.tolist(), world.wallet.tolist(), world.size.tolist(),
+        world.cost.tolist(), world.weight_ppm.tolist(), world.stop_ticks.tolist(), strict=True,
     )  # fmt: skip
     return sorted((Account(*column) for column in columns), key=lambda account: account.uid)

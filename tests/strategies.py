@@ -1,8 +1,8 @@
 """Small nasty markets for hypothesis: thin books, high leverage, poor funds and makers, and news that moves.
 
 What shapes a market (how many markets and holders, how long, which switches, how the news goes) is drawn by
-hypothesis, so that a failure shrinks to a small one; the many figures inside come from a stream that one drawn
-number seeds. Every world is made by `build_world`, as the program makes its own.
+hypothesis, so that a failure shrinks to a small one; the many figures inside come from a stream that one
+drawn number seeds. Every world is made by `build_world`, as the program makes its own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from deleverage.units import UUSD_PER_USD, Int64s
 from deleverage.venues.rules import MarginTier, TierTable
 
 SWITCHES = (
-    "adl", "news_withdrawal", "cascade_withdrawal", "stops", "socialise", "trigger_last", "no_limit", "double_impact",
+    "adl", "news_withdrawal", "cascade_withdrawal", "stops", "socialise", "trigger_last", "no_limit",
+    "double_impact",
 )  # fmt: skip
 
 
@@ -117,7 +118,7 @@ def market_spec(
 
 
 def news(world: MarketWorld, size: float, turns: bool, rng: np.random.Generator) -> Int64s:
-    """A shock of a size (> 0 down) with noise, jumps in about half of the cases, back again if it ``turns``."""
+    """A shock of a size (> 0 down) with noise, a jump in half of the cases, and back if it ``turns``."""
     steps, k = int(world.params.steps), world.size.shape[1]
     start = world.markets.start_fair_ticks[:k].copy()
     sigma = world.markets.sigma[:k] * float(rng.choice([0.5, 5.0]))
@@ -147,7 +148,7 @@ def build_case(
     max_leverage: float = 0.0,
     **named: float,
 ) -> Case:
-    """The market that a few structural choices and a seed stand for; ``named`` overrides figures of `PartiesSpec`."""
+    """The market of a few choices and a seed; ``named`` overrides figures of `PartiesSpec`."""
     rng = np.random.default_rng(seed)
     fund_count = int(rng.integers(1, 3))
     funds = [FundSpec(f"fund {f}", 0.0) for f in range(fund_count)]

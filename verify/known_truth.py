@@ -13,9 +13,10 @@ stops, no spot.
 
     python -m verify.known_truth --out DIR/known_truth.json
 
-Nothing of the outcome reaches the estimator; what comes out is reported as it is, above 90 % or below. Coverage
-over a fixed set of truths need not be 90 % even for an honest interval: one that knows only priors is nearly the
-same for every truth, and a prior with 5 to 60 % of open interest near its liquidation has no room for a share of 0.
+Nothing of the outcome reaches the estimator; what comes out is reported as it is, above 90 % or below.
+Coverage over a fixed set of truths need not be 90 % even for an honest interval: one that knows only priors
+is nearly the same for every truth, and a prior with 5 to 60 % of open interest near its liquidation has no
+room for a share of 0.
 """
 
 from __future__ import annotations
@@ -427,8 +428,8 @@ def sentence(total: Row) -> str:
     band = f"95 % interval {total.coverage_low:.0%} to {total.coverage_high:.0%}"
     return (
         f"The 90 % interval held the true share in {total.covered} of {total.draws} markets of an outside "
-        f"generator ({total.coverage:.0%}, {band}), {verdict}; it was too high {total.below} times and too low "
-        f"{total.above} times, and {100 * total.mean_width:.0f} points wide on average."
+        f"generator ({total.coverage:.0%}, {band}), {verdict}; it was too high {total.below} times and too "
+        f"low {total.above} times, and {100 * total.mean_width:.0f} points wide on average."
     )
 
 

@@ -1,4 +1,4 @@
-"""Run kernel and twin side by side, second by second, and say where they first differ and what the market reached."""
+"""Kernel and twin side by side: where they first differ, and what the market went through."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from tests.strategies import Case
 
 PRICES = ("mid", "index", "mark", "funding_ppb", "last_fair", "premium_sum")
 FLOATS = (
-    "u", "spot_u", "bid_share", "ask_share", "revealed", "price_variance", "news_variance", "last_mid", "forced_flow", "other_flow",
+    "u", "spot_u", "bid_share", "ask_share", "revealed", "price_variance", "news_variance", "last_mid",
+    "forced_flow", "other_flow",
 )  # fmt: skip
 
 

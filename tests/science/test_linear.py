@@ -6,10 +6,12 @@ LIN-1 and LIN-2 of the design notes: last-price trigger, no order limit, flat bo
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from deleverage.engine.setup import FundSpec, build_world
 from deleverage.engine.simulate import prepare_world
 from deleverage.positions.liqmap import build_map, liquidation_levels
 from tests.science.worlds import (
@@ -30,7 +32,7 @@ LIN_1 = [(0.2, 0.025), (0.5, 0.04), (0.8, 0.10), (0.9, 0.20)]
 @pytest.mark.parametrize(("n", "expected"), LIN_1)
 def test_lin_1_on_the_fast_layer(n: float, expected: float) -> None:
     accounts, reach = 200_000, 0.5
-    levels = (np.arange(accounts) + 0.5) * (reach / accounts)
+    levels = (np.arange(accounts, dtype=np.float64) + 0.5) * (reach / accounts)
     prepared = build_map(levels, np.full(accounts, n * reach / accounts), 1.0)
     assert prepared.clear(SHOCK).u == pytest.approx(expected, abs=1e-4)
     waves = prepared.waves(SHOCK)
@@ -75,10 +77,6 @@ def test_lin_2_on_the_engine() -> None:
 @pytest.mark.parametrize("shock", [0.01, 0.03, 0.08])
 def test_engine_and_fast_layer_end_at_the_same_price(seed: int, shock: float) -> None:
     """Any population, not only a uniform map: with the fast layer's rules the engine ends at u*."""
-    from dataclasses import replace
-
-    from deleverage.engine.setup import FundSpec, build_world
-
     density = 4e6
     world = build_world(
         [flat_market(density, open_interest_coins=1_000.0)],

@@ -74,12 +74,30 @@ def displacement(lots: float, bid: float, ask: float, latent: float) -> float:
 
 
 @kernel
-def average_price(u0: float, lots: float, bid: float, ask: float, latent: float) -> float:
-    """Mean of e^(−u) over a walk of ``lots`` (> 0 sold) from u₀.
+def segment_price(u0: float, u1: float, density: float, latent: float) -> float:
+    """Mean of e^(−u) between u₀ and u₁ on one side of the anchor, weighted by the coins at each u (Simpson)."""
+    middle = 0.5 * (u0 + u1)
+    first = density + latent * abs(u0)
+    centre = 4.0 * (density + latent * abs(middle))
+    last = density + latent * abs(u1)
+    prices = first * exp_neg(u0) + centre * exp_neg(middle) + last * exp_neg(u1)
+    return prices / (first + centre + last)
 
-    Simpson's rule in the quantity, times the anchor = VWAP.
+
+@kernel
+def average_price(u0: float, lots: float, bid: float, ask: float, latent: float) -> float:
+    """Mean of e^(−u) over a walk of ``lots`` (> 0 sold) from u₀; times the anchor it is the VWAP.
+
+    The coins at u have density ρ + Λ|u|, linear in u, so Simpson's rule weighs them exactly; a walk across the
+    anchor is two walks.
     """
     start = absorbed(u0, bid, ask, latent)
-    middle = displacement(start + 0.5 * lots, bid, ask, latent)
-    end = displacement(start + lots, bid, ask, latent)
-    return (exp_neg(u0) + 4.0 * exp_neg(middle) + exp_neg(end)) / 6.0
+    u1 = displacement(start + lots, bid, ask, latent)
+    if u0 >= 0.0 and u1 >= 0.0:
+        return segment_price(u0, u1, bid, latent)
+    if u0 <= 0.0 and u1 <= 0.0:
+        return segment_price(u0, u1, ask, latent)
+    end = start + lots
+    near = segment_price(u0, 0.0, bid if u0 > 0.0 else ask, latent)
+    far = segment_price(0.0, u1, bid if u1 > 0.0 else ask, latent)
+    return (near * abs(start) + far * abs(end)) / (abs(start) + abs(end))

@@ -69,10 +69,13 @@ def observed(scenario: Scenario, candles: pl.DataFrame, drop: dict[str, dict[str
     None without bars.
     """
     found: dict[str, Any] = {}
+    end = scenario.start_ns + scenario.steps * 1_000_000_000
+    # A bar that outlasts the run holds prices of after.
+    within = candles.filter(pl.col("time_ns") + pl.col("interval_s") * 1_000_000_000 <= end)
     for market in scenario.markets:
-        bars = candles.filter((pl.col("coin") == market) & (pl.col("kind") == "perp")).sort("time_ns")
+        bars = within.filter((pl.col("coin") == market) & (pl.col("kind") == "perp")).sort("time_ns")
         if not bars.height:
-            bars = candles.filter(pl.col("coin") == market).sort("time_ns")
+            bars = within.filter(pl.col("coin") == market).sort("time_ns")
         if not bars.height:
             found[market] = None
             continue
@@ -108,8 +111,8 @@ def closes_inside(
         minutes.filter((pl.col("variant") == "factual") & (pl.col("market") == market))
         .group_by("time_ns")
         .agg(
-            pl.col("close").quantile(0.05).alias("low_band"),
-            pl.col("close").quantile(0.95).alias("high_band"),
+            pl.col("close").quantile(0.05, "linear").alias("low_band"),
+            pl.col("close").quantile(0.95, "linear").alias("high_band"),
         )
     )
     both = real.join(band, left_on="minute", right_on="time_ns")

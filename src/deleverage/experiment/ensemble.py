@@ -106,7 +106,7 @@ def switches(subset: int, off: int) -> dict[str, int]:
 def fired(run: Run) -> int:
     """Mechanisms that mattered in a run, as a bit mask."""
     t = run.tally
-    # Sharing a fund's loss belongs to deleveraging: it is switched with it, and can happen without a ranked closing.
+    # Sharing out a fund's loss is switched with deleveraging, and can happen without a ranked closing.
     adl = t.fired_adl or t.socialised_uusd
     flags = (t.fired_liquidations, adl, t.fired_news, t.fired_cascade, t.fired_stops)
     return sum(1 << i for i, flag in enumerate(flags) if flag)

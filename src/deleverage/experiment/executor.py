@@ -82,7 +82,11 @@ def _run_ray(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Itera
         ray.init(log_to_driver=False)
     remote = ray.remote(function)
     waiting = {remote.remote(task): number for number, task in enumerate(tasks)}
-    while waiting:
-        done, _ = ray.wait(list(waiting), num_returns=1)
-        for reference in done:
-            yield waiting.pop(reference), ray.get(reference)
+    try:
+        while waiting:
+            done, _ = ray.wait(list(waiting), num_returns=1)
+            for reference in done:
+                yield waiting.pop(reference), ray.get(reference)
+    finally:
+        for reference in waiting:
+            ray.cancel(reference)

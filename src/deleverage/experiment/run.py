@@ -25,7 +25,7 @@ from deleverage.experiment.answer import MECHANISMS, Answer
 from deleverage.experiment.draws import draw_priors
 from deleverage.experiment.ensemble import ALL, LIQUIDATIONS, DrawResult, Task, compute
 from deleverage.experiment.executor import run_tasks
-from deleverage.experiment.shapley import ratio_of_means
+from deleverage.experiment.shapley import SMALLEST_DROP, ratio_of_means
 from deleverage.units import UUSD_PER_USD, Floats
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def run(
         from deleverage.experiment.scenario import Scenario
 
         scenario = Scenario.load(scenario)
-    scenario_seeds = seeds or scenario.run.seeds
-    holders = accounts or scenario.run.accounts
+    scenario_seeds = scenario.run.seeds if seeds is None else seeds
+    holders = scenario.run.accounts if accounts is None else accounts
     if scenario_seeds < 2:
         raise InputError(
             f"expected at least 2 seeds, found {scenario_seeds}", hint="an interval needs several draws"
@@ -350,11 +350,13 @@ def _halving(results: list[DrawResult], k: int) -> dict[str, float] | None:
     pairs = np.array(
         [(r.by_depth[0.5][k], r.by_depth[1.0][k]) for r in results if {0.5, 1.0} <= set(r.by_depth)]
     )
-    if len(pairs) < 4 or np.median(pairs[:, 1]) <= 0:
+    if len(pairs) < 4:
         return None
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([len(pairs), k])))
     picked = pairs[rng.integers(0, len(pairs), (BOOTSTRAPS, len(pairs)))]
     medians = np.median(picked, axis=1)
+    if medians[:, 1].min() < SMALLEST_DROP:
+        return None  # a multiple of hardly any drop says nothing, and one of none is not a number
     low, high = np.quantile(medians[:, 0] / medians[:, 1], (0.05, 0.95))
     return {
         "p05": float(low),

@@ -127,10 +127,19 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+_LISTED = 30
+"""Names that a hint lists one by one; a longer list is shown by its sections."""
+
+
 def did_you_mean(name: str, names: list[str]) -> str:
     """A hint that names the nearest of ``names``, or all of them."""
     near = nearest(name, names)
-    return f"Did you mean '{near}'?" if near else f"Known here: {', '.join(names)}."
+    if near:
+        return f"Did you mean '{near}'?"
+    if len(names) <= _LISTED:
+        return f"Known here: {', '.join(names)}."
+    roots = list(dict.fromkeys(name.split(".")[0] for name in names))
+    return f"Known here: {', '.join(roots)}, and what `deleverage scenario show NAME` lists below them."
 
 
 def nearest(name: str, names: list[str]) -> str | None:
