@@ -240,8 +240,8 @@ class Twin:
         return sum(m.margin.of(self.notional(account, m)) for m in self.markets if account.size[m.number])
 
     def is_liquidatable(self, account: Account) -> bool:
-        """Health < 0. Funds and exit vehicles never are, nor what was left alone for good."""
-        if account.role >= FUND or account.closed or not account.has_position:
+        """Health < 0. Funds, exit vehicles and the crowd of newcomers never are, nor what was left alone."""
+        if account.role >= FUND or account.role == NEWCOMER or account.closed or not account.has_position:
             return False
         return self.equity(account) < self.margin_owed(account)
 
@@ -542,7 +542,7 @@ class Twin:
 
         Late and within capacity: hedged is what was open then and is still open.
         """
-        k, cap = market.number, market.arbitrage_cap_lots
+        k, cap = market.number, max(1, market.arbitrage_cap_lots // max(1, len(self.arbitrageurs)))
         slot = self.second % self.rules.hedge_latency
         parts = []
         for a in self.arbitrageurs:
@@ -878,6 +878,8 @@ class Twin:
                 if gain > 0:
                     gains.append((account, gain))
         total = sum(gain for _, gain in gains)
+        if gains:
+            self.sums.fired_adl = 1
         for account, gain in gains:
             part = min(loss, total) * gain // total
             self.transfer(account, fund, part)

@@ -34,7 +34,7 @@ MAX_UUSD = 4_000_000_000_000_000_000
 
 @kernel
 def mul_rate(amount: int, numerator: int, denominator: int) -> int:
-    """floor(amount × numerator / denominator) without wrapping, for 0 ≤ numerator ≤ denominator ≤ 3·10⁹.
+    """floor(amount × numerator / denominator) without wrapping; numerator ≥ 0, denominator > 0, both ≤ 3·10⁹.
 
     amount may have either sign; floor is towards minus infinity, as in Python.
     """

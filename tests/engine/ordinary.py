@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -16,7 +15,6 @@ from deleverage.engine.setup import (
     PartiesSpec,
     RulesSpec,
     build_world,
-    switched,
 )
 from deleverage.positions.population import PopulationPrior
 from deleverage.venues.rules import MarginTier, TierTable
@@ -35,7 +33,8 @@ TIERS = TierTable(
 )
 SPEC = MarketSpec(
     name="M", tick_usd=Fraction(1, 10), lot_coins=Fraction(1, 1000), start_price=100_000.0,
-    start_index=100_000.0,     open_interest_coins=20_000.0, depth_bid_coins=1_500.0, depth_ask_coins=1_500.0, depth_range=0.01,
+    start_index=100_000.0, open_interest_coins=20_000.0, depth_bid_coins=1_500.0,
+    depth_ask_coins=1_500.0, depth_range=0.01,
     half_spread_bps=0.5, spot_bid_coins=500.0, spot_ask_coins=500.0, spot_range=0.01, volatility_annual=0.4,
     volume_24h_coins=300_000.0, news_beta=1.0, last_funding_rate=1e-4, fund="F", tiers=TIERS,
 )  # fmt: skip
@@ -55,7 +54,6 @@ def ordinary(
     fund_usd: float = 1e9,
     parties: PartiesSpec | None = None,
     rules: RulesSpec | None = None,
-    switches: dict[str, int] | None = None,
 ) -> Case:
     """The market of a seed; the news falls by ``shock`` from the fifth second to ``ends_s``."""
     world: MarketWorld = build_world(
@@ -69,7 +67,6 @@ def ordinary(
         start_s=3600,
         rng=np.random.default_rng(seed),
     )
-    world = replace(world, params=switched(world.params, **(switches or {})))
     start, sigma = world.markets.start_fair_ticks[:1].copy(), world.markets.sigma[:1].copy()
     path = fair_path(
         NewsSpec(shock, 5.0, ends_s, 0.0),

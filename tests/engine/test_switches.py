@@ -32,7 +32,10 @@ def drop(finished: Run) -> float:
 
 def drops(**switches: int) -> Floats:
     return np.array(
-        [drop(run(ordinary(seed, spec=THIN, shock=0.02, ends_s=20.0, **switches))) for seed in SEEDS]
+        [
+            drop(run(ordinary(seed, spec=THIN, shock=0.02, ends_s=20.0).with_params(**switches)))
+            for seed in SEEDS
+        ]
     )
 
 
@@ -57,7 +60,7 @@ def test_last_price_trigger_deepens_the_drop_while_depth_stays() -> None:
 
 def test_orders_without_limit_are_all_filled_by_the_book_and_nothing_is_left_to_take_over() -> None:
     with_limit, without = (
-        run(ordinary(3, spec=THIN, shock=0.08, no_limit=n, fund_usd=1e6)).tally for n in (0, 1)
+        run(ordinary(3, spec=THIN, shock=0.08, fund_usd=1e6).with_params(no_limit=n)).tally for n in (0, 1)
     )
     assert with_limit.takeover[0] > 0
     assert with_limit.adl[0] > 0
@@ -70,7 +73,7 @@ def test_orders_without_limit_are_all_filled_by_the_book_and_nothing_is_left_to_
 
 
 def test_slow_exit_sells_exactly_what_was_assigned_divided_by_the_seconds_of_six_hours() -> None:
-    case = ordinary(1, shock=0.08, liquidations=SELL_EVENLY)
+    case = ordinary(1, shock=0.08).with_params(liquidations=SELL_EVENLY)
     assert case.params.exit_steps == 21_600
     kernel = Stepper(case)
     s = kernel.setting
@@ -87,8 +90,8 @@ def test_slow_exit_sells_exactly_what_was_assigned_divided_by_the_seconds_of_six
 
 
 def test_slow_exit_is_over_one_exit_time_after_the_last_account_was_given_up() -> None:
-    case = ordinary(
-        1, shock=0.08, ends_s=20.0, liquidations=SELL_EVENLY, rules=RulesSpec(exit_hours=50 / 3600)
+    case = ordinary(1, shock=0.08, ends_s=20.0, rules=RulesSpec(exit_hours=50 / 3600)).with_params(
+        liquidations=SELL_EVENLY
     )
     kernel = Stepper(case)
     s = kernel.setting
@@ -107,7 +110,7 @@ def test_slow_exit_is_over_one_exit_time_after_the_last_account_was_given_up() -
 
 
 def test_positions_that_are_never_closed_stay_as_they_are_and_hold_more_than_their_wallet_lost() -> None:
-    finished = run(ordinary(1, shock=0.1, liquidations=NEVER_CLOSE, stops=0))
+    finished = run(ordinary(1, shock=0.1).with_params(liquidations=NEVER_CLOSE, stops=0))
     s, world = finished.setting, finished.world
     left_alone = s.closed & (world.role == 0)
     assert left_alone.sum() > 50
@@ -118,7 +121,7 @@ def test_positions_that_are_never_closed_stay_as_they_are_and_hold_more_than_the
 
 def test_fall_is_shallower_without_liquidations_whichever_way_they_are_off() -> None:
     on, evenly, never = (
-        np.median([drop(run(ordinary(seed, shock=0.05, liquidations=how))) for seed in SEEDS])
+        np.median([drop(run(ordinary(seed, shock=0.05).with_params(liquidations=how))) for seed in SEEDS])
         for how in (LIQUIDATE, SELL_EVENLY, NEVER_CLOSE)
     )
     assert on > evenly >= never
@@ -130,7 +133,9 @@ def test_fall_is_shallower_without_liquidations_whichever_way_they_are_off() -> 
 @pytest.mark.parametrize("ends_s", [105.0, 6.0], ids=["in a hundred seconds", "in one second"])
 def test_without_adl_the_fund_takes_everything_and_goes_negative(ends_s: float) -> None:
     free = RulesSpec(liquidation_fee=0.0)
-    tally = run(ordinary(3, spec=THIN, shock=0.08, ends_s=ends_s, adl=0, fund_usd=0.0, rules=free)).tally
+    tally = run(
+        ordinary(3, spec=THIN, shock=0.08, ends_s=ends_s, fund_usd=0.0, rules=free).with_params(adl=0)
+    ).tally
     assert tally.adl[0] == 0
     assert not tally.deleveraged.any()
     assert tally.fired_adl == 0
@@ -142,16 +147,16 @@ def test_without_adl_the_fund_takes_everything_and_goes_negative(ends_s: float) 
     assert tally.socialised_uusd == 0  # sharing a loss out is part of the mechanism that is off
 
 
-def poor_fund(seed: int, **switches: float) -> Case:
+def poor_fund(seed: int) -> Case:
     """Winners that ADL could take are gone: nobody short but arbitrageurs, and the fund has nothing."""
-    case = ordinary(seed, spec=THIN, shock=0.1, fund_usd=0.0, **switches)
+    case = ordinary(seed, spec=THIN, shock=0.1, fund_usd=0.0)
     fund = int(case.world.parties.funds[0])
     case.world.wallet[fund] = -(10**14)  # it starts under water
     return case
 
 
 def test_socialised_loss_makes_the_fund_whole_out_of_winners_and_off_leaves_it_negative() -> None:
-    shared, left = (run(poor_fund(1, socialise=on)).tally for on in (1, 0))
+    shared, left = (run(poor_fund(1).with_params(socialise=on)).tally for on in (1, 0))
     assert shared.socialised_uusd > 0
     assert left.socialised_uusd == 0
     assert left.fund_after[0] < shared.fund_after[0]
@@ -163,7 +168,7 @@ def test_socialised_loss_makes_the_fund_whole_out_of_winners_and_off_leaves_it_n
 
 
 def test_withdrawal_off_keeps_the_depth_of_the_start() -> None:
-    bars = run(ordinary(1, shock=0.08, news_withdrawal=0, cascade_withdrawal=0)).bars
+    bars = run(ordinary(1, shock=0.08).with_params(news_withdrawal=0, cascade_withdrawal=0)).bars
     assert (bars["bid_share"] == 1.0).all()
     assert (bars["ask_share"] == 1.0).all()
 
@@ -171,10 +176,7 @@ def test_withdrawal_off_keeps_the_depth_of_the_start() -> None:
 def test_cascade_withdraws_nothing_when_nobody_is_liquidated() -> None:
     quiet = ordinary(1, shock=0.0)
     quiet.world.wallet[quiet.world.role == 0] *= 1_000
-    on, off = (
-        run(replace(quiet, world=replace(quiet.world, params=quiet.params)).with_params(cascade_withdrawal=x))
-        for x in (1, 0)
-    )
+    on, off = (run(quiet.with_params(cascade_withdrawal=x)) for x in (1, 0))
     assert on.tally.fired_cascade == 0
     assert on.path.tobytes() == off.path.tobytes()
 
@@ -182,7 +184,7 @@ def test_cascade_withdraws_nothing_when_nobody_is_liquidated() -> None:
 @pytest.mark.parametrize("off", ["news_withdrawal", "cascade_withdrawal"])
 def test_either_withdrawal_deepens_the_drop(off: str) -> None:
     on = np.median([drop(run(ordinary(seed, shock=0.05))) for seed in SEEDS])
-    without = np.median([drop(run(ordinary(seed, shock=0.05, **{off: 0}))) for seed in SEEDS])
+    without = np.median([drop(run(ordinary(seed, shock=0.05).with_params(**{off: 0}))) for seed in SEEDS])
     assert on > without
 
 
@@ -228,7 +230,7 @@ def test_dead_makers_take_no_more_fills() -> None:
 
 
 def test_stops_trade_once_each_and_not_at_all_when_off() -> None:
-    on, off = (run(ordinary(1, shock=0.08, stops=x)) for x in (1, 0))
+    on, off = (run(ordinary(1, shock=0.08).with_params(stops=x)) for x in (1, 0))
     with_stop = int((on.world.stop_ticks > 0).sum())
     assert 0 < on.tally.stops[0] <= with_stop
     assert off.tally.stops[0] == off.tally.fired_stops == 0

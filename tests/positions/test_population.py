@@ -156,7 +156,7 @@ def test_accounts_of_both_sides_are_in_every_market_and_modes_and_stops_follow_t
     assert several.mean() == pytest.approx(PRIOR.multi_market_share, abs=0.04)
     assert (holders.mode[several] == CROSS).all()
     assert (holders.mode[~several] == ISOLATED).mean() == pytest.approx(PRIOR.isolated_share, abs=0.04)
-    mixed = (holders.size > 0).any(axis=1) & (holders.size < 0).any(axis=1)
+    mixed = np.logical_and((holders.size > 0).any(axis=1), (holders.size < 0).any(axis=1))
     assert 0 < mixed.sum() < several.sum()
     assert not mixed[~several].any()
     stops = holders.stop_ticks > 0

@@ -170,9 +170,9 @@ def hedge_spot(s: Setting, fair: Int64s, k: int, step: int) -> None:
     """
     live = s.live
     latency = s.params.hedge_latency
-    cap = s.markets.arbitrage_cap_lots[k]
     total = 0
     count = s.parties.arbitrageur_count
+    cap = max(1, s.markets.arbitrage_cap_lots[k] // max(1, count))  # each one's part of what all may do
     parts = live.hedge_lots  # < 0 sells spot
     any_part = False
     for a in range(count):

@@ -18,7 +18,7 @@ import math
 import numpy as np
 
 from deleverage.engine.ledger import equity, gross_notional, has_position, margin_owed
-from deleverage.engine.state import FUND, LONG, SHORT, Finder, Setting
+from deleverage.engine.state import FUND, LONG, NEWCOMER, SHORT, Finder, Setting
 from deleverage.jit import kernel
 from deleverage.units import Int64s
 from deleverage.venues.margin import NEVER_TICKS, liquidation_price, tier_of
@@ -229,6 +229,8 @@ def find_named(s: Setting, hits: Int64s, count: int) -> int:
     """Look at makers, arbitrageurs and the other named accounts: they change with every fill, so always."""
     for i in range(s.parties.named_count):
         row = s.parties.named[i]
+        if row == s.parties.newcomer:
+            continue
         if not s.closed[row] and has_position(s, row) and liquidatable(s, row):
             count = take(s, hits, count, row)
     return count
@@ -239,7 +241,8 @@ def sweep(s: Setting, hits: Int64s) -> int:
     """Look at everybody. The slow way, which the fast one must equal."""
     count = 0
     for row in range(s.wallet.shape[0]):
-        if s.role[row] < FUND and not s.closed[row] and has_position(s, row):
+        exempt = s.role[row] >= FUND or s.role[row] == NEWCOMER
+        if not exempt and not s.closed[row] and has_position(s, row):
             if liquidatable(s, row):
                 hits[count] = row
                 count += 1

@@ -17,7 +17,10 @@ def median_mark(
     index: int, basis_sum: int, window: int, contract: int, funding_ppb: int, left_s: int, interval_s: int
 ) -> int:
     """Mark price from index, sum of the window's basis samples and contract price, all in ticks."""
-    p1 = index + (index * funding_ppb * left_s) // (PPB * interval_s)
+    # floor(index · F · left / (10⁹ · interval)) in two parts: the whole product would not fit into an int64.
+    scaled = index * funding_ppb
+    share = (scaled // PPB) * left_s + ((scaled % PPB) * left_s) // PPB
+    p1 = index + share // interval_s
     p2 = index + basis_sum // window
     low = min(p1, p2)
     high = max(p1, p2)

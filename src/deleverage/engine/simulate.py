@@ -90,7 +90,7 @@ def check_bounds(world: MarketWorld) -> None:
     Raises
     ------
     RunError
-        a position above 3·10⁹ lots, or sums of money above $4 trillion.
+        a position above 3·10⁹ lots, sums of money above $4 trillion, or a stop over several markets.
     LedgerError
         the two sides of a market differ.
     """
@@ -103,6 +103,9 @@ def check_bounds(world: MarketWorld) -> None:
         raise RunError(
             f"accounts hold {gross / 1e6:.3g} USD in sum; integers are exact up to {MAX_UUSD / 1e6:.3g} USD"
         )
+    several = (world.size != 0).sum(axis=1) > 1
+    if (several & (world.stop_ticks > 0)).any():
+        raise RunError("an account in several markets has a stop; a stop has one trigger, in one market")
     if world.size.sum(axis=0).any():
         raise LedgerError(f"long and short sides differ: {world.size.sum(axis=0).tolist()} lots")
 

@@ -25,7 +25,8 @@ WINDOW_MAX = 128
 LATENCY_MAX = 64
 
 HOLDER, MAKER, ARBITRAGEUR, PROFIT_TAKER, DIP_BUYER, NEWCOMER, FUND, EXIT_LONG, EXIT_SHORT = range(9)
-"""Roles of an account. From `FUND` on an account is never liquidated."""
+"""Roles of an account. From `FUND` on an account is never liquidated, nor are the newcomers: they stand
+for a crowd of fresh accounts without leverage, of which one margin account would say nothing."""
 
 ROLE_NAMES = (
     "holders", "market makers", "arbitrageurs", "profit takers", "dip buyers", "newcomers", "insurance fund",

@@ -233,6 +233,7 @@ def socialise(s: Setting, finder: Finder) -> None:
                 total += gain
         if total == 0:
             continue
+        s.tally.fired_adl = 1
         shared = min(loss, total)
         for row in range(n):
             if profits[row] > 0:

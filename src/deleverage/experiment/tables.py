@@ -215,7 +215,9 @@ def share_by_shock(
     shock = np.array([_prior_value(scenario, r.draw.values, "news.shock") for r in results])
     rows = []
     order = np.argsort(shock, kind="stable")
-    groups = [g for g in np.array_split(order, min(bins, max(1, len(np.unique(shock))))) if len(g) > 1]
+    # A bin needs two draws for its error: few draws make fewer bins, not none.
+    count = max(1, min(bins, len(np.unique(shock)), len(shock) // 2))
+    groups = np.array_split(order, count)
     for market in scenario.markets:
         a = attributions[market]
         part = a.part("mechanical")

@@ -133,7 +133,7 @@ class Population(Strict):
         Needs("share", "the mean entry price above the start price, as a share of it", low=-0.5, high=0.5),
     ]
     entry_sd: Annotated[Figure, Needs("share", "the spread of entry prices, as a share of the start price")]
-    stop_share: Annotated[Figure, Needs("share", "the share of open interest with a voluntary stop")]
+    stop_share: Annotated[Figure, Needs("share", "the share of accounts in one market with a voluntary stop")]
     stop_distance: Annotated[
         Figure, Needs("share", "the median distance of stops from the start price", above=0)
     ]
