@@ -15,7 +15,7 @@ import numpy as np
 from deleverage.engine.setup import MarketWorld, switched
 from deleverage.engine.simulate import Prepared, Run, prepare_world, simulate
 from deleverage.engine.state import LIQUIDATE, NEVER_CLOSE, SELL_EVENLY, Bars, Params
-from deleverage.experiment.answer import MECHANISMS
+from deleverage.experiment.answer import MECHANICAL, MECHANISMS
 from deleverage.experiment.draws import Draw
 from deleverage.experiment.flows import Flow, who_paid_whom
 from deleverage.experiment.world import news_of, with_depth, world_of
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from deleverage.experiment.scenario import Scenario
 
 ALL = (1 << len(MECHANISMS)) - 1
+MECHANICAL_BITS = sum(1 << MECHANISMS.index(name) for name in MECHANICAL)
 LIQUIDATIONS = 1 << MECHANISMS.index("liquidations")
 
 RECOUNT_FACTUAL = 60
@@ -51,6 +52,7 @@ class Task:
     never_closed: bool
     placebo: bool
     depths: tuple[float, ...]
+    shocks: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class DrawResult:
     never_closed: Floats | None  # [32, K]
     placebo: Floats | None  # [32, K]
     by_depth: dict[float, Floats]
+    by_shock: dict[float, Floats]  # [4, K]: v(N), v(N without the mechanical ones), v(mechanical), v(∅)
     factual: Outcome
     no_liquidations: Outcome
     news_only: Outcome
@@ -142,10 +145,11 @@ class Subsets:
         return self.runs[subset]
 
     def _equal_to(self, subset: int) -> Run | None:
+        """A run already made in which the mechanisms that it has more than ``subset`` never mattered."""
         for i in range(len(MECHANISMS)):
             larger = subset | 1 << i
-            if larger != subset and not fired(self.run(larger)) >> i & 1:
-                return self.run(larger)
+            if larger != subset and larger in self.runs and not fired(self.runs[larger]) >> i & 1:
+                return self.runs[larger]
         return None
 
     def _simulate(self, subset: int) -> Run:
@@ -210,6 +214,14 @@ def compute(task: Task) -> DrawResult:
                 simulate(other_depth, path, switched(params, recount_every=RECOUNT_OTHERS))
             )
             runs += 1
+    by_shock = {}
+    for shock in task.shocks:
+        shocked = news_of(scenario.at({"news.shock": shock}), world, task.seed, task.draw.number)
+        game = Subsets(prepared, shocked, params, SELL_EVENLY, None)
+        by_shock[shock] = np.array(
+            [drops(game.run(s)) for s in (ALL, ALL ^ MECHANICAL_BITS, MECHANICAL_BITS, 0)]
+        )
+        runs += len(game.own)
     return DrawResult(
         draw=task.draw,
         values=values,
@@ -217,6 +229,7 @@ def compute(task: Task) -> DrawResult:
         never_closed=never,
         placebo=placebo,
         by_depth=by_depth,
+        by_shock=by_shock,
         factual=keep(factual, True),
         no_liquidations=keep(main.run(ALL ^ LIQUIDATIONS), True),
         news_only=keep(main.run(0), True),

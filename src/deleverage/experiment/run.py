@@ -36,6 +36,8 @@ Progress = Callable[[int, int, str], None]
 
 PLACEBO_POINTS = 8
 """Prior points whose first draw is run again without leverage."""
+CURVE_POINTS = 8
+"""Prior points whose first draw is run again at other news shocks."""
 BOOTSTRAPS = 2000
 
 
@@ -106,6 +108,7 @@ def make_tasks(scenario: Scenario, seed: int, seeds: int, accounts: int, check: 
     """One task a draw; the first of every prior point also answers what "never closed" would mean."""
     drawn = draw_priors(scenario, seed, seeds, scenario.run.points)
     tasks = []
+    shocks = curve_shocks(scenario)
     seen: set[int] = set()
     for draw in drawn:
         first = draw.point not in seen
@@ -130,9 +133,22 @@ def make_tasks(scenario: Scenario, seed: int, seeds: int, accounts: int, check: 
                 never_closed=first,
                 placebo=first and len(seen) <= PLACEBO_POINTS,
                 depths=depths,
+                shocks=shocks if first and len(seen) <= CURVE_POINTS else (),
             )
         )
     return tasks
+
+
+def curve_shocks(scenario: Scenario) -> tuple[float, ...]:
+    """News shocks [share] of the curve: the prior's ends and middle, and half and twice as much; none without news."""
+    figure = scenario.figure("news.shock")
+    low, high = figure.quantile(0.0), figure.quantile(1.0)
+    if high <= 0.0:
+        return ()
+    middle = 0.5 * (low + high)
+    return tuple(
+        sorted({round(x, 6) for x in (0.5 * low, low, middle, high, min(0.5, 2.0 * high)) if x > 0.0})
+    )
 
 
 def interval(values: Floats | list[float]) -> dict[str, float]:
@@ -205,7 +221,7 @@ def make_answer(
             "draws": draws,
             "values": tables.values(scenario, results),
             "shares": tables.shares(scenario, attributions),
-            "share_by_shock": tables.share_by_shock(scenario, results, attributions),
+            "share_by_shock": tables.share_by_shock(scenario, results),
             "tipping": tables.tipping(scenario, results),
             "map": tables.liquidation_map(scenario, results),
             "ledger_flow": tables.ledger_flow(results),

@@ -9,7 +9,7 @@ import polars as pl
 
 from deleverage import schema
 from deleverage.experiment.answer import MECHANICAL, MECHANISMS
-from deleverage.experiment.ensemble import ALL, FALLS, DrawResult, Outcome
+from deleverage.experiment.ensemble import ALL, FALLS, MECHANICAL_BITS, DrawResult, Outcome
 from deleverage.experiment.shapley import SMALLEST_DROP, Share, prior_band, ratio_of_means, shapley_values
 from deleverage.units import UUSD_PER_USD, Floats, Int64s
 
@@ -135,11 +135,6 @@ def values(scenario: Scenario, results: list[DrawResult]) -> pl.DataFrame:
     return schema.conform(pl.DataFrame(rows, schema=list(schema.VALUES.names), orient="row"), schema.VALUES)
 
 
-def mechanical_bits() -> int:
-    """Bit mask of the mechanisms that count as mechanical."""
-    return sum(1 << MECHANISMS.index(name) for name in MECHANICAL)
-
-
 class Attribution:
     """Shares of one market's drop: rows 'news', one per mechanism, and 'mechanical'."""
 
@@ -162,7 +157,7 @@ class Attribution:
 
     def bits(self, row: str) -> int:
         """Mechanisms of a row."""
-        return mechanical_bits() if row == "mechanical" else 1 << MECHANISMS.index(row)
+        return MECHANICAL_BITS if row == "mechanical" else 1 << MECHANISMS.index(row)
 
     def share(self, row: str) -> Share:
         """Share of the drop with its Monte Carlo error."""
@@ -208,26 +203,21 @@ def _types(table: schema.Table) -> dict[str, pl.DataType]:
     return dict(schema.empty(table).schema)
 
 
-def share_by_shock(
-    scenario: Scenario, results: list[DrawResult], attributions: dict[str, Attribution], bins: int = 5
-) -> pl.DataFrame:
-    """Table `share_by_shock`: draws binned by their news shock, ratio of means within a bin."""
-    shock = np.array([_prior_value(scenario, r.draw.values, "news.shock") for r in results])
+def share_by_shock(scenario: Scenario, results: list[DrawResult]) -> pl.DataFrame:
+    """Table `share_by_shock`: the same draws at other news shocks, everything else as it was.
+
+    The share is the Shapley value of the mechanical ones taken together against the rest:
+    half of [v(M) − v(∅)] + [v(N) − v(N without M)], ratio of means over the draws.
+    """
+    drawn = [r for r in results if r.by_shock]
     rows = []
-    order = np.argsort(shock, kind="stable")
-    # A bin needs two draws for its error: few draws make fewer bins, not none.
-    count = max(1, min(bins, len(np.unique(shock)), len(shock) // 2))
-    groups = np.array_split(order, count)
-    for market in scenario.markets:
-        a = attributions[market]
-        part = a.part("mechanical")
-        seen: set[float] = set()
-        for g in groups:
-            share = ratio_of_means(part[g], a.whole[g], np.zeros(len(g), dtype=np.int64))
-            at = float(shock[g].mean())
-            if share.mean is not None and at not in seen:
-                seen.add(at)
-                rows.append((market, at, float(a.whole[g].mean()), share.mean, share.se, len(g)))
+    for k, market in enumerate(scenario.markets):
+        for shock in sorted(drawn[0].by_shock) if drawn else []:
+            v = np.array([r.by_shock[shock][:, k] for r in drawn])
+            part = 0.5 * ((v[:, 2] - v[:, 3]) + (v[:, 0] - v[:, 1]))
+            share = ratio_of_means(part, v[:, 0], np.zeros(len(v), dtype=np.int64))
+            if share.mean is not None:
+                rows.append((market, shock, float(v[:, 0].mean()), share.mean, share.se, len(v)))
     return schema.conform(
         pl.DataFrame(rows, schema=_types(schema.SHARE_BY_SHOCK), orient="row"), schema.SHARE_BY_SHOCK
     )

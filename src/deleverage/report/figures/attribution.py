@@ -55,8 +55,8 @@ def draw_by_shock(series: Series) -> Drawing:
     return Drawing(
         key="share-by-shock",
         title=title,
-        band=f"Points: bins of seeds with similar shocks; bars: 90{style.THIN}% Monte Carlo. The shock "
-        "is drawn from a stated prior.",
+        band=f"The same draws at every shock, all else as drawn; bars: 90{style.THIN}% over the draws. The "
+        "other figures draw the shock from its prior.",
         source=series.source(),
         alt=f"Mechanical share against the news shock. {title}",
         wide=_curve(series, table, WIDE),
