@@ -1,4 +1,4 @@
-"""The files that describe the night of 10 October, as a lake; and the same files with the rest of the night exchanged.
+"""The files that describe the night of 10 October, as a lake; and with the rest of the night exchanged.
 
 Nothing is written but into the folders that a test gives.
 """
@@ -44,7 +44,10 @@ VENUES = "multi_venue_perps_1h/candles.parquet"
 VENUE_FUNDING = "multi_venue_perps_1h/funding_rates.parquet"
 FUNDING = "funding_binance_all/funding_all.csv.gz"
 ADL = "hyperliquid_adl_20251010/adl_net_volume_full_12min.csv"
-ADL_TIMES = [f"hyperliquid_adl_20251010/{name}.json" for name in ("cascade_timing_results", "realtime_analysis_summary")]
+ADL_TIMES = [
+    f"hyperliquid_adl_20251010/{name}.json"
+    for name in ("cascade_timing_results", "realtime_analysis_summary")
+]
 LATER_TIERS = [f"leverage_tiers/binance_leverage_tiers_2025-{day}.json" for day in ("10-16", "11-20")]
 
 FILES = [
@@ -78,7 +81,7 @@ def lake_of(folder: Path, lake: Path) -> Lake:
 
 
 def scramble(folder: Path, data: Path) -> None:
-    """Give every row that is stamped after the cut, or whose bar ends after it, the values of another night."""
+    """Give every row stamped after the cut, or whose bar ends after it, the values of another night."""
     _minutes(folder / MINUTES, data / OTHER_MINUTES)
     _five_minutes(folder / SPOT)
     for name in HOURLY:
@@ -97,15 +100,20 @@ def scramble(folder: Path, data: Path) -> None:
     _totals(folder / ADL)
 
 
-def _shifted(frame: pl.DataFrame, late: pl.Expr, columns: Sequence[str], by: Sequence[str], rows: int) -> pl.DataFrame:
-    """Values of ``rows`` rows before where ``late`` holds; of as many rows after where there are none before."""
+def _shifted(
+    frame: pl.DataFrame, late: pl.Expr, columns: Sequence[str], by: Sequence[str], rows: int
+) -> pl.DataFrame:
+    """Values of ``rows`` rows before where ``late`` holds; of as many after where none are before."""
 
     def moved(name: str, by_rows: int) -> pl.Expr:
         value = pl.col(name).shift(by_rows)
         return value.over(by) if by else value
 
     changed = [
-        pl.when(late).then(pl.coalesce(moved(name, rows), moved(name, -rows), name)).otherwise(name).alias(name)
+        pl.when(late)
+        .then(pl.coalesce(moved(name, rows), moved(name, -rows), name))
+        .otherwise(name)
+        .alias(name)
         for name in columns
     ]
     result = frame.with_columns(changed)
@@ -115,7 +123,7 @@ def _shifted(frame: pl.DataFrame, late: pl.Expr, columns: Sequence[str], by: Seq
 
 
 def _late(column: pl.Expr, ends_after: int = 0) -> pl.Expr:
-    """Rows stamped after the cut; bars of ``ends_after`` seconds, stamped with their opening, that end after it."""
+    """Rows stamped after the cut; bars of ``ends_after`` seconds, stamped with their opening, that end so."""
     return column + ends_after * 1000 > CUT_MS
 
 
@@ -145,7 +153,8 @@ def _five_minutes(path: Path) -> None:
 def _minutes(path: Path, other: Path) -> None:
     frame = pl.read_csv(path)
     evening = pl.read_ipc(other).filter(
-        (pl.col("date").dt.date() == datetime(2025, 5, 10, tzinfo=UTC).date()) & (pl.col("date").dt.hour() == 21)
+        (pl.col("date").dt.date() == datetime(2025, 5, 10, tzinfo=UTC).date())
+        & (pl.col("date").dt.hour() == 21)
     )
     late = frame.filter(_late(pl.col("open_time"), 60))
     values = evening.tail(late.height)
@@ -174,7 +183,7 @@ def _totals(path: Path) -> None:
 
 
 def other_published(name: str) -> Scenario:
-    """The scenario with the values of its published figures handed on, each to the seventh figure after it."""
+    """The scenario with the values of its published figures handed on, each to the seventh after it."""
     head, *blocks = Scenario.embedded_text(name).split("[[published]]")
     line = re.compile(r"^value = (.+)$", re.MULTILINE)
     values = [found[1] for block in blocks if (found := line.search(block))]

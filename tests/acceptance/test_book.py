@@ -1,4 +1,4 @@
-"""Acceptance 7: the book at the start holds exactly the depth that was imported, and another range rescales it."""
+"""Acceptance 7: the book at the start holds exactly the imported depth, and another range rescales it."""
 
 from __future__ import annotations
 
@@ -93,6 +93,7 @@ def branching(scenario: Scenario, **settings: float) -> Floats:
         never_closed=False,
         placebo=False,
         depths=(),
+        shocks=(),
     )
     n: Floats = compute(task).map.n[0]
     return n

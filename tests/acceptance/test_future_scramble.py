@@ -1,4 +1,4 @@
-"""Acceptance 6: nothing that is stamped after 21:05, and nothing that was published, reaches a simulated number."""
+"""Acceptance 6: nothing stamped after 21:05, and nothing published, reaches a simulated number."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def test_the_scramble_changed_what_came_later_and_only_that(name: str, lake: Lak
     values = [c.name for c in LAKE_TABLES[name].columns if c.dtype == "Float64" and c.name not in keys]
     both = late.join(other, on=keys, suffix="_other")
     assert both.height >= 0.9 * late.height > 0
-    same = both.select(pl.all_horizontal(pl.col(v).eq_missing(pl.col(f"{v}_other")) for v in values)).to_series()
+    same = both.select(
+        pl.all_horizontal(pl.col(v).eq_missing(pl.col(f"{v}_other")) for v in values)
+    ).to_series()
     # Rates of funding and tiers repeat from night to night; a price or a depth does not.
     assert same.mean() < {"funding": 0.6, "tiers": 0.99}.get(name, 0.01)  # type: ignore[operator]
 
@@ -95,11 +97,14 @@ def test_the_comparison_is_with_the_real_minutes(real: tuple[Scenario, Answer]) 
     assert (seen["start"], seen["low"], seen["low_at"]) == (116_836.7, 101_516.5, "2025-10-10T21:20:00Z")
     assert seen["drop"] == pytest.approx(0.13112, abs=5e-6)
     bars = real[1].tables["candles"].filter(pl.col("coin") == "BTC").sort("time_ns")
-    assert bars.group_by("kind", "interval_s").len().sort("kind").rows() == [("perp", 60, 71), ("spot", 300, 6)]
+    assert bars.group_by("kind", "interval_s").len().sort("kind").rows() == [
+        ("perp", 60, 71),
+        ("spot", 300, 6),
+    ]
     assert real[1].summary["observed"]["ETH"]["bar_s"] == 3600
 
 
-# --- what was known before does reach them ---------------------------------------------------------------------
+# --- what was known before does reach them ----------------------------------------------------------
 
 
 def depth_of_20_00(folder: Path) -> None:
@@ -107,7 +112,9 @@ def depth_of_20_00(folder: Path) -> None:
     frame = pl.read_parquet(folder / BOOK)
     at_start = pl.col("time") == 1_760_126_400_000
     assert frame.filter(at_start).height == 1
-    halved = [pl.when(at_start).then(pl.col(c) / 2).otherwise(c).alias(c) for c in ("bids_usd", "bids_quantity")]
+    halved = [
+        pl.when(at_start).then(pl.col(c) / 2).otherwise(c).alias(c) for c in ("bids_usd", "bids_quantity")
+    ]
     frame.with_columns(halved).write_parquet(folder / BOOK)
 
 

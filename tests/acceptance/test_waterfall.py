@@ -1,4 +1,4 @@
-"""Acceptance 3: takeover, deleveraging and socialised loss are all reached, and the ledger is the integer zero."""
+"""Acceptance 3: takeover, deleveraging, socialised loss are reached; the ledger is the integer zero."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POOR = {
     "end": "2025-10-10T21:04:00Z",
     "news.shock": 0.035,
     "population.fuel": 0.6,
-    # Funds that are small, and that take over a hundred times what they have: price falls on and they go under.
+    # Small funds that take over a hundred times what they have: price falls on and they go under.
     "insurance.btc-eth-bnb.usd": 1e7,
     "insurance.btc-eth-bnb.inventory_multiple": 100,
     "insurance.others.usd": 1e6,
@@ -83,7 +83,9 @@ def test_each_contract_is_closed_once_to_the_lot(runs: list[Run]) -> None:
         for side in range(2):
             closed = forced[side] + t.deleveraged[side, :k] + t.voluntary[side, :k]
             assert (change == t.opened[side, :k] - closed).all()
-        assert (t.deleveraged[:, :k].sum(axis=0) == t.adl[:k]).all()  # each forced lot has one winner on its side
+        assert (
+            t.deleveraged[:, :k].sum(axis=0) == t.adl[:k]
+        ).all()  # each forced lot has one winner on its side
         assert forced.sum() > 0
         assert (t.interest_after[:k] == np.maximum(run.setting.size, 0).sum(axis=0)).all()
         assert (run.setting.size.sum(axis=0) == 0).all()
@@ -100,7 +102,7 @@ def test_a_shared_loss_leaves_no_fund_below_zero(runs: list[Run]) -> None:
         assert run.tally.socialised_uusd > 0
         funds = int((run.world.role == FUND).sum())
         assert funds == 2
-        # What rounding leaves stays with the fund: less than a millionth of a dollar for each account that pays.
+        # What rounding leaves stays with the fund: less than a millionth of a dollar an account.
         assert (run.tally.fund_after[:funds] > -len(run.world.uid)).all()
 
 

@@ -21,7 +21,9 @@ def at(clock: str, day: str = "2025-10-10") -> int:
     return round(datetime.fromisoformat(f"{day}T{clock}:00+00:00").astimezone(UTC).timestamp()) * NS
 
 
-def bar(clock: str, kind: str = "perp", interval_s: int = 60, coin: str = "BTC", **values: Any) -> dict[str, Any]:
+def bar(
+    clock: str, kind: str = "perp", interval_s: int = 60, coin: str = "BTC", **values: Any
+) -> dict[str, Any]:
     row = {
         "time_ns": at(clock),
         "venue": "binance",
@@ -187,7 +189,9 @@ HUNDRED = [float(i) for i in range(101)]
 def test_a_close_is_compared_with_the_band_at_the_end_of_its_bar() -> None:
     scenario = Scenario.load("oct-10")
     minutes = factual({"21:00": HUNDRED, "21:01": HUNDRED, "21:04": [c + 1000 for c in HUNDRED]})
-    inside = compare.closes_inside(scenario, frame(bar("21:00", close=5.0), bar("21:01", close=95.1)), minutes, "BTC")
+    inside = compare.closes_inside(
+        scenario, frame(bar("21:00", close=5.0), bar("21:01", close=95.1)), minutes, "BTC"
+    )
     assert inside == 0.5
     # A bar of five minutes that opened at 21:00 ends with the minute of 21:04.
     five = frame(bar("21:00", "spot", 300, close=1050.0))
@@ -227,7 +231,14 @@ def test_only_the_factual_runs_and_the_market_itself_make_the_band() -> None:
 def test_made_up_bars_reach_the_summary_and_change_no_simulated_number(small_answer: Answer) -> None:
     scenario = pair()
     rows = [
-        bar("12:00", coin="ALPHA", time_ns=scenario.start_ns + 60 * NS * i, open=10_000.0, low=9_000.0, close=9_900.0)
+        bar(
+            "12:00",
+            coin="ALPHA",
+            time_ns=scenario.start_ns + 60 * NS * i,
+            open=10_000.0,
+            low=9_000.0,
+            close=9_900.0,
+        )
         for i in range(10)
     ]
     with_bars = answer_of(scenario, candles=frame(*rows))
@@ -241,7 +252,7 @@ def test_made_up_bars_reach_the_summary_and_change_no_simulated_number(small_ans
     }
 
 
-# --- published figures ---------------------------------------------------------------------------------------
+# --- published figures ----------------------------------------------------------------------------------
 
 SUMMARY = {
     "liquidations": {"total_usd": {"p05": 1.0, "p50": 2.0, "p95": 3.0}},
@@ -271,7 +282,8 @@ def verdict(quantity: str, value: float | None, comparable: bool = True) -> dict
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(2.5, "inside"), (1.0, "inside"), (3.0, "inside"), (0.999, "outside"), (3.001, "outside")]
+    ("value", "expected"),
+    [(2.5, "inside"), (1.0, "inside"), (3.0, "inside"), (0.999, "outside"), (3.001, "outside")],
 )
 def test_a_comparable_figure_is_inside_or_outside_the_band(value: float, expected: str) -> None:
     row = verdict("liquidations.total_usd", value)
@@ -287,7 +299,14 @@ def test_a_figure_of_other_venues_is_never_judged_even_where_it_would_fit() -> N
 
 @pytest.mark.parametrize(
     "quantity",
-    ["", "liquidations.by_the_moon", "price.BTC.drop", "liquidations", "adl.first_after_s", "adl.runs_reached.p05"],
+    [
+        "",
+        "liquidations.by_the_moon",
+        "price.BTC.drop",
+        "liquidations",
+        "adl.first_after_s",
+        "adl.runs_reached.p05",
+    ],
 )
 def test_what_the_run_has_no_quantity_for_is_not_simulated(quantity: str) -> None:
     row = verdict(quantity, 2.0)

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from deleverage import schema
-from deleverage.cli.run import _again as replayed_by_the_command
 from deleverage.cli.run import Executor
+from deleverage.cli.run import _again as replayed_by_the_command
 from deleverage.engine.setup import MarketWorld, permuted
 from deleverage.experiment import ensemble
 from deleverage.experiment.answer import Answer
@@ -47,7 +47,9 @@ def test_another_seed_changes_every_draw(small_answer: Answer) -> None:
         assert (one[column] != two[column]).all(), column
 
 
-def test_more_seeds_of_the_same_point_leave_the_accounts_of_the_first_as_they_were(small_answer: Answer) -> None:
+def test_more_seeds_of_the_same_point_leave_the_accounts_of_the_first_as_they_were(
+    small_answer: Answer,
+) -> None:
     # Streams are named after the draw's number, not drawn one after another.
     few = answer_of(pair(news__shock=0.03, population__fuel=0.4, book__hidden_depth=1.5), seeds=2)
     many = answer_of(pair(news__shock=0.03, population__fuel=0.4, book__hidden_depth=1.5), seeds=6)
@@ -77,7 +79,9 @@ def reordered(name: str, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return moved
 
 
-def test_the_order_of_the_accounts_changes_no_byte(small_answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_of_the_accounts_changes_no_byte(
+    small_answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     moved = reordered("rows", monkeypatch)
     shuffled = answer_of(pair())
     assert len(moved) >= SEEDS
@@ -141,7 +145,12 @@ def test_a_replay_rebuilds_every_table_and_the_summary(observed: bool, tmp_path:
     write_answer(first, tmp_path / "first", scenario=scenario)
     past = read_replay(tmp_path / "first")
     again = run(
-        past.scenario, seeds=past.seeds, accounts=past.accounts, seed=past.seed, candles=past.candles, workers=2
+        past.scenario,
+        seeds=past.seeds,
+        accounts=past.accounts,
+        seed=past.seed,
+        candles=past.candles,
+        workers=2,
     )
     assert same(first, again)
     assert (first.tables["candles"].height > 0) is observed

@@ -1,4 +1,4 @@
-"""One draw: subsets that are skipped equal those that run, random numbers are common, no leverage forces nobody."""
+"""One draw: skipped subsets equal those that run, random numbers are common, no leverage forces nobody."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def task(scenario: Scenario, draw: Draw, **changes: object) -> Task:
         never_closed=False,
         placebo=False,
         depths=(),
+        shocks=(),
     )
     return replace(plain, **changes)  # type: ignore[arg-type]
 
@@ -61,56 +62,76 @@ CASES: dict[str, tuple[Scenario, int]] = {
     "nobody is near liquidation": (pair(population__fuel=0.0, population__short_fuel=0.0), 0),
     "makers never leave": (pair(withdrawal__volatility_elasticity=0, withdrawal__inventory_elasticity=0), 0),
     "no news": (pair(news__shock=0.0), 0),
-    # The fund takes a lot over, and price falls on: its loss is shared out though no position was ranked.
-    "a loss is shared without a deleveraging": (
-        pair(
-            insurance__house__usd=2e6,
-            insurance__house__inventory_multiple=1000,
-            insurance__house__unwind_half_life_s=1e5,
-            news__shock=0.03,
-            population__fuel=0.5,
-        ),
-        0,
-    ),
 }
 
 
-@pytest.mark.parametrize("off", [SELL_EVENLY, NEVER_CLOSE], ids=["sold evenly", "never closed"])
+def assert_skipping_changes_nothing(
+    scenario: Scenario, number: int, off: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skipping = subsets_of(scenario, number, off)
+    with_skip = skipping.values()
+    with monkeypatch.context() as patch:
+        patch.setattr(Subsets, "_equal_to", lambda self, subset: None)
+        running = subsets_of(scenario, number, off)
+        without_skip = running.values()
+    assert len(running.own) == ALL + 1
+    assert np.array_equal(with_skip, without_skip), f"draw {number}: {skipping.own}"
+    for subset in range(ALL + 1):
+        same = skipping.run(subset).bars == running.run(subset).bars
+        assert same.all(), f"draw {number}, subset {subset}: the same drop by another path"
+
+
+OFF = pytest.mark.parametrize("off", [SELL_EVENLY, NEVER_CLOSE], ids=["sold evenly", "never closed"])
+
+
+@OFF
 @pytest.mark.parametrize("case", CASES)
 def test_skipped_subsets_equal_those_that_run_bit_by_bit(
     case: str, off: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scenario, must_fire = CASES[case]
     for number in range(3):
-        skipping = subsets_of(scenario, number, off)
-        with_skip = skipping.values()
-        assert len(skipping.own) <= ALL + 1
-        with monkeypatch.context() as patch:
-            patch.setattr(Subsets, "_equal_to", lambda self, subset: None)
-            running = subsets_of(scenario, number, off)
-            without_skip = running.values()
-        assert len(running.own) == ALL + 1
-        assert fired(running.run(ALL)) & must_fire == must_fire
-        assert np.array_equal(with_skip, without_skip), f"draw {number}: {skipping.own}"
-        for subset in range(ALL + 1):
-            same = skipping.run(subset).bars == running.run(subset).bars
-            assert same.all(), f"draw {number}, subset {subset}: the same drop by another path"
+        assert fired(subsets_of(scenario, number, off).run(ALL)) & must_fire == must_fire
+        assert_skipping_changes_nothing(scenario, number, off, monkeypatch)
+
+
+def shared_loss_without_ranking() -> tuple[Scenario, int]:
+    """A draw in which a fund takes a lot over, price falls on, and its loss is shared: nobody was ranked."""
+    for usd in (1e6, 2e6, 4e6, 6e6, 8e6, 1e7):
+        scenario = pair(
+            insurance__house__usd=usd,
+            insurance__house__inventory_multiple=1000,
+            insurance__house__unwind_half_life_s=1e5,
+            news__shock=0.03,
+            population__fuel=0.5,
+        )
+        for number in range(8):
+            tally = subsets_of(scenario, number, SELL_EVENLY).run(ALL).tally
+            if tally.socialised_uusd > 0 and not tally.fired_adl:
+                return scenario, number
+    raise AssertionError("expected a shared loss without deleveraging in one of 48 draws, found none")
+
+
+def test_a_shared_loss_counts_as_deleveraging() -> None:
+    scenario, number = shared_loss_without_ranking()
+    assert fired(subsets_of(scenario, number, SELL_EVENLY).run(ALL)) & ADL
+
+
+@OFF
+def test_a_shared_loss_is_not_skipped_as_a_dummy(off: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_skipping_changes_nothing(*shared_loss_without_ranking(), off, monkeypatch)
 
 
 def test_the_cases_cover_runs_with_and_without_every_mechanism() -> None:
-    masks = [fired(subsets_of(scenario, n, SELL_EVENLY).run(ALL)) for scenario, _ in CASES.values() for n in range(3)]
+    masks = [
+        fired(subsets_of(scenario, n, SELL_EVENLY).run(ALL))
+        for scenario, _ in CASES.values()
+        for n in range(3)
+    ]
     for bit in (LIQUIDATIONS, ADL, NEWS, CASCADE, STOPS):
         assert any(mask & bit for mask in masks)
     for bit in (LIQUIDATIONS, ADL, CASCADE, STOPS):
         assert not all(mask & bit for mask in masks)
-
-
-def test_a_shared_loss_counts_as_deleveraging() -> None:
-    scenario, _ = CASES["a loss is shared without a deleveraging"]
-    run = subsets_of(scenario, 2, SELL_EVENLY).run(ALL)
-    assert not run.tally.fired_adl
-    assert run.tally.socialised_uusd > 0
-    assert fired(run) & ADL
 
 
 def test_a_mechanism_that_never_fired_gets_exactly_nothing() -> None:
@@ -178,7 +199,9 @@ NOT_OF_THE_POPULATION = [
 
 
 @pytest.mark.parametrize("change", NOT_OF_THE_POPULATION, ids=lambda c: next(iter(c)))
-def test_another_figure_leaves_the_accounts_and_the_other_priors_as_they_were(change: dict[str, float]) -> None:
+def test_another_figure_leaves_the_accounts_and_the_other_priors_as_they_were(
+    change: dict[str, float],
+) -> None:
     changed = pair(**change)
     path = next(iter(change)).replace("__", ".")
     for draw, other in zip(draw_priors(pair(), 0, 4, 4), draw_priors(changed, 0, 4, 4), strict=True):
@@ -223,6 +246,17 @@ def test_depth_changes_the_book_and_nothing_else() -> None:
     assert half.world.wallet is prepared.world.wallet
 
 
+def test_the_curve_at_the_shock_of_the_draw_is_the_draw() -> None:
+    scenario = pair()
+    draw = draw_priors(scenario, 0, 4, 4)[1]
+    shock = draw.values["news.shock"]
+    result = compute(task(scenario, draw, shocks=(shock, 2 * shock)))
+    mechanical = LIQUIDATIONS | ADL | CASCADE
+    expected = result.values[[ALL, ALL ^ mechanical, mechanical, 0]]
+    assert np.array_equal(result.by_shock[shock], expected)
+    assert (result.by_shock[2 * shock][3] > 1.5 * expected[3]).all()  # news alone falls with the shock
+
+
 # --- the priors --------------------------------------------------------------------------------------
 
 
@@ -234,7 +268,9 @@ def test_every_prior_has_one_point_in_every_stratum() -> None:
     for path, figure in scenario.priors():
         edges = [figure.quantile(i / 16) for i in range(17)]
         drawn = sorted(values[path] for values in points.values())
-        assert all(low <= value <= high for low, value, high in zip(edges, drawn, edges[1:], strict=False)), path
+        assert all(low <= value <= high for low, value, high in zip(edges, drawn, edges[1:], strict=False)), (
+            path
+        )
 
 
 def test_seeds_of_a_point_share_its_values_and_every_point_has_as_many() -> None:

@@ -1,4 +1,4 @@
-"""Where draws are computed: errors reach the caller, Ctrl-C ends the rest, an executor that is not there says so."""
+"""Where draws are computed: errors reach the caller, Ctrl-C drops the rest, a missing executor says so."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_no_tasks_give_no_results() -> None:
 
 @pytest.mark.parametrize("executor", ["threads", "process"])
 def test_an_error_of_a_task_reaches_the_caller(executor: str) -> None:
-    with pytest.raises(ValueError, match="math domain error|expected a nonnegative input"):
+    with pytest.raises(ValueError, match=r"math domain error|expected a nonnegative input"):
         list(run_tasks(math.sqrt, [4.0, -1.0, 9.0], executor, 1))
 
 
@@ -123,7 +123,7 @@ def test_an_error_in_one_draw_is_the_error_of_the_run(monkeypatch: pytest.Monkey
         answer_of(pair(), seeds=4, workers=2)
 
 
-# --- executors that are not there ----------------------------------------------------------------------------
+# --- executors that are not there -----------------------------------------------------------------------
 
 
 def test_an_unknown_executor_is_named_beside_those_that_there_are() -> None:
@@ -156,7 +156,9 @@ class Ray(SimpleNamespace):
     def remote(self, function: Any) -> Any:
         return SimpleNamespace(remote=lambda task: _Reference(function, task))
 
-    def wait(self, references: list[_Reference], num_returns: int) -> tuple[list[_Reference], list[_Reference]]:
+    def wait(
+        self, references: list[_Reference], num_returns: int
+    ) -> tuple[list[_Reference], list[_Reference]]:
         return references[-num_returns:], references[:-num_returns]
 
     def get(self, reference: _Reference) -> Any:
@@ -187,6 +189,6 @@ def test_ray_starts_without_sending_usage_statistics(monkeypatch: pytest.MonkeyP
 def test_after_an_error_the_tasks_that_ray_still_holds_are_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = Ray()
     monkeypatch.setitem(sys.modules, "ray", ray)
-    with pytest.raises(ValueError, match="math domain error|expected a nonnegative input"):
+    with pytest.raises(ValueError, match=r"math domain error|expected a nonnegative input"):
         list(run_tasks(math.sqrt, [0.0, 1.0, -4.0], "ray"))
     assert sorted(ray.cancelled) == [0.0, 1.0]

@@ -31,7 +31,9 @@ def test_every_account_has_a_party_and_holders_are_told_by_their_fate(fall: Run)
     names = party_names(fall)
     assert len(names) == len(fall.world.uid)
     counted = {name: names.count(name) for name in set(names)}
-    assert counted["liquidated longs"] == int(fall.setting.closed[:ACCOUNTS].sum()) - counted.get("liquidated shorts", 0)
+    assert counted["liquidated longs"] == int(fall.setting.closed[:ACCOUNTS].sum()) - counted.get(
+        "liquidated shorts", 0
+    )
     assert counted["market makers"] == 2
     assert counted["insurance fund"] == counted["exit vehicle (longs)"] == 1
     assert counted["stopped out"] > 0

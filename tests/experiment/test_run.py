@@ -1,4 +1,4 @@
-"""What `run` answers with: the contract of ``--json``, tables that agree with it, and a ledger that adds up."""
+"""What `run` answers with: the contract of ``--json``, tables that agree with it, a ledger that adds up."""
 
 from __future__ import annotations
 
@@ -156,7 +156,9 @@ def names_at(summary: dict[str, Any], key: str) -> list[str]:
     return FUNDS[summary["scenario"]] if key == "insurance_fund" else list(summary["markets"])
 
 
-def problems(value: Any, shape: Any, path: tuple[str, ...] = (), summary: dict[str, Any] | None = None) -> Iterator[str]:
+def problems(
+    value: Any, shape: Any, path: tuple[str, ...] = (), summary: dict[str, Any] | None = None
+) -> Iterator[str]:
     """What in ``value`` is not as ``shape`` wants it; further keys are welcome."""
     at = ".".join(path)
     if isinstance(shape, Each):
@@ -196,7 +198,9 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
         yield path
 
 
-def test_every_key_of_the_contract_is_there_with_its_shape(small_answer: Answer, night_answer: Answer) -> None:
+def test_every_key_of_the_contract_is_there_with_its_shape(
+    small_answer: Answer, night_answer: Answer
+) -> None:
     assert broken(small_answer.summary) == []
     assert broken(night_answer.summary) == []
     assert len(night_answer.summary["published"]) > 50
@@ -258,7 +262,13 @@ def test_figures_that_do_not_exist_are_null_and_not_zero() -> None:
 def test_an_evening_that_only_rises_has_no_drop_and_no_shares() -> None:
     still = {f"market__{market}__volatility_annual": 0.01 for market in MARKETS}
     rise = answer_of(
-        pair(population__fuel=0.0, population__short_fuel=0.0, population__stop_share=0.0, news__shock=-0.03, **still),
+        pair(
+            population__fuel=0.0,
+            population__short_fuel=0.0,
+            population__stop_share=0.0,
+            news__shock=-0.03,
+            **still,
+        ),
         seeds=4,
     )
     for market in MARKETS:
@@ -351,7 +361,13 @@ def test_every_forced_coin_is_closed_once(small_answer: Answer) -> None:
 
 def test_nothing_is_liquidated_where_liquidations_are_off(small_answer: Answer) -> None:
     off = small_answer.tables["minutes"].filter(pl.col("variant") != "factual")
-    for column in ("liquidated_long_usd", "liquidated_short_usd", "book_coins", "takeover_coins", "adl_coins"):
+    for column in (
+        "liquidated_long_usd",
+        "liquidated_short_usd",
+        "book_coins",
+        "takeover_coins",
+        "adl_coins",
+    ):
         assert (off[column] == 0.0).all(), column
     alone = off.filter(pl.col("variant") == "news_only")
     assert (alone["stop_coins"] == 0.0).all()

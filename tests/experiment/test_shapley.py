@@ -95,8 +95,10 @@ def test_draws_and_markets_are_attributed_one_by_one() -> None:
 TRUE_SHARE = 0.6
 
 
-def synthetic(rng: np.random.Generator, points: int, each: int, between: float) -> tuple[Floats, Floats, Int64s]:
-    """Drops of ``points`` prior points with ``each`` seeds; ``between`` is how much the share differs by point.
+def synthetic(
+    rng: np.random.Generator, points: int, each: int, between: float
+) -> tuple[Floats, Floats, Int64s]:
+    """Drops of ``points`` prior points with ``each`` seeds; ``between``: how far the share differs.
 
     The mean share over points is `TRUE_SHARE` for every draw of the noise.
     """
@@ -120,7 +122,7 @@ def test_standard_error_agrees_with_the_scatter_of_new_ensembles(between: float)
     means = np.array([s.mean for s in shares])
     stated = np.sqrt(np.mean(np.array([s.se for s in shares]) ** 2))
     assert abs(means.mean() - TRUE_SHARE) < 4 * means.std() / np.sqrt(len(means))
-    # The points stay where they are, so their scatter is no error: 5 % is 3 σ of a standard deviation of 2000 draws.
+    # The points stay where they are, so their scatter is no error; 2000 ensembles know it to 5 % (3 σ).
     assert stated == pytest.approx(means.std(ddof=1), rel=0.05)
 
 

@@ -1,1 +1,1 @@
-
+"""The machine: one market, second by second, in integers."""

@@ -1,1 +1,1 @@
-
+"""Questions asked of the machine: scenarios, ensembles, attribution, comparison."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from deleverage import schema
+from deleverage.measure.candles import MINUTE_NS, SECOND_NS, finest, share_of_closes_inside
 
 if TYPE_CHECKING:
     from deleverage.experiment.scenario import Scenario
@@ -29,7 +30,7 @@ class CandleLake(Protocol):
         ...
 
 
-_HOUR_NS = 3_600_000_000_000
+_HOUR_NS = 3600 * SECOND_NS
 
 
 def read_candles(scenario: Scenario, lake: CandleLake) -> pl.DataFrame:
@@ -38,29 +39,12 @@ def read_candles(scenario: Scenario, lake: CandleLake) -> pl.DataFrame:
     One minute, then five-minute spot, else hourly bars; a bar is used only where no finer one covers its
     opening.
     """
-    start, end = scenario.start_ns, scenario.start_ns + scenario.steps * 1_000_000_000
+    start, end = scenario.start_ns, scenario.start_ns + scenario.steps * SECOND_NS
     frames = []
     for market in scenario.markets:
-        where = {"venue": scenario.venue, "coin": market}
-        found = lake.read("candles", start_ns=start - _HOUR_NS, end_ns=end, where=dict(where))
-        found = found.filter(
-            (pl.col("time_ns") + pl.col("interval_s") * 1_000_000_000 > start) & (pl.col("time_ns") < end)
-        )
-        covered = start
-        for kind, interval in (("perp", 60), ("spot", 300), ("perp", 3600), ("spot", 3600)):
-            chosen = found.filter((pl.col("kind") == kind) & (pl.col("interval_s") == interval))
-            # An hourly bar that began before the start holds prices of before: it is not used.
-            chosen = chosen.filter(pl.col("time_ns") >= covered).sort("time_ns")
-            if chosen.height:
-                frames.append(chosen)
-                last = chosen["time_ns"].max()
-                assert isinstance(last, int)
-                covered = last + interval * 1_000_000_000
-    if not frames:
-        return schema.empty(schema.CANDLES)
-    return schema.conform(
-        pl.concat(frames).unique(list(schema.CANDLES.key)).sort("coin", "time_ns"), schema.CANDLES
-    )
+        where: dict[str, str | float | int] = {"venue": scenario.venue, "coin": market}
+        frames.append(finest(lake.read("candles", start_ns=start, end_ns=end, where=where), start, end))
+    return schema.conform(pl.concat(frames).sort("coin", "time_ns"), schema.CANDLES)
 
 
 def observed(scenario: Scenario, candles: pl.DataFrame, drop: dict[str, dict[str, float]]) -> dict[str, Any]:
@@ -69,9 +53,9 @@ def observed(scenario: Scenario, candles: pl.DataFrame, drop: dict[str, dict[str
     None without bars.
     """
     found: dict[str, Any] = {}
-    end = scenario.start_ns + scenario.steps * 1_000_000_000
+    end = scenario.start_ns + scenario.steps * SECOND_NS
     # A bar that outlasts the run holds prices of after.
-    within = candles.filter(pl.col("time_ns") + pl.col("interval_s") * 1_000_000_000 <= end)
+    within = candles.filter(pl.col("time_ns") + pl.col("interval_s") * SECOND_NS <= end)
     for market in scenario.markets:
         bars = within.filter((pl.col("coin") == market) & (pl.col("kind") == "perp")).sort("time_ns")
         if not bars.height:
@@ -82,7 +66,7 @@ def observed(scenario: Scenario, candles: pl.DataFrame, drop: dict[str, dict[str
         row = bars.sort("low", "time_ns").row(0, named=True)
         first = bars.row(0, named=True)
         begins = min(abs(first["time_ns"] - scenario.start_ns), 10 * _HOUR_NS)
-        start = first["open"] if begins <= 60_000_000_000 else scenario.market[market].start_price.number
+        start = first["open"] if begins <= MINUTE_NS else scenario.market[market].start_price.number
         fall = 1.0 - row["low"] / start
         found[market] = {
             "start": start,
@@ -104,9 +88,6 @@ def closes_inside(
 
     None without bars.
     """
-    real = candles.filter(pl.col("coin") == market).with_columns(
-        (pl.col("time_ns") + pl.col("interval_s") * 1_000_000_000 - 60_000_000_000).alias("minute")
-    )
     band = (
         minutes.filter((pl.col("variant") == "factual") & (pl.col("market") == market))
         .group_by("time_ns")
@@ -115,11 +96,7 @@ def closes_inside(
             pl.col("close").quantile(0.95, "linear").alias("high_band"),
         )
     )
-    both = real.join(band, left_on="minute", right_on="time_ns")
-    if not both.height:
-        return None
-    inside = both.select((pl.col("close") >= pl.col("low_band")) & (pl.col("close") <= pl.col("high_band")))
-    return float(inside.to_series().to_numpy().mean())
+    return share_of_closes_inside(candles.filter(pl.col("coin") == market), band)
 
 
 def quantity(summary: dict[str, Any], path: str) -> dict[str, float] | float | None:

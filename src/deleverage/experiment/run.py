@@ -140,7 +140,7 @@ def make_tasks(scenario: Scenario, seed: int, seeds: int, accounts: int, check: 
 
 
 def curve_shocks(scenario: Scenario) -> tuple[float, ...]:
-    """News shocks [share] of the curve: the prior's ends and middle, and half and twice as much; none without news."""
+    """News shocks [share] of the curve: the prior's ends and middle, half and twice as much; maybe none."""
     figure = scenario.figure("news.shock")
     low, high = figure.quantile(0.0), figure.quantile(1.0)
     if high <= 0.0:

@@ -1,1 +1,1 @@
-
+"""What happened, from tables of observations: pure functions."""

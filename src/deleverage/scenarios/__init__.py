@@ -1,1 +1,1 @@
-
+"""Embedded scenarios, one TOML file each; every figure marked and sourced."""

@@ -1,1 +1,1 @@
-
+"""The rules of each house, dated and sourced."""
