@@ -55,10 +55,12 @@ def quick_run(
         seeds=seeds or scenario.run.seeds,
         accounts=accounts or scenario.run.accounts,
         seed=seed,
-        asked={name: option for name, option in options.items() if name != "lake"},
+        asked={name: option for name, option in options.items() if name not in ("lake", "candles")},
         shock=scenario.news.shock.text,
     )
     answer.summary.pop("wall_s", None)
+    if options.get("candles") is not None:
+        answer.tables["candles"] = options["candles"]
     _arm(os.environ.get("DRIVER_SIGNAL", ""))
     return answer
 

@@ -24,7 +24,7 @@ MARKETS = ("BTC", "ETH", "SOL")
 @lru_cache
 def factual(accounts: int, **settings: float) -> Floats:
     """Drop of every market in every draw of the night up to 21:12, float64 [seeds, 3]."""
-    changes = {key.replace("__", "."): value for key, value in settings.items()}
+    changes: dict[str, object] = {key.replace("__", "."): value for key, value in settings.items()}
     scenario = Scenario.load("oct-10").with_settings({"end": "2025-10-10T21:12:00Z"} | changes)
     drops = []
     for draw in draw_priors(scenario, 0, SEEDS, scenario.run.points):

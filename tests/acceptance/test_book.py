@@ -46,7 +46,7 @@ def test_the_book_integrates_to_the_imported_depth(coin: str, kind: str, seen: S
         if kind == "perp"
         else (w.markets.spot_bid_density[k], w.markets.spot_ask_density[k])
     )
-    where = {"venue": "binance", "kind": kind, "coin": coin, "range_bps": 100}
+    where: dict[str, str | float | int] = {"venue": "binance", "kind": kind, "coin": coin, "range_bps": 100}
     for column, distance in (("bid_coins", -math.log(0.99)), ("ask_coins", -math.log(1.01))):
         # Displacement is a fall of log price: > 0 walks down the bids, < 0 up the offers.
         coins = abs(absorbed(distance, bids, asks, 0.0)) * lot
@@ -82,7 +82,7 @@ def test_a_range_of_two_percent_halves_the_density_of_that_market_and_of_no_othe
 
 def branching(scenario: Scenario, **settings: float) -> Floats:
     """n(x) of BTC on the grid of the map, in one draw; the run itself is cut short."""
-    changes = {key.replace("__", "."): value for key, value in settings.items()}
+    changes: dict[str, object] = {key.replace("__", "."): value for key, value in settings.items()}
     fixed = scenario.with_settings({"end": "2025-10-10T20:51:00Z"} | changes).fixed()
     task = Task(
         scenario=fixed,

@@ -21,8 +21,11 @@ pytestmark = pytest.mark.slow
 CUT_NS = CUT_MS * 1_000_000
 
 
+SMALL = {"run.points": 2, "run.tipping_seeds": 2, "run.tipping_depths": [0.5, 1.0]}
+
+
 def night(scenario: Scenario, lake: Lake) -> tuple[Scenario, Answer]:
-    seen = scenario.with_lake(lake)
+    seen = scenario.with_settings(SMALL).with_lake(lake)
     return seen, run(seen, seeds=4, accounts=400, workers=1, lake=lake)
 
 

@@ -52,7 +52,7 @@ class Task:
     never_closed: bool
     placebo: bool
     depths: tuple[float, ...]
-    shocks: tuple[float, ...]
+    shocks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,7 @@ def switches(subset: int, off: int) -> dict[str, int]:
 def fired(run: Run) -> int:
     """Mechanisms that mattered in a run, as a bit mask."""
     t = run.tally
-    # Sharing out a fund's loss is switched with deleveraging, and can happen without a ranked closing.
-    adl = t.fired_adl or t.socialised_uusd
-    flags = (t.fired_liquidations, adl, t.fired_news, t.fired_cascade, t.fired_stops)
+    flags = (t.fired_liquidations, t.fired_adl, t.fired_news, t.fired_cascade, t.fired_stops)
     return sum(1 << i for i, flag in enumerate(flags) if flag)
 
 
