@@ -105,7 +105,7 @@ def test_no_tracked_text_holds_a_registry_address_or_a_path_of_one_machine() -> 
         "/root" + "/",
         "/home" + "/",
         "pypi" + ".org",
-        "pythonhosted" + ".org",
+        "python" + "hosted.org",
         "index" + "-url",
     ]
     looked_for = re.compile("|".join(re.escape(word) for word in words))

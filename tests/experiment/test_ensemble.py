@@ -226,11 +226,12 @@ def test_the_population_does_change_with_its_own_figures_and_from_draw_to_draw()
     "change", [{"population__fuel": 0.5}, {"insurance__house__usd": 1e5}, {"book__hidden_depth": 1.2}]
 )
 def test_the_news_does_not_depend_on_who_trades(change: dict[str, float]) -> None:
-    def news(scenario: Scenario) -> Int64s:
+    def news(scenario: Scenario, accounts: int = ACCOUNTS) -> Int64s:
         fixed = scenario.fixed()
-        return news_of(fixed, world_of(fixed, 0, 3, ACCOUNTS), 0, 3)
+        return news_of(fixed, world_of(fixed, 0, 3, accounts), 0, 3)
 
     assert np.array_equal(news(pair()), news(pair(**change)))
+    assert np.array_equal(news(pair()), news(pair(), 2 * ACCOUNTS))
     assert not np.array_equal(news(pair()), news(pair(news__shock=0.05)))
 
 
@@ -320,6 +321,22 @@ def test_the_placebo_is_the_run_without_leverage() -> None:
     assert np.array_equal(placebo, unlevered)
     assert not np.array_equal(plain, unlevered)
     assert (placebo[LIQUIDATIONS] == placebo[0]).all()
+
+
+def test_nobody_in_the_placebo_owes_more_than_he_has(simulated_runs: list[tuple[Prepared, Int64s]]) -> None:
+    scenario = pair()
+    compute(task(scenario, draw_priors(scenario, 0, 4, 4)[2], placebo=True))
+
+    def above(prepared: Prepared, leverage: float) -> int:
+        """Holders whose notional is more than ``leverage`` times their equity."""
+        world, k = prepared.world, len(prepared.world.names)
+        worth = prepared.setting.live.mark[:k] * world.markets.tick_lot_uusd[:k]
+        equity = world.wallet + (world.size * worth - world.cost).sum(axis=1)
+        notional = (np.abs(world.size) * worth).sum(axis=1)
+        return int((notional > leverage * equity)[world.role == HOLDER].sum())
+
+    assert above(simulated_runs[0][0], 5.0) > ACCOUNTS / 20
+    assert above(simulated_runs[-1][0], 1.0) == 0
 
 
 def test_a_quiet_evening_forces_next_to_nothing() -> None:

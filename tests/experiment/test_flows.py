@@ -39,6 +39,15 @@ def test_every_account_has_a_party_and_holders_are_told_by_their_fate(fall: Run)
     assert counted["stopped out"] > 0
 
 
+def test_in_a_rise_it_is_the_shorts_who_are_liquidated_and_pay() -> None:
+    scenario = pair(news__shock=-0.08, population__short_fuel=0.6).fixed()
+    world = world_of(scenario, 0, 0, ACCOUNTS)
+    rise = simulate(prepare_world(world), news_of(scenario, world, 0, 0), switched(world.params))
+    assert "liquidated shorts" in party_names(rise)
+    assert gains(rise)["liquidated shorts"] < 0
+    assert sum(gains(rise).values()) == 0
+
+
 def test_what_a_party_pays_is_what_it_lost_and_what_one_receives_is_what_it_won(fall: Run) -> None:
     totals = gains(fall)
     flows = who_paid_whom(fall)

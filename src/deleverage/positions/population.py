@@ -44,7 +44,8 @@ class PopulationPrior:
     size_tail : Pareto exponent of sizes.
     largest_share : largest position ÷ open interest.
     entry_offset, entry_sd : mean and spread of entry price ÷ mark − 1.
-    stop_share, stop_distance : accounts with a voluntary stop, and the median distance of stops.
+    stop_share, stop_distance : accounts in one market with a voluntary stop, and its median distance [share of
+        price] where beta is 1; it grows with beta.
     max_leverage : cap on notional ÷ wallet; 1 makes the placebo without leverage. 0 means none.
     """
 
@@ -223,7 +224,8 @@ def draw_holders(
         wallet = np.maximum(wallet, np.ceil(notional / prior.max_leverage).astype(np.int64))
 
     stop = np.zeros(n, dtype=np.int64)
-    far = prior.stop_distance * np.exp(0.6 * z[:, 0])
+    # Distances follow the market's own moves: a stop that is far in one is near in a wilder one.
+    far = prior.stop_distance * beta[home] * np.exp(0.6 * z[:, 0])
     stops = (u[:, 7] < prior.stop_share) & ~multi & (far < distance) & (far < 0.9)
     level = np.rint(mark_ticks[home] * (1.0 - side * far)).astype(np.int64)
     stop[stops] = level[stops]
