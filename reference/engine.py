@@ -461,7 +461,12 @@ class Twin:
             sell, buy = self.walk(market, fair, net)
             for account, lots in orders:
                 self.trade(account, market, lots, buy if lots > 0 else sell, ORDINARY)
-            market.other_lots += abs(net)
+            # What the fund sells on are contracts that liquidations forced out.
+            fund = self.fund_behind(market)
+            unwound = sum(abs(lots) for account, lots in orders if account is fund)
+            forced = min(unwound, abs(net))
+            market.forced_lots += forced
+            market.other_lots += abs(net) - forced
             if net:
                 self.settle_book(market, net, buy if net > 0 else sell)
             self.fund_behind(market).wallet += max(bought, sold) * (buy - sell)  # what rounding leaves
@@ -746,14 +751,15 @@ class Twin:
     # --- 8, 9: what the book did not take --------------------------------------------------------------
 
     def absorb_rest(self, market: Market, side: int, rest: list[tuple[Account, int | None]]) -> None:
-        """By uid: to the fund as far as it can, then against winners, then to the fund all the same.
+        """To the fund as far as it can, then against winners, then to the fund all the same.
 
-        Winners are ranked once, when the first of them is needed. One who would lose at a bankruptcy price is
-        passed over, and not asked again in this batch.
+        Best bankruptcy prices first, equal ones by uid. Winners are ranked once, when the first of them is
+        needed; who would lose at one price would lose at all later ones too, and is not asked again.
         """
         k = market.number
         winners: list[Account] | None = None
-        for account, limit in rest:
+        sign = 1 if side == LONG else -1
+        for account, limit in sorted(rest, key=lambda pair: sign * (pair[1] or 0)):
             left = abs(account.size[k])
             if left == 0:
                 continue

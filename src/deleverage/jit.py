@@ -81,6 +81,11 @@ def _can_write(folder: Path) -> bool:
     return True
 
 
+def kernels_cached() -> bool:
+    """True when kernels of exactly this source have been compiled before (or none are compiled at all)."""
+    return not ENABLED or any(cache_folder().rglob("*.nbc"))
+
+
 if ENABLED:
     _FOLDER = cache_folder()
     _CACHED = _can_write(_FOLDER)

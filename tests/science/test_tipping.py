@@ -77,13 +77,15 @@ def test_the_limit_at_the_bankruptcy_price_hides_double_counted_impact() -> None
 
 
 def test_last_price_triggers_change_the_fall_without_a_fixed_sign() -> None:
-    """The mark's window delays liquidations, into a book that has been refilled, or one that has withdrawn."""
+    """The window of the mark delays liquidations, into a refilled book or one that has withdrawn."""
     here = drops(1.0)
     assert (here["last price"] != here["as it is"]).mean() > 0.8
     assert 0 < int((here["last price"] > here["as it is"]).sum()) < SEEDS
     low, _, high = ratio_of_medians(here["last price"], here["as it is"])
     assert low < 1.0 < high
-    assert ratio_of_medians(drops(0.5)["last price"], drops(0.5)["as it is"])[1] == pytest.approx(1.0, abs=0.03)
+    assert ratio_of_medians(drops(0.5)["last price"], drops(0.5)["as it is"])[1] == pytest.approx(
+        1.0, abs=0.03
+    )
 
 
 def test_the_fast_layer_sees_it_coming() -> None:

@@ -32,12 +32,20 @@ def import_files(
         return
     emit(f"{report['files']} files into {lake}")
     for name, table in report["tables"].items():
+        if not table["rows"]:
+            continue
         emit(f"  {name:<16}{table['added']:>12,} rows added, {table['rows']:,} now")
     for defect in report["defects"]:
         others = f" and {defect['files'] - 1} more" if defect["files"] > 1 else ""
         emit(f"  {defect['file']}{others}: {defect['defect']}; {defect['handled']}")
-    for skipped in report["skipped"]:
-        note(f"left out {skipped['file']}: {skipped['reason']}")
+    if report["skipped"]:
+        reasons: dict[str, int] = {}
+        for skipped in report["skipped"]:
+            reason = skipped["reason"].split(" (")[0]
+            reasons[reason] = reasons.get(reason, 0) + 1
+        for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
+            note(f"left out {count} {'file' if count == 1 else 'files'}: {reason}")
+        note("--json lists each file that was left out, with its layout")
 
 
 @app.command("status", epilog="\b\nExample:\n  deleverage lake status --lake lake")

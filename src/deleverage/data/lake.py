@@ -355,7 +355,14 @@ def _scan(
                 hint="import again into a new folder",
                 file=part["file"],
             )
-        frames.append(pl.scan_parquet(path).filter(condition).collect())
+        try:
+            frames.append(pl.scan_parquet(path).filter(condition).collect())
+        except (pl.exceptions.ComputeError, OSError) as error:
+            raise DataError(
+                f"expected a readable part of the lake in '{part['file']}', found a damaged file: {error}",
+                hint="import again into a new folder",
+                file=part["file"],
+            ) from error
     return pl.concat(frames)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from deleverage.errors import DataError
+from deleverage.errors import DataError, InputError
 
 LOCK = ".lock"
 _PAUSE_S = 0.05  # between two tries to take the lock
@@ -52,7 +52,14 @@ def locked(folder: Path, wait_s: float) -> Iterator[None]:
 
 def _opened(folder: Path) -> TextIO:
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"expected a lake folder that can be made, found '{folder}': {error.strerror or error}",
+                hint="choose another folder",
+                folder=str(folder),
+            ) from error
         with suppress(FileNotFoundError):  # a failed first write removed the folder in between: make it again
             return (folder / LOCK).open("a+", encoding="ascii")
 

@@ -147,7 +147,11 @@ def trade_orders(s: Setting, fair: int, k: int, orders: Orders) -> None:
         return
     bought = 0
     sold = 0
+    unwound = 0
+    fund = fund_of(s, k)
     for i in range(count):
+        if orders.row[i] == fund:
+            unwound = abs(orders.lots[i])
         bought += max(orders.lots[i], 0)
         sold += max(-orders.lots[i], 0)
     net = sold - bought
@@ -155,10 +159,13 @@ def trade_orders(s: Setting, fair: int, k: int, orders: Orders) -> None:
     for i in range(count):
         lots = orders.lots[i]
         trade(s, orders.row[i], k, lots, buy if lots > 0 else sell, ORDINARY)
-    s.live.other_lots[k] += abs(net)
+    # What the fund sells on are contracts that liquidations forced out.
+    forced = min(unwound, abs(net))
+    s.live.forced_lots[k] += forced
+    s.live.other_lots[k] += abs(net) - forced
     if net != 0:
         settle_book(s, k, net, buy if net > 0 else sell)
-    pay(s, fund_of(s, k), max(bought, sold) * (buy - sell))
+    pay(s, fund, max(bought, sold) * (buy - sell))
     orders.filled[0] = 0
 
 

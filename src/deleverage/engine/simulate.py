@@ -84,6 +84,10 @@ def _new_finder(n: int, k: int) -> Finder:
     )
 
 
+HIGHEST_RISE = 50
+"""Price ÷ start beyond which a run ends as out of range."""
+
+
 def check_bounds(world: MarketWorld) -> None:
     """Refuse sizes and sums within which integers would not stay exact.
 
@@ -102,6 +106,13 @@ def check_bounds(world: MarketWorld) -> None:
     if gross > MAX_UUSD:
         raise RunError(
             f"accounts hold {gross / 1e6:.3g} USD in sum; integers are exact up to {MAX_UUSD / 1e6:.3g} USD"
+        )
+    start = np.rint(world.markets.start_fair_ticks * world.markets.basis)[: world.size.shape[1]]
+    worth = np.abs(world.size).astype(np.float64) * start * world.markets.tick_lot_uusd[: world.size.shape[1]]
+    if worth.max(initial=0.0) * HIGHEST_RISE > MAX_UUSD:
+        raise RunError(
+            f"a position of {worth.max() / 1e6:.3g} USD; integers are exact up to {HIGHEST_RISE} times "
+            f"the start's price, so {MAX_UUSD / HIGHEST_RISE / 1e6:.3g} USD is the most"
         )
     several = (world.size != 0).sum(axis=1) > 1
     if (several & (world.stop_ticks > 0)).any():

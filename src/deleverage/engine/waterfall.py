@@ -169,7 +169,11 @@ def take_over(s: Setting, k: int, row: int, lots: int, price: int, minute: int) 
 def absorb_rest(
     s: Setting, finder: Finder, k: int, side: int, rows: Int64s, limit: Int64s, step: int, minute: int
 ) -> None:
-    """Takeover, then ADL, then forced takeover of what is left of a market's liquidated positions, by uid."""
+    """Takeover, then ADL, then forced takeover of what is left of a market's liquidated positions.
+
+    Those whose bankruptcy price is best for fund and winners go first (a long's lowest, a short's highest),
+    equal ones by uid: who would lose at one price would lose at all later ones too.
+    """
     live = s.live
     ranked = False
     length = 0
@@ -177,7 +181,8 @@ def absorb_rest(
     winners = np.empty(0, dtype=np.int64)
     score = np.empty(0, dtype=np.float64)
     uid = np.empty(0, dtype=np.int64)
-    for i in range(rows.shape[0]):
+    order = np.argsort(limit if side == 0 else -limit, kind="mergesort")
+    for i in order:
         row = rows[i]
         rest = abs(s.size[row, k])
         if rest == 0:

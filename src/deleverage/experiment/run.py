@@ -26,6 +26,7 @@ from deleverage.experiment.draws import draw_priors
 from deleverage.experiment.ensemble import ALL, LIQUIDATIONS, DrawResult, Task, compute
 from deleverage.experiment.executor import run_tasks
 from deleverage.experiment.shapley import SMALLEST_DROP, ratio_of_means
+from deleverage.jit import kernels_cached
 from deleverage.units import UUSD_PER_USD, Floats
 
 if TYPE_CHECKING:
@@ -93,11 +94,13 @@ def run(
     tasks = make_tasks(scenario, seed, scenario_seeds, holders, check)
     results: list[DrawResult | None] = [None] * len(tasks)
     if progress:
-        progress(0, len(tasks), "preparing")
+        progress(
+            0, len(tasks), "preparing" if kernels_cached() else "compiling the kernels, once: some minutes"
+        )
     for done, (number, result) in enumerate(run_tasks(compute, tasks, executor, workers), start=1):
         results[number] = result
         if progress:
-            progress(done, len(tasks), f"{result.runs} runs a draw")
+            progress(done, len(tasks), f"draw {done} of {len(tasks)}")
     finished = [result for result in results if result is not None]
     if candles is None:
         candles = compare.read_candles(scenario, lake) if lake is not None else schema.empty(schema.CANDLES)
@@ -212,7 +215,7 @@ def make_answer(
             seen["closes_inside"] = compare.closes_inside(scenario, candles, minutes, market)
     rows = compare.published(scenario, summary)
     summary["published"] = rows
-    summary["provenance"] = provenance(scenario, seed, len(results), accounts)
+    summary["provenance"] = provenance(scenario, seed, len(results), accounts, plain=not candles.height)
     summary["wall_s"] = round(time.perf_counter() - begun, 2)
     return Answer(
         summary=summary,
@@ -381,7 +384,21 @@ def _halving(results: list[DrawResult], k: int) -> dict[str, float] | None:
     }
 
 
-def provenance(scenario: Scenario, seed: int, seeds: int, accounts: int) -> dict[str, Any]:
+def _command(scenario: Scenario, seed: int, seeds: int, accounts: int, plain: bool) -> str:
+    """The command that makes the same tables: by name where that is all it takes, else from run.json."""
+    from deleverage.experiment.scenario import Scenario
+
+    embedded = (
+        scenario.name in Scenario.names() and Scenario.load(scenario.name).sha256() == scenario.sha256()
+    )
+    if embedded and plain:
+        return f"deleverage run {scenario.name} --seeds {seeds} --accounts {accounts} --seed {seed}"
+    return "deleverage run --replay run.json"
+
+
+def provenance(
+    scenario: Scenario, seed: int, seeds: int, accounts: int, plain: bool = True
+) -> dict[str, Any]:
     """What is needed to make the same answer again."""
     packages = {"python": platform.python_version()}
     for name in ("numba", "numpy", "polars"):
@@ -399,5 +416,5 @@ def provenance(scenario: Scenario, seed: int, seeds: int, accounts: int) -> dict
         "accounts": accounts,
         "packages": packages,
         "data": scenario.lake_files(),
-        "command": f"deleverage run {scenario.name} --seeds {seeds} --accounts {accounts} --seed {seed}",
+        "command": _command(scenario, seed, seeds, accounts, plain),
     }

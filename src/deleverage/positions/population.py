@@ -44,8 +44,8 @@ class PopulationPrior:
     size_tail : Pareto exponent of sizes.
     largest_share : largest position ÷ open interest.
     entry_offset, entry_sd : mean and spread of entry price ÷ mark − 1.
-    stop_share, stop_distance : accounts in one market with a voluntary stop, and its median distance [share of
-        price] where beta is 1; it grows with beta.
+    stop_share, stop_distance : accounts in one market with a voluntary stop, and its median distance
+        [share of price] where beta is 1; it grows with beta.
     max_leverage : cap on notional ÷ wallet; 1 makes the placebo without leverage. 0 means none.
     """
 

@@ -87,8 +87,8 @@ def _sentences(summary: dict[str, Any]) -> Iterator[str]:
     never = share.get("never_closed")
     if never and words.observed_mean(never) is not None and words.observed_mean(share) is not None:
         yield (
-            f"What “off” means: {style.percent(share['mean'], 0)} when the same coins are sold evenly "
-            "over six hours instead, "
+            f"What “off” means: {style.percent(share['mean'], 0)} when whoever fails sells evenly over six "
+            "hours instead, "
             f"{style.percent(never['mean'], 0)} when those positions are never closed."
         )
     if share.get("first_in") is not None and share.get("last_in") is not None:

@@ -116,8 +116,8 @@ def note(answer: Answer) -> str:
                 of="lead",
             ),
             page.paragraph(
-                "“Off” for liquidations means that the same coins are sold evenly over six hours; the "
-                "row “if never closed” lets those "
+                "“Off” for liquidations means that the coins of whoever would be liquidated in that run are "
+                "sold evenly over six hours; the row “if never closed” lets those "
                 "positions stand instead. The placebo is the same market without leverage, and should be 0.",
                 of="lead",
             ),

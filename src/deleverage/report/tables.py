@@ -167,8 +167,10 @@ def tipping(summary: dict[str, Any]) -> Html:
             [
                 market,
                 found("n_start", style.plain_interval),
-                found("crosses_one_at", style.fall),
-                found("tipping_distance", style.percent_interval),
+                found("crosses_one_at", style.fall)
+                + words.of_draws(tipping, "crosses_one_in", summary["seeds"]),
+                found("tipping_distance", style.percent_interval)
+                + words.of_draws(tipping, "tips_in", summary["seeds"]),
                 found("depth_halved_multiplies_drop", lambda v: style.plain_interval(v, "×")),
             ]
         )

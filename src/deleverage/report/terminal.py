@@ -134,12 +134,18 @@ def _observed(summary: dict[str, Any], market: str, width: int) -> list[Line]:
         )
     place = "inside" if observed["inside"] else "OUTSIDE"
     return fold(
-        f"observed {market} {style.fall_point(observed['drop'])} at {style.clock(observed['low_at'])} · "
+        f"observed {market} {style.fall_point(observed['drop'])} {_when(observed)} · "
         f"{place} the 90{THIN}% band",
         width,
         HEAD if observed["inside"] else "warning",
         indent=2,
     )
+
+
+def _when(observed: dict[str, Any]) -> str:
+    """When the real low was, as finely as the bars tell."""
+    clock = style.clock(observed["low_at"])
+    return f"in the hour from {clock}" if (observed.get("bar_s") or 60) >= 3600 else f"at {clock}"
 
 
 def _absorbed(summary: dict[str, Any], width: int) -> list[Line]:
@@ -168,7 +174,7 @@ def _absorbed(summary: dict[str, Any], width: int) -> list[Line]:
         pairs.append(
             (
                 f"fund {name.replace('_', ' ').upper()}",
-                [f"{style.usd(fund['before_usd'])} → {style.usd_interval(fund['after_usd'])}"],
+                [_fund(fund)],
             )
         )
     reached = adl.get("runs_reached") or 0
@@ -177,6 +183,14 @@ def _absorbed(summary: dict[str, Any], width: int) -> list[Line]:
     )
     pairs.append(("ADL", [f"reached in {reached} of {summary['seeds']} seeds", *first]))
     return pairs_of(pairs, width)
+
+
+def _fund(fund: dict[str, Any]) -> str:
+    """What a fund held and how that changed; the band of the change, not that of the prior on the start."""
+    change = fund.get("change_usd")
+    if style.parts(change) is None:
+        return f"{style.usd(fund['before_usd'])} → {style.usd_interval(fund['after_usd'])}"
+    return f"{style.usd(fund['before_usd'])} · change {style.usd_interval(change)}"
 
 
 def _shares(summary: dict[str, Any], width: int) -> list[Line]:
@@ -193,7 +207,7 @@ def _shares(summary: dict[str, Any], width: int) -> list[Line]:
     lines = ends(f"How much of {market}'s fall was mechanical", value, width)
     if words.verdict(share) == "none":
         lines += fold(
-            "the interval includes 0: this run does not show that any of it was", width, "warning", indent=2
+            "an interval includes 0: this run does not show that any of it was", width, "warning", indent=2
         )
     parts = [p for p in words.parts_of(summary, market) if not p.strong]
     lines += _bars(parts, width)
@@ -262,11 +276,15 @@ def _closing(answer: Answer, width: int, note: str) -> list[Line]:
     if style.parts(tipping.get("crosses_one_at")) is None:
         pieces.append("does not reach 1")
     else:
-        pieces.append(f"reaches 1 at {style.fall(tipping['crosses_one_at'])}")
+        draws = words.of_draws(tipping, "crosses_one_in", summary["seeds"])
+        pieces.append(
+            f"reaches 1{draws}{', there' if draws else ''} at {style.fall(tipping['crosses_one_at'])}"
+        )
     if style.parts(tipping.get("tipping_distance")) is None:
         pieces.append("no tipping point found")
     else:
-        pieces.append(f"tipping distance {style.percent_interval(tipping['tipping_distance'])}")
+        draws = words.of_draws(tipping, "tips_in", summary["seeds"])
+        pieces.append(f"tipping distance{draws} {style.percent_interval(tipping['tipping_distance'])}")
     if style.parts(tipping.get("depth_halved_multiplies_drop")) is not None:
         pieces.append(
             f"half the depth: drop × {style.plain_interval(tipping['depth_halved_multiplies_drop'])}"

@@ -51,7 +51,7 @@ def parts_of(summary: dict[str, Any], market: str) -> list[Part]:
     share = summary["mechanical_share"][market]
     rows = []
     if observed_mean(share.get("news")) is not None:
-        rows.append(Part("news", share["news"]["mean"], share["news"].get("se") or 0.0))
+        rows.append(Part("news and ordinary noise", share["news"]["mean"], share["news"].get("se") or 0.0))
     if observed_mean(share) is not None:
         rows.append(
             Part(
@@ -180,7 +180,7 @@ def _fall_sentence(summary: dict[str, Any], market: str) -> str:
     text = (
         f"{style.fall(drop)} is {market}'s simulated move to its low with liquidations, and "
         f"{style.fall(without)} "
-        f"when the same coins are sold evenly over six hours instead"
+        f"when whoever fails sells evenly over six hours instead"
     )
     observed = (summary.get("observed") or {}).get(market)
     if not observed:
@@ -247,6 +247,12 @@ def _adl_words(summary: dict[str, Any]) -> str:
         f"auto-deleveraging was reached in {reached} of {summary['seeds']} seeds "
         f"({style.usd_interval(adl.get('usd'))})"
     )
+
+
+def of_draws(tipping: dict[str, Any], key: str, seeds: int) -> str:
+    """In how many draws a figure of the map was found, " in 12 of 32 draws"; empty where all have it."""
+    count = tipping.get(key)
+    return "" if count is None or count == seeds else f" in {count} of {seeds} draws"
 
 
 def _tipping_words(tipping: dict[str, Any], market: str) -> str:

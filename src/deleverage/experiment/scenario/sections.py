@@ -181,7 +181,7 @@ class DipBuyers(Strict):
     capital_usd: Annotated[Figure, Needs("USD", "capital of each", above=0)]
     threshold: Annotated[Figure, Needs("share", "the displacement from which they buy")]
     rate_usd_per_s: Annotated[Figure, Needs("USD/s", "what all buy per second and per 1 % of displacement")]
-    max_leverage: Annotated[Figure, Needs("x", "their largest leverage", above=0)]
+    max_leverage: Annotated[Figure, Needs("x", "their largest leverage", above=0, high=150)]
 
 
 class Newcomers(Strict):
@@ -195,7 +195,7 @@ class Insurance(Strict):
 
     usd: Annotated[Figure, Needs("USD", "the balance at the start")]
     inventory_multiple: Annotated[
-        Figure, Needs("x", "the largest taken-over notional as a multiple of the fund")
+        Figure, Needs("x", "the largest taken-over notional as a multiple of the fund", high=1000)
     ]
     unwind_half_life_s: Annotated[Figure, Needs("s", "the half life of taken-over positions", above=0)]
 
@@ -207,9 +207,11 @@ class Fees(Strict):
 
 
 class Exit(Strict):
-    """What 'no liquidations' means: the same coins are sold evenly over these hours."""
+    """What 'no liquidations' means: the coins of whoever fails are sold evenly over these hours."""
 
-    hours: Annotated[Figure, Needs("hours", "the hours over which the same coins are sold evenly", above=0)]
+    hours: Annotated[
+        Figure, Needs("hours", "the hours over which the coins of whoever fails are sold evenly", above=0)
+    ]
 
 
 class VenueRules(Strict):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from deleverage.report import style
+from deleverage.report import style, words
 from deleverage.report.figures.canvas import (
     NARROW,
     WIDE,
@@ -64,8 +64,10 @@ def _map_title(series: Series, market: str, rows: pl.DataFrame) -> str:
         return (
             f"{market}: n(x) is {start} near the start and stays below 1{reach}: no tipping point was found"
         )
+    draws = words.of_draws(tipping, "crosses_one_in", series.summary["seeds"])
     text = (
-        f"{market}: n(x) is {start} near the start and reaches 1 at {style.fall(tipping['crosses_one_at'])}"
+        f"{market}: n(x) is {start} near the start and reaches 1{draws}{', there' if draws else ''} at "
+        f"{style.fall(tipping['crosses_one_at'])}"
     )
     distance = style.parts(tipping.get("tipping_distance"))
     if distance is None:
