@@ -18,7 +18,7 @@ from deleverage.experiment.ensemble import ALL, DrawResult, Subsets, Task, compu
 from deleverage.experiment.scenario import Scenario
 from deleverage.experiment.shapley import shapley_values
 from deleverage.experiment.world import news_of, with_depth, world_of
-from deleverage.units import Floats, Int64s
+from deleverage.units import UUSD_PER_USD, Floats, Int64s
 from tests.experiment.small import ACCOUNTS, answer_of, pair
 
 LIQUIDATIONS, ADL, NEWS, CASCADE, STOPS = (1 << i for i in range(len(MECHANISMS)))
@@ -95,31 +95,29 @@ def test_skipped_subsets_equal_those_that_run_bit_by_bit(
         assert_skipping_changes_nothing(scenario, number, off, monkeypatch)
 
 
-def shared_loss_without_ranking() -> tuple[Scenario, int]:
-    """A draw in which a fund takes a lot over, price falls on, and its loss is shared: nobody was ranked."""
-    for usd in (1e6, 2e6, 4e6, 6e6, 8e6, 1e7):
-        scenario = pair(
-            insurance__house__usd=usd,
-            insurance__house__inventory_multiple=1000,
-            insurance__house__unwind_half_life_s=1e5,
-            news__shock=0.03,
-            population__fuel=0.5,
-        )
-        for number in range(8):
-            tally = subsets_of(scenario, number, SELL_EVENLY).run(ALL).tally
-            if tally.socialised_uusd > 0 and tally.first_adl_step < 0:
-                return scenario, number
-    raise AssertionError("expected a shared loss and nothing closed by ADL in one of 48 draws, found none")
-
-
-def test_a_shared_loss_counts_as_deleveraging() -> None:
-    scenario, number = shared_loss_without_ranking()
-    assert fired(subsets_of(scenario, number, SELL_EVENLY).run(ALL)) & ADL
+def fund_under_water() -> tuple[Prepared, Int64s]:
+    """A fund that starts a million dollars below zero: its loss is shared though nobody was ever ranked."""
+    scenario = pair(population__fuel=0.0, population__short_fuel=0.0)
+    prepared, path = prepared_draw(scenario)
+    wallet = prepared.world.wallet.copy()
+    wallet[prepared.world.parties.funds[0]] = -1_000_000 * UUSD_PER_USD
+    return prepare_world(replace(prepared.world, wallet=wallet)), path
 
 
 @OFF
-def test_a_shared_loss_is_not_skipped_as_a_dummy(off: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert_skipping_changes_nothing(*shared_loss_without_ranking(), off, monkeypatch)
+def test_a_shared_loss_counts_as_deleveraging_and_is_no_dummy(
+    off: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared, path = fund_under_water()
+    skipping = Subsets(prepared, path, prepared.world.params, off, None)
+    whole = skipping.run(ALL)
+    assert whole.tally.socialised_uusd > 0
+    assert whole.tally.first_adl_step < 0
+    assert fired(whole) & ADL
+    monkeypatch.setattr(Subsets, "_equal_to", lambda self, subset: None)
+    running = Subsets(prepared, path, prepared.world.params, off, None)
+    for subset in (ALL, ALL ^ ADL, ADL, 0):
+        assert (skipping.run(subset).bars == running.run(subset).bars).all(), subset
 
 
 def test_the_cases_cover_runs_with_and_without_every_mechanism() -> None:
