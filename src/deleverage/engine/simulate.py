@@ -108,11 +108,13 @@ def check_bounds(world: MarketWorld) -> None:
             f"accounts hold {gross / 1e6:.3g} USD in sum; integers are exact up to {MAX_UUSD / 1e6:.3g} USD"
         )
     start = np.rint(world.markets.start_fair_ticks * world.markets.basis)[: world.size.shape[1]]
-    worth = np.abs(world.size).astype(np.float64) * start * world.markets.tick_lot_uusd[: world.size.shape[1]]
-    if worth.max(initial=0.0) * HIGHEST_RISE > MAX_UUSD:
+    unit = world.markets.tick_lot_uusd[: world.size.shape[1]]
+    worth = (np.abs(world.size).astype(np.float64) * start * unit).sum(axis=1)
+    most = 2.0 * MAX_UUSD / HIGHEST_RISE
+    if worth.max(initial=0.0) > most:
         raise RunError(
-            f"a position of {worth.max() / 1e6:.3g} USD; integers are exact up to {HIGHEST_RISE} times "
-            f"the start's price, so {MAX_UUSD / HIGHEST_RISE / 1e6:.3g} USD is the most"
+            f"positions of {worth.max() / 1e6:.3g} USD in one account; integers are exact up to "
+            f"{HIGHEST_RISE} times the start's price, so {most / 1e6:.3g} USD is the most"
         )
     several = (world.size != 0).sum(axis=1) > 1
     if (several & (world.stop_ticks > 0)).any():
