@@ -60,7 +60,7 @@ def minutes(scenario: Scenario, results: list[DrawResult]) -> pl.DataFrame:
             outcome: Outcome = getattr(result, variant)
             for k, market in enumerate(scenario.markets):
                 columns = _bar_columns(result, outcome, k)
-                count = len(columns["open"])  # type: ignore[arg-type]
+                count = 0 if outcome.bars is None else outcome.bars.shape[0]
                 frame = pl.DataFrame(columns).with_columns(
                     pl.lit(variant).alias("variant"),
                     pl.lit(result.draw.number, dtype=pl.Int64).alias("seed"),
