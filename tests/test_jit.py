@@ -36,7 +36,7 @@ CALL = """
 from deleverage import jit
 from deleverage.engine.probe_outer import outer
 value = outer(1)
-print(value, sum(outer.stats.cache_hits.values()) if jit.ENABLED else "plain", jit.cache_folder())
+print(value, sum(outer.door.stats.cache_hits.values()) if jit.ENABLED else "plain", jit.cache_folder())
 """
 
 

@@ -7,6 +7,9 @@ stale kernel could run without any sign of it. The cache therefore lives in a fo
 hash of every source file that a kernel can be made of (its constants count: they are compiled in),
 of numba's version and of Python's: change a line and the folder is another one. Where that folder
 cannot be written nothing is cached, since numba would then fall back to one beside the sources.
+
+Most kernels are only ever called by other kernels. Compiled as such they need no door for Python, which
+for a state of two dozen arrays costs more than the body; the door is built when Python first calls one.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import cached_property, update_wrapper
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -98,10 +102,36 @@ if ENABLED:
     # The environment is read once, at numba's import: if somebody imported it first, tell numba now.
     numba.config.CACHE_DIR = str(_FOLDER)  # type: ignore[attr-defined]
 
+    from numba.extending import typeof_impl
+
+    # numba's types do not know the two options that leave its doors out.
+    _BARE: Any = {"nogil": True, "fastmath": False, "error_model": "numpy", "no_cfunc_wrapper": True}
+
+    class Kernel:
+        """One function in two forms: bare for other kernels, with a door (and a cache) for Python."""
+
+        def __init__(self, function: Callable[..., Any]) -> None:
+            update_wrapper(self, function)
+            self.py_func = function
+            self.bare = numba.njit(**{**_BARE, "no_cpython_wrapper": True})(function)
+
+        @cached_property
+        def door(self) -> Any:
+            """The form that Python calls; cached on disk with everything that it is made of."""
+            return numba.njit(**{**_BARE, "cache": _CACHED})(self.py_func)
+
+        def __call__(self, *args: Any) -> Any:
+            """Call from Python."""
+            return self.door(*args)
+
+    @typeof_impl.register(Kernel)
+    def _typeof_kernel(kernel: Kernel, _context: object) -> Any:
+        """Inside a kernel, the name of another one means its bare form."""
+        return kernel.bare._numba_type_
+
     def kernel(function: F) -> F:
         """Compile ``function`` (no Python objects, no exceptions, no fast-math, GIL released)."""
-        compiled = numba.njit(cache=_CACHED, nogil=True, fastmath=False, error_model="numpy")(function)
-        return cast(F, compiled)
+        return cast(F, Kernel(function))
 
 else:
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from deleverage.engine.behaviour import Orders
 from deleverage.engine.ledger import margin_owed
 from deleverage.engine.simulate import Prepared, prepare_world
-from deleverage.engine.step import one_step
+from deleverage.engine.step import begin, run_steps
 from deleverage.errors import Status
 from deleverage.positions.population import ISOLATED
 from deleverage.units import Int64s
@@ -31,23 +30,20 @@ class Stepper:
     def __init__(self, case: Case) -> None:
         prepared: Prepared = prepare_world(case.world)
         self.setting, self.finder, self.deposits = prepared.setting, prepared.finder, prepared.deposits_uusd
-        n, k = case.world.size.shape
-        self.orders = Orders(np.empty(n, np.int64), np.empty(n, np.int64), np.zeros(1, np.int64))
-        self.hits, self.other = np.empty(n, np.int64), np.empty(n, np.int64)
+        k = case.world.size.shape[1]
         self.path = np.zeros((0, k), dtype=np.int64)
-        self.setting.tally.first_liquidation_step = -1
-        self.setting.tally.first_adl_step = -1
+        self.fair = np.zeros((self.setting.params.steps, k), dtype=np.int64)
+        assert begin(self.setting, self.deposits) == Status.OK
         self.second = 0
 
     def step(self, fair: Int64s) -> Status:
         """One more second."""
+        self.fair[self.second] = fair
         self.second += 1
+        second = self.second
         return Status(
-            one_step(
-                self.setting, self.finder, fair, self.path, self.orders, self.hits, self.other, self.second,
-                self.deposits,
-            )
-        )  # fmt: skip
+            run_steps(self.setting, self.finder, self.fair, self.path, self.deposits, second, second)
+        )
 
 
 def bits(value: float) -> str:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from deleverage.engine.book import absorbed, average_price, displacement, exp_neg, log_distance
 from deleverage.engine.ledger import ORDINARY, fund_of, pay, trade
 from deleverage.engine.makers import ask_density, bid_density, half_spread, latent
+from deleverage.engine.ranking import falling, rising
 from deleverage.engine.state import (
     ARBITRAGEUR,
     LONG,
@@ -186,7 +185,7 @@ def fill_batch(
             filled[i] = wanted[i]
     else:
         # Stable: equal limits stay in order of uid.
-        order = np.argsort(limit if side == LONG else -limit, kind="mergesort")
+        order = rising(limit) if side == LONG else falling(limit)
         i = 0
         while i < n:
             j = i

@@ -18,6 +18,7 @@ import math
 import numpy as np
 
 from deleverage.engine.ledger import equity, gross_notional, has_position, margin_owed
+from deleverage.engine.ranking import falling, rising
 from deleverage.engine.state import FUND, LONG, NEWCOMER, SHORT, Finder, Setting
 from deleverage.jit import kernel
 from deleverage.units import Int64s
@@ -262,8 +263,14 @@ def find_liquidatable(s: Setting, finder: Finder, hits: Int64s) -> int:
         count = find_watched(s, finder, hits, count)
         count = find_named(s, hits, count)
     if count > 1:
-        order = np.argsort(s.uid[hits[:count]])
-        hits[:count] = hits[:count][order]
+        uids = np.empty(count, dtype=np.int64)
+        rows = np.empty(count, dtype=np.int64)
+        for i in range(count):
+            rows[i] = hits[i]
+            uids[i] = s.uid[rows[i]]
+        order = rising(uids)
+        for i in range(count):
+            hits[i] = rows[order[i]]
     return count
 
 
@@ -294,11 +301,12 @@ def build(s: Setting, finder: Finder) -> None:
     markets_count = s.markets.count
     keys = np.empty(n, dtype=np.int64)
     radius = np.empty(n, dtype=np.float64)
-    group = np.full(n, -1, dtype=np.int64)
+    group = np.empty(n, dtype=np.int64)
     groups = 2 * markets_count + 3
     sizes = np.zeros(groups, dtype=np.int64)
     for row in range(n):
         finder.watched[row] = False
+        group[row] = -1
         if s.role[row] != 0 or s.closed[row]:
             continue
         k0 = only_market(s, row)
@@ -319,12 +327,16 @@ def build(s: Setting, finder: Finder) -> None:
             group[row] = 2 * markets_count + (2 if longs and shorts else (0 if longs else 1))
             radius[row] = safe_move(s, row, True)
         sizes[group[row]] += 1
+    # Bits of a float ≥ 0, read as an integer, are in its order: one sort serves triggers and radii.
+    bits = radius.view(np.int64)
     for g in range(groups):
         rows = np.empty(sizes[g], dtype=np.int64)
+        key = np.empty(sizes[g], dtype=np.int64)
         i = 0
         for row in range(n):
             if group[row] == g:
                 rows[i] = row
+                key[i] = keys[row] if g < 2 * markets_count else bits[row]
                 i += 1
         if g < 2 * markets_count:
             k, side = g // 2, g % 2
@@ -332,7 +344,7 @@ def build(s: Setting, finder: Finder) -> None:
             finder.found.single_end[k, side] = start + sizes[g]
             finder.found.single_next[k, side] = start
             # Longs by falling, shorts by rising trigger.
-            order = np.argsort(-keys[rows] if side == LONG else keys[rows])
+            order = falling(key) if side == LONG else rising(key)
             for i in range(rows.shape[0]):
                 row = rows[order[i]]
                 finder.single_rows[start + i] = row
@@ -342,11 +354,12 @@ def build(s: Setting, finder: Finder) -> None:
             start = 0 if kind == 0 else finder.found.many_end[kind - 1]
             finder.found.many_end[kind] = start + sizes[g]
             finder.found.many_next[kind] = start
-            order = np.argsort(radius[rows])
+            order = rising(key)
             for i in range(rows.shape[0]):
                 row = rows[order[i]]
                 finder.many_rows[start + i] = row
                 finder.many_radius[start + i] = radius[row]
+    s.live.sort_again = 0
     finder.found.watch_count = 0
     for k in range(markets_count):
         finder.found.reference[k] = s.live.mark[k]
@@ -370,9 +383,12 @@ def build_stops(s: Setting, finder: Finder, stop_ticks: Int64s) -> None:
                 ):
                     finder.stop_rows[start + count] = row
                     count += 1
-            rows = finder.stop_rows[start : start + count].copy()
-            triggers = stop_ticks[rows]
-            order = np.argsort(-triggers if side == LONG else triggers)
+            rows = np.empty(count, dtype=np.int64)
+            triggers = np.empty(count, dtype=np.int64)
+            for i in range(count):
+                rows[i] = finder.stop_rows[start + i]
+                triggers[i] = stop_ticks[rows[i]]
+            order = falling(triggers) if side == LONG else rising(triggers)
             for i in range(count):
                 finder.stop_rows[start + i] = rows[order[i]]
                 finder.stop_trigger[start + i] = triggers[order[i]]

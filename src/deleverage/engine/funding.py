@@ -6,10 +6,9 @@ difference goes to the insurance fund of the market.
 
 from __future__ import annotations
 
-from deleverage.engine.finder import build
 from deleverage.engine.ledger import fund_of, pay
 from deleverage.engine.mark import funding_rate_ppb
-from deleverage.engine.state import Finder, Setting
+from deleverage.engine.state import Setting
 from deleverage.jit import kernel
 from deleverage.units import PPB, mul_rate_up
 
@@ -25,7 +24,7 @@ def sample_premium(s: Setting) -> None:
 
 
 @kernel
-def pay_funding(s: Setting, finder: Finder) -> None:
+def pay_funding(s: Setting) -> None:
     """Settle the interval: new rates from the mean premium, every position pays or receives."""
     live = s.live
     hours = s.params.funding_interval_s // 3600
@@ -46,4 +45,4 @@ def pay_funding(s: Setting, finder: Finder) -> None:
         pay(s, fund_of(s, k), received)
     s.live.premium_count = 0
     s.tally.funding_payments += 1
-    build(s, finder)
+    s.live.sort_again = 1

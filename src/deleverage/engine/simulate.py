@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from deleverage.engine.finder import build, build_stops
 from deleverage.engine.setup import MarketWorld
 from deleverage.engine.state import Bars, Finder, Found, Live, Params, Setting, Tally, copied, new, new_bars
-from deleverage.engine.step import MINUTE_S, prepare, run_steps
+from deleverage.engine.step import MINUTE_S, begin, run_steps, start
 from deleverage.errors import InternalError, LedgerError, RunError, Status
 from deleverage.units import MAX_LOTS, MAX_UUSD, Int64s
 
@@ -128,7 +129,9 @@ def prepare_world(world: MarketWorld) -> Prepared:
     check_bounds(world)
     setting = _setting(world, world.params)
     finder = _new_finder(*world.size.shape)
-    deposits = prepare(setting, finder, world.stop_ticks)
+    deposits = start(setting)
+    build(setting, finder)
+    build_stops(setting, finder, world.stop_ticks)
     return Prepared(world, setting, finder, int(deposits))
 
 
@@ -179,7 +182,10 @@ def simulate(
     setting = _setting(world, params)._replace(live=copied(start.live), tally=copied(start.tally))
     finder = _copy_finder(prepared.finder, _sorts_again(params))
     path = np.zeros((int(params.steps) if record_path else 0, world.size.shape[1]), dtype=np.int64)
-    status = Status(run_steps(setting, finder, fair_path, path, prepared.deposits_uusd))
+    deposits = prepared.deposits_uusd
+    status = Status(begin(setting, deposits))
+    if status == Status.OK:
+        status = Status(run_steps(setting, finder, fair_path, path, deposits, 1, int(params.steps)))
     if throw:
         raise_for(status, setting.tally)
     return Run(world, params, status, setting.tally, setting.bars, path, setting)

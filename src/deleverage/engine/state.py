@@ -155,6 +155,7 @@ class Live(Record):
     last_mid: Reals  # mid one step ago
     last_fair: Ints
     dead_makers: int
+    sort_again: int  # 1: wallets of many changed; the lists of the search are to be built anew
     mid: Ints  # ticks
     index: Ints
     mark: Ints

@@ -25,7 +25,7 @@ import numpy as np
 from deleverage.engine.behaviour import Orders, discretionary
 from deleverage.engine.book import exp_neg
 from deleverage.engine.fills import anchor, refresh_mid
-from deleverage.engine.finder import build, build_stops, find_liquidatable, find_stops, sweep
+from deleverage.engine.finder import build, find_liquidatable, find_stops, sweep
 from deleverage.engine.funding import pay_funding, sample_premium
 from deleverage.engine.ledger import (
     contracts_imbalance,
@@ -107,8 +107,8 @@ def recount(s: Setting, deposits: int) -> bool:
 
 
 @kernel
-def record_minute(s: Setting, minute: int) -> None:
-    """Phase 12: prices and depth at the end of a step, into the minute's bar."""
+def record_minute(s: Setting, minute: int, complete: bool) -> None:
+    """Phase 12: prices and depth at the end of a step, into the minute's bar; sums when it is complete."""
     live = s.live
     alive = presence(s)
     for k in range(s.markets.count):
@@ -119,6 +119,10 @@ def record_minute(s: Setting, minute: int) -> None:
         bar.bid_share = live.bid_share[k] * alive
         bar.ask_share = live.ask_share[k] * alive
         bar.spread = 2.0 * half_spread(s, k)
+        if complete:
+            closed = s.tally.forced[0, k] + s.tally.deleveraged[0, k] + s.tally.voluntary[0, k]
+            bar.open_interest = s.tally.interest_before[k] + s.tally.opened[0, k] - closed
+            bar.fund_uusd = equity(s, fund_of(s, k))
 
 
 @kernel
@@ -138,13 +142,12 @@ def touch_range(s: Setting, minute: int) -> None:
 
 
 @kernel
-def same_accounts(s: Setting, hits: Int64s, count: int, other: Int64s, expected: int) -> bool:
-    """True when the fast search and the sweep found the same accounts; ``hits`` is in order of uid."""
+def same_accounts(s: Setting, count: int, other: Int64s, expected: int) -> bool:
+    """True when the sweep found ``count`` accounts too, each of them among those of the fast search."""
     if count != expected:
         return False
-    uids = np.sort(s.uid[other[:count]])
     for i in range(count):
-        if uids[i] != s.uid[hits[i]]:
+        if not s.in_round[other[i]]:
             return False
     return True
 
@@ -163,16 +166,16 @@ def in_range(s: Setting) -> bool:
 
 @kernel
 def cascade(
-    s: Setting, finder: Finder, fair: Int64s, hits: Int64s, other: Int64s, t: int, step: int, minute: int
+    s: Setting, finder: Finder, fair: Int64s, hits: Int64s, other: Int64s, step: int, minute: int
 ) -> int:
     """Phases 4–9 until quiet. Returns a status."""
-    set_marks(s, t)
+    set_marks(s, step)
     for _ in range(s.params.max_rounds):
         expected = sweep(s, other) if s.params.check else -1
         count = find_liquidatable(s, finder, hits)
         if expected >= 0:
             s.tally.sweeps += 1
-            if not same_accounts(s, hits, count, other, expected):
+            if not same_accounts(s, count, other, expected):
                 return SWEEP_MISMATCH
         if count == 0:
             return OK
@@ -183,7 +186,7 @@ def cascade(
         touch_range(s, minute)
         if not in_range(s):
             return OUT_OF_RANGE
-        set_marks(s, t)
+        set_marks(s, step)
     return MAX_ROUNDS
 
 
@@ -211,94 +214,66 @@ def start(s: Setting) -> int:
 
 
 @kernel
-def one_step(
-    s: Setting,
-    finder: Finder,
-    fair: Int64s,
-    path: Int64s,
-    orders: Orders,
-    hits: Int64s,
-    other: Int64s,
-    step: int,
-    deposits: int,
-) -> int:
-    """Step ``step`` (1 is the first second) with the news' fair values ``fair`` [ticks, K].
-
-    Returns a status.
-    """
-    live = s.live
-    minute = (step - 1) // MINUTE_S
-    if (step - 1) % MINUTE_S == 0:
-        touch_range(s, minute)
-    requote(s)
-    discretionary(s, fair, orders, step, minute)
-    touch_range(s, minute)
-    if not in_range(s):
-        return OUT_OF_RANGE
-    status = cascade(s, finder, fair, hits, other, step, step, minute)
-    if status != OK:
-        return status
-    sample_basis(s, step)
-    sample_premium(s)
-    find_stops(s, finder)
-    if (s.params.start_s + step) % s.params.funding_interval_s == 0:
-        pay_funding(s, finder)
-    settlement = step % MINUTE_S == 0 or step == s.params.steps
-    if settlement and s.params.adl and s.params.socialise:
-        socialise(s, finder)
-    if not moved_nothing(s):
-        return NOT_CONSERVED
-    if (step % s.params.recount_every == 0 or step == s.params.steps or s.params.check) and not recount(
-        s, deposits
-    ):
-        return NOT_CONSERVED
-    for k in range(s.markets.count):
-        learn_flow(s, k)
-        learn_volatility(s, k, anchor(s, fair[k], k) * exp_neg(live.u[k]), fair[k])
-    record_minute(s, minute)
-    if settlement:
-        for k in range(s.markets.count):
-            closed = s.tally.forced[0, k] + s.tally.deleveraged[0, k] + s.tally.voluntary[0, k]
-            s.bars[minute, k].open_interest = s.tally.interest_before[k] + s.tally.opened[0, k] - closed
-            s.bars[minute, k].fund_uusd = equity(s, fund_of(s, k))
-    if path.shape[0] > 0:
-        for k in range(s.markets.count):
-            path[step - 1, k] = live.mid[k]
-    return OK
-
-
-@kernel
-def prepare(s: Setting, finder: Finder, stop_ticks: Int64s) -> int:
-    """Once per population: start values and the sorted lists, which every variant then copies."""
-    deposits = start(s)
-    build(s, finder)
-    build_stops(s, finder, stop_ticks)
-    return deposits
-
-
-@kernel
-def run_steps(s: Setting, finder: Finder, fair_path: Int64s, path: Int64s, deposits: int) -> int:
-    """All steps of one run from a prepared state. Returns a status.
-
-    ``fair_path`` is int64 [steps, K] in ticks; ``path`` int64 [steps or 0, K] is written with the mid.
-    """
-    n = s.wallet.shape[0]
-    orders = Orders(np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64), np.zeros(1, dtype=np.int64))
-    hits = np.empty(n, dtype=np.int64)
-    other = np.empty(n, dtype=np.int64)
+def begin(s: Setting, deposits: int) -> int:
+    """What a run remembers of its start, and the first recount. Returns a status."""
     s.tally.first_liquidation_step = -1
     s.tally.first_adl_step = -1
     for f in range(s.parties.fund_count):
         s.tally.fund_before[f] = equity(s, s.parties.funds[f])
-    if not recount(s, deposits):
-        return NOT_CONSERVED
-    for step in range(1, s.params.steps + 1):
-        status = one_step(s, finder, fair_path[step - 1], path, orders, hits, other, step, deposits)
+    return OK if recount(s, deposits) else NOT_CONSERVED
+
+
+@kernel
+def run_steps(
+    s: Setting, finder: Finder, fair_path: Int64s, path: Int64s, deposits: int, first: int, last: int
+) -> int:
+    """Steps ``first`` to ``last`` of a run that has begun (1 is the first second). Returns a status.
+
+    ``fair_path`` is int64 [steps, K] in ticks; ``path`` int64 [steps or 0, K] is written with the mid.
+    """
+    live = s.live
+    n = s.wallet.shape[0]
+    orders = Orders(np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64), np.zeros(1, dtype=np.int64))
+    hits = np.empty(n, dtype=np.int64)
+    other = np.empty(n, dtype=np.int64)
+    for step in range(first, last + 1):
+        fair = fair_path[step - 1]
+        minute = (step - 1) // MINUTE_S
+        if (step - 1) % MINUTE_S == 0:
+            touch_range(s, minute)
+        requote(s)
+        discretionary(s, fair, orders, step, minute)
+        touch_range(s, minute)
+        if not in_range(s):
+            return OUT_OF_RANGE
+        status = cascade(s, finder, fair, hits, other, step, minute)
         if status != OK:
             return status
+        sample_basis(s, step)
+        sample_premium(s)
+        find_stops(s, finder)
+        if (s.params.start_s + step) % s.params.funding_interval_s == 0:
+            pay_funding(s)
+        settlement = step % MINUTE_S == 0 or step == s.params.steps
+        if settlement and s.params.adl and s.params.socialise:
+            socialise(s)
+        if live.sort_again:
+            build(s, finder)
+        if not moved_nothing(s):
+            return NOT_CONSERVED
+        if step % s.params.recount_every == 0 or step == s.params.steps or s.params.check:
+            if not recount(s, deposits):
+                return NOT_CONSERVED
+        for k in range(s.markets.count):
+            learn_flow(s, k)
+            learn_volatility(s, k, anchor(s, fair[k], k) * exp_neg(live.u[k]), fair[k])
+        record_minute(s, minute, settlement)
+        if path.shape[0] > 0:
+            for k in range(s.markets.count):
+                path[step - 1, k] = live.mid[k]
     for f in range(s.parties.fund_count):
         s.tally.fund_after[f] = equity(s, s.parties.funds[f])
     for k in range(s.markets.count):
-        s.tally.end_mid[k] = s.live.mid[k]
+        s.tally.end_mid[k] = live.mid[k]
         s.tally.interest_after[k] = open_interest(s, k)
     return OK

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from deleverage.engine.finder import build, watch
+from deleverage.engine.finder import watch
 from deleverage.engine.ledger import DELEVERAGED, FORCED, ORDINARY, equity, fund_of, margin_owed, pay, trade
-from deleverage.engine.state import FUND, HOLDER, Finder, Setting
+from deleverage.engine.ranking import falling, rising
+from deleverage.engine.state import FUND, HOLDER, LONG, Finder, Setting
 from deleverage.jit import kernel
 from deleverage.units import PPM, Floats, Int64s, mul_div, mul_rate
 
@@ -181,7 +182,7 @@ def absorb_rest(
     winners = np.empty(0, dtype=np.int64)
     score = np.empty(0, dtype=np.float64)
     uid = np.empty(0, dtype=np.int64)
-    order = np.argsort(limit if side == 0 else -limit, kind="mergesort")
+    order = rising(limit) if side == LONG else falling(limit)
     for i in order:
         row = rows[i]
         rest = abs(s.size[row, k])
@@ -210,7 +211,7 @@ def absorb_rest(
 
 
 @kernel
-def socialise(s: Setting, finder: Finder) -> None:
+def socialise(s: Setting) -> None:
     """Settlement: who holds unrealised profit in its markets makes a fund with negative equity whole.
 
     Each pays floor(loss · profit / all profits), at most its profit; what rounding leaves stays with the
@@ -218,7 +219,6 @@ def socialise(s: Setting, finder: Finder) -> None:
     """
     live = s.live
     n = s.wallet.shape[0]
-    changed = False
     for f in range(s.parties.fund_count):
         fund = s.parties.funds[f]
         loss = -equity(s, fund)
@@ -246,6 +246,4 @@ def socialise(s: Setting, finder: Finder) -> None:
                 pay(s, row, -part)
                 pay(s, fund, part)
                 s.tally.socialised_uusd += part
-        changed = True
-    if changed:
-        build(s, finder)
+        s.live.sort_again = 1
