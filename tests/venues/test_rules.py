@@ -52,7 +52,7 @@ def test_table_without_tiers_is_refused() -> None:
 
 
 def test_first_day_of_a_rule_set_has_it_and_the_day_before_has_none() -> None:
-    assert rules_at(date(2025, 9, 18)).mark_window_s == 30
+    assert rules_at(date(2025, 9, 18)).mark.window_s == 30
     assert rules_at(date(2025, 10, 10)).venue == "binance"
     with pytest.raises(RulesError, match="expected a date from 2025-09-18 on, found 2025-09-17"):
         rules_at(date(2025, 9, 17))

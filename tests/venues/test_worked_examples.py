@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from deleverage.engine.mark import funding_rate_ppb, median_mark
 from deleverage.units import PPB, mul_rate_up
 from deleverage.venues.margin import (
     Tiers,
@@ -23,6 +22,7 @@ from deleverage.venues.margin import (
     tier_of,
     tiers_record,
 )
+from deleverage.venues.mark import funding_rate_ppb, median_mark
 from deleverage.venues.rules import MarginTier, TierTable
 from tests.conftest import ROOT
 

@@ -7,10 +7,10 @@ difference goes to the insurance fund of the market.
 from __future__ import annotations
 
 from deleverage.engine.ledger import fund_of, pay
-from deleverage.engine.mark import funding_rate_ppb
 from deleverage.engine.state import Setting
 from deleverage.jit import kernel
 from deleverage.units import PPB, mul_rate_up
+from deleverage.venues.mark import funding_rate_ppb
 
 
 @kernel

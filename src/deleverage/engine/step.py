@@ -37,11 +37,11 @@ from deleverage.engine.ledger import (
 )
 from deleverage.engine.liquidate import liquidate
 from deleverage.engine.makers import half_spread, learn_flow, learn_volatility, presence, requote
-from deleverage.engine.mark import median_mark
 from deleverage.engine.state import Finder, Setting
 from deleverage.engine.waterfall import socialise
 from deleverage.jit import kernel
 from deleverage.units import Int64s
+from deleverage.venues.mark import median_mark
 
 OK = 0
 OUT_OF_RANGE = 10

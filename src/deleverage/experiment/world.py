@@ -152,8 +152,8 @@ def rules_spec(scenario: Scenario) -> RulesSpec:
     return RulesSpec(
         mark_window_s=switches.mark_window_s,
         funding_interval_h=switches.funding_interval_h,
-        interest=float(rules.interest),
-        funding_clamp=float(rules.funding_clamp),
+        interest=float(rules.funding.interest),
+        funding_clamp=float(rules.funding.clamp),
         liquidation_fee=scenario.fees.liquidation_fee.number,
         exit_hours=scenario.exit.hours.number,
         socialise=switches.socialise,

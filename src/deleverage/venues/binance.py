@@ -5,8 +5,19 @@ from __future__ import annotations
 from datetime import date
 from fractions import Fraction
 
-from deleverage.errors import RulesError
-from deleverage.venues.rules import MarginTier, TierTable, VenueRules
+from deleverage.venues.rules import (
+    Contract,
+    Fees,
+    Funding,
+    Grade,
+    MarginTier,
+    Mark,
+    MarkRule,
+    TierTable,
+    VenueRules,
+    Waterfall,
+    rules_on,
+)
 
 _TIER_SOURCE = (
     "Binance leverage and margin brackets as fetched on 2025-10-09 03:15 UTC (exchange's own table)"
@@ -52,15 +63,13 @@ _ROWS: dict[str, tuple[tuple[int, int, int], ...]] = {
     ),
 }
 
-# Newest first; the first one that is not later than the date holds.
-_DATED = (
+VERSIONS = (
     VenueRules(
         venue="binance",
+        product="USD-M",
+        grade=Grade.ENGINE,
+        contract=Contract.LINEAR,
         valid_from=date(2025, 9, 18),
-        mark_window_s=30,
-        funding_interval_h=8,
-        funding_clamp=Fraction(5, 10_000),
-        interest=Fraction(1, 10_000),
         tiers={
             symbol: TierTable(
                 symbol,
@@ -69,9 +78,14 @@ _DATED = (
             )
             for symbol, rows in _ROWS.items()
         },
-        source=_MARK_SOURCE,
+        mark=Mark(MarkRule.MEDIAN, window_s=30),
+        funding=Funding(interval_h=8, interest=Fraction(1, 10_000), clamp=Fraction(5, 10_000)),
+        fees=Fees(taker=Fraction(5, 10_000), liquidation=Fraction(125, 10_000)),
+        waterfall=Waterfall(),
+        sources={"tiers": _TIER_SOURCE, "mark": _MARK_SOURCE, "funding": _MARK_SOURCE},
     ),
 )
+"""Newest first; the first one that is not later than the date holds."""
 
 
 def rules_at(day: date) -> VenueRules:
@@ -82,12 +96,4 @@ def rules_at(day: date) -> VenueRules:
     RulesError
         no rule set is known for so early a day.
     """
-    for rules in _DATED:
-        if rules.valid_from <= day:
-            return rules
-    raise RulesError(
-        f"binance: expected a date from {_DATED[-1].valid_from} on, found {day}",
-        hint="no earlier rule set is known to the program",
-        venue="binance",
-        day=str(day),
-    )
+    return rules_on(VERSIONS, day)
