@@ -83,8 +83,8 @@ def median_mark(
     return sorted((with_funding, with_basis, contract))[1]
 
 
-def funding_rate_ppb(premium_ppb: int, interest_ppb: int, clamp_ppb: int, hours: int) -> int:
-    """F = [P + clamp(I − P, ±c)] · hours/8, at most ±10 % [ppb]; > 0: longs pay."""
+def funding_rate_ppb(premium_ppb: int, interest_ppb: int, clamp_ppb: int, hours: int, cap_ppb: int) -> int:
+    """F = [P + clamp(I − P, ±c)] · hours/8, at most ± the cap [ppb]; > 0: longs pay."""
     clamped = max(-clamp_ppb, min(clamp_ppb, interest_ppb - premium_ppb))
     rate = (premium_ppb + clamped) * hours // 8
-    return max(-PPB // 10, min(PPB // 10, rate))
+    return max(-cap_ppb, min(cap_ppb, rate))

@@ -28,7 +28,17 @@ from math import ceil, floor, sqrt
 
 from deleverage.engine.setup import MarketWorld
 from deleverage.errors import Status
-from deleverage.venues.rules import TierTable
+from deleverage.venues.rules import (
+    AdlPrice,
+    AdlRank,
+    AdlTrigger,
+    MarkRule,
+    OrderLimit,
+    Slice,
+    Takeover,
+    TierTable,
+    Trigger,
+)
 from reference.book import (
     PPB,
     absorbed,
@@ -58,6 +68,7 @@ from reference.market import (
     Minute,
     Rules,
     Sums,
+    Venue,
     plain,
     read_accounts,
     read_markets,
@@ -65,6 +76,7 @@ from reference.market import (
 )
 
 ORDINARY, FORCED, DELEVERAGED, TRANSFER = range(4)
+ORDER, BACKSTOP, DELEVERAGE = range(3)
 PPM = 1_000_000
 MINUTE_S = 60
 UNBOUNDED = 1 << 61
@@ -81,21 +93,30 @@ class Twin:
 
     def __init__(self, world: MarketWorld, tables: Sequence[TierTable]) -> None:
         self.rules = plain(Rules, world.params)
+        venue_count = int(world.venues.count)
         self.markets = read_markets(world, tables, self.rules)
         self.accounts = read_accounts(world)
         self.named = self.of_role(MAKER, ARBITRAGEUR, PROFIT_TAKER, DIP_BUYER, NEWCOMER)
         self.makers = self.of_role(MAKER)
         self.dip_buyers = self.of_role(DIP_BUYER)
-        self.newcomer = self.of_role(NEWCOMER)[0]
+        self.newcomers = self.of_role(NEWCOMER)
         self.funds = self.of_role(FUND)
-        self.vehicles = self.of_role(EXIT_LONG) + self.of_role(EXIT_SHORT)
+        self.vehicles = (self.of_role(EXIT_LONG), self.of_role(EXIT_SHORT))
+        self.venues = [next(m.venue for m in self.markets if m.venue_of == v) for v in range(venue_count)]
         self.arbitrageurs = [
-            Arbitrageur(account, lots, 0, [[0] * self.rules.hedge_latency for _ in self.markets])
+            Arbitrageur(
+                account,
+                lots,
+                0,
+                [[0] * self.rules.hedge_latency for _ in lots],
+                [0] * len(lots),
+                [0] * len(lots),
+            )
             for account, lots in zip(self.of_role(ARBITRAGEUR), world.spot_lots.tolist(), strict=True)
         ]
         self.pool_cash = 0
-        self.premium_count = 0
-        self.dead_makers = 0
+        self.premium_count = [0] * venue_count
+        self.dead_makers = [0] * venue_count
         self.fired_stops: list[Account] = []
         self.waiting_stops = [
             (account, k)
@@ -103,7 +124,7 @@ class Twin:
             for k in range(len(self.markets))
             if account.stop_ticks > 0 and account.size[k] != 0
         ]
-        self.sums = Sums(len(self.markets))
+        self.sums = Sums(len(self.markets), venue_count)
         self.minutes = [
             [Minute() for _ in self.markets] for _ in range(max(1, up(self.rules.steps, MINUTE_S)))
         ]
@@ -111,14 +132,19 @@ class Twin:
         for market in self.markets:
             fair = market.start_fair_ticks
             self.refresh_mid(market, fair)
-            market.basis_window = [market.mid - market.index] * self.rules.mark_window
+            market.basis_window = [market.mid - market.index] * market.venue.mark_window
+            market.ema_sum = float(market.mid - market.index)
             market.last_mid = self.price(market, fair)
             market.last_fair = fair
             self.sums.start_mid[market.number] = self.sums.trough[market.number] = market.mid
             self.sums.trough_step[market.number] = 0
             self.sums.interest_before[market.number] = self.open_interest(market)
         self.set_marks()
+        for market in self.markets:
+            market.previous_mark = market.mark
         self.deposits = self.money_held()
+        self.fund_before = [self.equity(fund) for fund in self.funds]
+        self.fund_high = [*self.fund_before]
 
     def of_role(self, *roles: int) -> list[Account]:
         """Accounts of some roles, in order of uid."""
@@ -135,21 +161,27 @@ class Twin:
             self.touch_range()
         for market in self.markets:  # 2
             self.requote(market)
-        for market, value in zip(self.markets, fair, strict=True):  # 3
-            self.trade_own_orders(market, value)
-        self.fired_stops = []
+        self.order_between_venues()  # 3
+        for market, value in zip(self.markets, fair, strict=True):
+            if not self.is_halted(market.venue):
+                self.trade_own_orders(market, value)
+        self.fired_stops = [a for a in self.fired_stops if self.is_halted(self.venues[a.venue])]
         self.touch_range()
         status = self.cascade(fair) if self.is_in_range() else Status.OUT_OF_RANGE  # 4–9
         if status.is_failure:
             return status
         for market in self.markets:
-            market.basis_window[self.second % rules.mark_window] = market.mid - market.index
+            basis = market.mid - market.index
+            market.basis_window[self.second % market.venue.mark_window] = basis
+            market.ema_sum = market.ema_sum * rules.ema_decay + float(basis)
+            market.ema_weight = market.ema_weight * rules.ema_decay + 1.0
             if market.index > 0:
                 market.premium_sum += (market.mid - market.index) * PPB // market.index
-        self.premium_count += 1
+        self.premium_count = [count + 1 for count in self.premium_count]
         self.fire_stops()
-        if (rules.start_s + self.second) % rules.funding_interval_s == 0:  # 10
-            self.pay_funding()
+        for number, venue in enumerate(self.venues):  # 10
+            if (rules.start_s + self.second) % venue.funding_interval_s == 0:
+                self.pay_funding(number)
         settlement = self.second % MINUTE_S == 0 or self.second == rules.steps
         if settlement and rules.adl and rules.socialise:
             for fund in self.funds:
@@ -157,12 +189,20 @@ class Twin:
         if not self.is_balanced():  # 11
             return Status.NOT_CONSERVED
         for market, value in zip(self.markets, fair, strict=True):  # 12
-            self.learn_volatility(market, value)
+            self.learn_flow(market)
+            if not self.is_halted(market.venue):
+                self.learn_volatility(market, value)
+        if settlement:
+            self.fund_high = [
+                max(high, self.equity(fund)) for high, fund in zip(self.fund_high, self.funds, strict=True)
+            ]
         self.record_minute(settlement)
         return Status.OK
 
     def cascade(self, fair: Sequence[int]) -> Status:
         """Liquidate in rounds until nobody is liquidatable."""
+        for market in self.markets:
+            market.previous_mark = market.mark
         self.set_marks()
         for _ in range(self.rules.max_rounds):
             hit = [account for account in self.accounts if self.is_liquidatable(account)]
@@ -209,6 +249,11 @@ class Twin:
             by_reason = {ORDINARY: sums.voluntary, FORCED: sums.forced, DELEVERAGED: sums.deleveraged}
             sums.opened[opened][k] += opening
             by_reason[reason][closed][k] += closing
+            if reason == FORCED:
+                worth = closing * market.mark * market.tick_lot_uusd
+                sums.forced_uusd[closed][k] += worth
+                self.minute[k].liquidated[closed] += closing
+                self.minute[k].liquidated_uusd[closed] += worth
 
     def transfer(self, payer: Account, payee: Account, amount: int) -> None:
         """Money from one wallet to another."""
@@ -240,8 +285,13 @@ class Twin:
         return sum(m.margin.of(self.notional(account, m)) for m in self.markets if account.size[m.number])
 
     def is_liquidatable(self, account: Account) -> bool:
-        """Health < 0. Funds, exit vehicles and the crowd of newcomers never are, nor what was left alone."""
+        """Health < 0. Funds, exit vehicles and the crowd of newcomers never are, nor what was left alone.
+
+        Where a venue sends one order a second, an account that has had its order waits.
+        """
         if account.role >= FUND or account.role == NEWCOMER or account.closed or not account.has_position:
+            return False
+        if account.ordered == self.second and self.venues[account.venue].slice == Slice.SHARE_A_STEP:
             return False
         return self.equity(account) < self.margin_owed(account)
 
@@ -274,13 +324,48 @@ class Twin:
 
     # --- prices ---------------------------------------------------------------------------------------
 
-    def spot_price(self, market: Market, fair: int) -> float:
-        """Fair value less what arbitrage has sold into the spot book [ticks]."""
-        return float(fair) * exp_neg(market.spot_u)
+    def weighted_median(self, weights: list[float], values: list[float]) -> float | None:
+        """Value at which half of the weight is reached, ties in order of market. None without weight."""
+        total = 0.0
+        for weight in weights:
+            total += weight
+        for j, weight in enumerate(weights[: len(values)]):
+            if weight > 0.0:
+                below = 0.0
+                for i, value in enumerate(values):
+                    if value < values[j] or (value == values[j] and i < j):
+                        below += weights[i]
+                if 2.0 * below < total <= 2.0 * (below + weight):
+                    return values[j]
+        return None
+
+    def index_level(self, market: Market) -> float:
+        """Index ÷ fair value: of one spot market; of several, the median or the mean of those within 5 %."""
+        levels = [exp_neg(m.spot_u) for m in self.markets]
+        if market.index_weight[market.number] == 1.0:
+            return levels[market.number]
+        centre = self.weighted_median(market.index_weight, levels)
+        assert centre is not None
+        if market.venue.index_median:
+            return centre
+        total = parts = 0.0
+        for level, weight in zip(levels, market.index_weight, strict=False):
+            if weight > 0.0 and abs(level / centre - 1.0) <= 0.05:
+                total += weight
+                parts += weight * level
+        return parts / total
+
+    def index_price(self, market: Market, fair: int) -> float:
+        """The index before it is rounded [ticks]."""
+        return float(fair) * self.index_level(market)
 
     def anchor(self, market: Market, fair: int) -> float:
         """Price about which the perpetual's book stands [ticks]."""
-        return self.spot_price(market, fair) * market.basis
+        return self.index_price(market, fair) * market.basis
+
+    def is_halted(self, venue: Venue) -> bool:
+        """True while a venue is out."""
+        return bool(self.rules.outage and venue.halt_from <= self.second < venue.halt_until)
 
     def price(self, market: Market, fair: int) -> float:
         """The perpetual's mid before it is rounded [ticks]."""
@@ -288,7 +373,9 @@ class Twin:
 
     def refresh_mid(self, market: Market, fair: int) -> None:
         """Index and mid, to the nearest tick; the lowest mid is remembered."""
-        market.index = int(self.spot_price(market, fair) + 0.5)
+        if self.is_halted(market.venue):
+            return
+        market.index = int(self.index_price(market, fair) + 0.5)
         market.mid = int(self.price(market, fair) + 0.5)
         if market.mid < self.sums.trough[market.number]:
             self.sums.trough[market.number] = market.mid
@@ -296,27 +383,41 @@ class Twin:
 
     def set_marks(self) -> None:
         """Phase 4. Rounds of one second see the same moving average and a new contract price."""
-        rules = self.rules
-        left = rules.funding_interval_s - (rules.start_s + self.second) % rules.funding_interval_s
-        for m in self.markets:
-            mean_basis = sum(m.basis_window) // rules.mark_window
-            m.mark = (
-                m.mid
-                if rules.trigger_last
-                else median_mark(m.index, mean_basis, m.mid, m.funding_ppb, left, rules.funding_interval_s)
-            )
+        for market in self.markets:
+            if not self.is_halted(market.venue):
+                market.mark = self.mark(market)
+
+    def mark(self, m: Market) -> int:
+        """The venue's rule for the price at which margin is checked [ticks]."""
+        rules, venue = self.rules, m.venue
+        mean_basis = sum(m.basis_window) // venue.mark_window
+        if rules.trigger_last or venue.trigger == Trigger.LAST:
+            return m.mid
+        if venue.trigger == Trigger.ORACLE or venue.mark_rule == MarkRule.ORACLE:
+            return m.index
+        if venue.mark_rule == MarkRule.INDEX_WITH_BASIS:
+            return m.index + mean_basis
+        if venue.mark_rule == MarkRule.MEDIAN_WITH_EMA:
+            own = floor(m.ema_sum / m.ema_weight + 0.5)
+            peers = self.weighted_median(m.peer_weight, [other.mid for other in self.markets])
+            third = m.index + mean_basis if peers is None else int(peers)
+            return sorted((m.index + own, m.mid, third))[1]
+        interval = venue.funding_interval_s
+        left = interval - (rules.start_s + self.second) % interval
+        return median_mark(m.index, mean_basis, m.mid, m.funding_ppb, left, interval)
 
     # --- 2: the book ----------------------------------------------------------------------------------
 
-    def presence(self) -> float:
-        """Share of displayed depth whose owner is alive."""
-        if not self.makers:
+    def presence(self, venue: int) -> float:
+        """Share of a venue's displayed depth whose owner is alive."""
+        makers = [maker for maker in self.makers if maker.venue == venue]
+        if not makers:
             return 1.0
-        return 1.0 - self.rules.maker_depth_share * float(self.dead_makers) / float(len(self.makers))
+        return 1.0 - self.rules.maker_depth_share * float(self.dead_makers[venue]) / float(len(makers))
 
     def book(self, market: Market) -> tuple[float, float, float]:
         """Density below and above the price, and slope of the latent depth revealed so far."""
-        alive = self.presence()
+        alive = self.presence(market.venue_of)
         return (
             market.bid_density * market.bid_share * alive,
             market.ask_density * market.ask_share * alive,
@@ -329,7 +430,7 @@ class Twin:
 
     def inventory_share(self, market: Market) -> float:
         """Inventory of living makers ÷ their limit."""
-        living = [maker for maker in self.makers if not maker.closed]
+        living = [maker for maker in self.makers if not maker.closed and maker.venue == market.venue_of]
         if not living or market.maker_limit_lots == 0:
             return 0.0
         lots = sum(maker.size[market.number] for maker in living)
@@ -346,8 +447,11 @@ class Twin:
         each. Down fast, up slowly.
         """
         rules = self.rules
-        market.u = market.u - market.u * rules.resilience
         market.spot_u = market.spot_u - market.spot_u * rules.spot_resilience
+        if self.is_halted(market.venue):
+            self.sums.fired_outage = 1
+            return
+        market.u = market.u - market.u * rules.resilience
         square = market.u * market.u
         wanted = square / (square + rules.latent_reference * rules.latent_reference)
         market.revealed = market.revealed + (wanted - market.revealed) * rules.latent_reveal
@@ -381,15 +485,19 @@ class Twin:
         """One second towards a target."""
         return share + (target - share) * (self.rules.down if target < share else self.rules.up)
 
-    def learn_volatility(self, market: Market, fair: int) -> None:
-        """The second's squared returns, and who walked the book, enter the makers' averages."""
-        mid = self.price(market, fair)
-        price_return = (mid - market.last_mid) / market.last_mid
-        news_return = (float(fair) - float(market.last_fair)) / float(market.last_fair)
+    def learn_flow(self, market: Market) -> None:
+        """Who walked the book in this second enters the makers' averages."""
         weight = self.rules.volatility_weight
         market.forced_flow += (float(market.forced_lots) - market.forced_flow) * weight
         market.other_flow += (float(market.other_lots) - market.other_flow) * weight
         market.forced_lots = market.other_lots = 0
+
+    def learn_volatility(self, market: Market, fair: int) -> None:
+        """The second's squared returns enter the makers' averages."""
+        mid = self.price(market, fair)
+        price_return = (mid - market.last_mid) / market.last_mid
+        news_return = (float(fair) - float(market.last_fair)) / float(market.last_fair)
+        weight = self.rules.volatility_weight
         market.price_variance += (price_return * price_return - market.price_variance) * weight
         market.news_variance += (news_return * news_return - market.news_variance) * weight
         market.last_mid = mid
@@ -430,14 +538,14 @@ class Twin:
         sign = 1 if lots > 0 else -1
         total = left = abs(lots)
         for account in self.named:
-            if account.closed or account.in_round:
+            if account.closed or account.in_round or account.venue != market.venue_of:
                 continue
             part = min(total * account.fill_share_ppm // PPM, self.capacity(account, market, lots > 0), left)
             if part > 0:
                 self.trade(account, market, sign * part, unit_uusd, ORDINARY)
                 left -= part
         if left > 0:
-            self.trade(self.newcomer, market, sign * left, unit_uusd, ORDINARY)
+            self.trade(self.newcomers[market.venue_of], market, sign * left, unit_uusd, ORDINARY)
 
     # --- 3: own orders --------------------------------------------------------------------------------
 
@@ -489,6 +597,9 @@ class Twin:
             return
         still = []
         for account, k in self.waiting_stops:
+            if self.is_halted(self.markets[k].venue):
+                still.append((account, k))
+                continue
             mid, stop, size = self.markets[k].mid, account.stop_ticks, account.size[k]
             if (stop >= mid) if size > 0 else (stop <= mid):
                 if not account.closed and size:
@@ -503,19 +614,68 @@ class Twin:
         slot = self.second % rules.arbitrage_latency
         gap, market.seen_u[slot] = market.seen_u[slot], market.u
         beyond = abs(gap) - rules.arbitrage_threshold
-        alive = [a.account for a in self.arbitrageurs if not a.account.closed]
-        if beyond <= 0.0 or not alive:
-            return []
-        density = market.bid_density if gap > 0.0 else market.ask_density
-        each = floor(min(beyond * density, float(market.arbitrage_cap_lots))) // len(alive)
-        if gap > 0.0:  # short positions are bought back, no further
-            return [(a, min(each, max(0, -a.size[k]))) for a in alive]
-        return [(a, -min(each, max(0, market.arbitrage_limit_lots + a.size[k]))) for a in alive]
+        alive = [a for a in self.arbitrageurs if not a.account.closed and a.account.venue == market.venue_of]
+        each = 0
+        if beyond > 0.0 and alive:
+            density = market.bid_density if gap > 0.0 else market.ask_density
+            each = floor(min(beyond * density, float(market.arbitrage_cap_lots))) // len(alive)
+        orders = []
+        for a in alive:
+            crossed, a.cross_now[k] = a.cross_now[k], 0
+            a.cross_lots[k] += crossed
+            held = a.account.size[k] + crossed
+            # Short positions are bought back, no further.
+            own = (
+                min(each, max(0, -held))
+                if gap > 0.0
+                else -min(each, max(0, market.arbitrage_limit_lots + held))
+            )
+            orders.append((a.account, own + crossed))
+        return orders
+
+    def order_between_venues(self) -> None:
+        """Buy a coin where its perpetual was cheapest some seconds ago, sell as much where it was dearest.
+
+        The part of the gap beyond two thresholds, within both capacities and what the arbitrageurs of each
+        side can do; divided among them in order of uid.
+        """
+        if len(self.venues) == 1:
+            return
+        rules = self.rules
+        slot = self.second % rules.arbitrage_latency
+        for coin in sorted({m.coin_of for m in self.markets}):
+            open_markets = [m for m in self.markets if m.coin_of == coin and not self.is_halted(m.venue)]
+            if not open_markets:
+                continue
+            cheap = max(open_markets, key=lambda m: m.seen_u[slot])
+            dear = min(open_markets, key=lambda m: m.seen_u[slot])
+            beyond = cheap.seen_u[slot] - dear.seen_u[slot] - 2.0 * rules.arbitrage_threshold
+            if cheap is dear or beyond <= 0.0:
+                continue
+            both = 1.0 / cheap.bid_density + 1.0 / dear.ask_density
+            cap = min(cheap.arbitrage_cap_lots, dear.arbitrage_cap_lots)
+            lots = floor(min(beyond / both, float(cap)))
+            room = [
+                [
+                    (a, max(0, -held if buying else m.arbitrage_limit_lots + held))
+                    for a in self.arbitrageurs
+                    for held in (a.account.size[m.number],)
+                    if not a.account.closed and a.account.venue == m.venue_of
+                ]
+                for m, buying in ((cheap, True), (dear, False))
+            ]
+            lots = min(lots, *(sum(part for _, part in side) for side in room))
+            for m, side, sign in ((cheap, room[0], 1), (dear, room[1], -1)):
+                left = lots
+                for a, most in side:
+                    part = min(left, most)
+                    a.cross_now[m.number] = sign * part
+                    left -= part
 
     def dip_orders(self, market: Market) -> list[tuple[Account, int]]:
         """Buy in proportion to the displacement beyond a threshold, up to a leverage."""
         beyond = market.u - self.rules.dip_threshold
-        alive = [account for account in self.dip_buyers if not account.closed]
+        alive = [a for a in self.dip_buyers if not a.closed and a.venue == market.venue_of]
         unit = market.mark * market.tick_lot_uusd
         if beyond <= 0.0 or not alive or unit == 0:
             return []
@@ -527,7 +687,7 @@ class Twin:
         """With liquidations off: what the vehicles were given is sold (bought back) evenly, to the lot."""
         orders = []
         for side, sign in ((LONG, -1), (SHORT, 1)):
-            vehicle = self.vehicles[side]
+            vehicle = self.vehicles[side][market.venue_of]
             due = market.exit_carry[side] + market.exit_assigned[side]
             lots, market.exit_carry[side] = divmod(due, self.rules.exit_steps)
             orders.append((vehicle, sign * min(lots, abs(vehicle.size[market.number]))))
@@ -547,11 +707,12 @@ class Twin:
 
         Late and within capacity: hedged is what was open then and is still open.
         """
-        k, cap = market.number, max(1, market.arbitrage_cap_lots // max(1, len(self.arbitrageurs)))
+        here = [a for a in self.arbitrageurs if a.account.venue == market.venue_of]
+        k, cap = market.number, max(1, market.arbitrage_cap_lots // max(1, len(here)))
         slot = self.second % self.rules.hedge_latency
         parts = []
-        for a in self.arbitrageurs:
-            gap = a.account.size[k] + a.spot_lots[k]
+        for a in here:
+            gap = a.account.size[k] + a.spot_lots[k] - a.cross_lots[k]
             seen, a.seen_gaps[k][slot] = a.seen_gaps[k][slot], gap
             same_side = gap * seen > 0
             lots = min(abs(gap), abs(seen), cap) if same_side else 0
@@ -559,11 +720,12 @@ class Twin:
         if not any(parts):
             return
         sold = float(-sum(parts))
-        bid, ask = market.spot_bid_density, market.spot_ask_density
-        mean = average_price(market.spot_u, sold, bid, ask, 0.0)
-        market.spot_u = displacement(absorbed(market.spot_u, bid, ask, 0.0) + sold, bid, ask, 0.0)
+        book = self.markets[market.spot_of]
+        bid, ask = book.spot_bid_density, book.spot_ask_density
+        mean = average_price(book.spot_u, sold, bid, ask, 0.0)
+        book.spot_u = displacement(absorbed(book.spot_u, bid, ask, 0.0) + sold, bid, ask, 0.0)
         value = float(fair) * mean * float(market.tick_lot_uusd)
-        for a, lots in zip(self.arbitrageurs, parts, strict=True):
+        for a, lots in zip(here, parts, strict=True):
             paid = lots * (ceil(value) if lots > 0 else floor(value))
             a.spot_lots[k] += lots
             a.spot_cash -= paid
@@ -579,29 +741,49 @@ class Twin:
         if self.rules.liquidations != LIQUIDATE:
             self.leave_alone(hit)
             return
-        self.count_forced(hit)
-        # Two-phase: every limit is set before the first fill.
-        limits = [[self.limit(account, market) for market in self.markets] for account in hit]
+        # Two-phase: what each meets, its lots and its limits are set before the first fill.
+        for account in hit:
+            self.count_account(account)
+        plans = [self.plan(account) for account in hit]
+        busts = [[self.bankruptcy_limit(account, market) for market in self.markets] for account in hit]
+        limits = [
+            [self.limit(account, market, bust) for market, bust in zip(self.markets, row, strict=True)]
+            for account, row in zip(hit, busts, strict=True)
+        ]
+        lots = [
+            [self.order_lots(account, market) if plan == ORDER else 0 for market in self.markets]
+            for account, plan in zip(hit, plans, strict=True)
+        ]
         first_market = [next(m for m in self.markets if a.size[m.number]) for a in hit]
         filled_uusd = [0] * len(hit)
         for market, value in zip(self.markets, fair, strict=True):
-            k = market.number
+            k, venue = market.number, market.venue
+            unit = market.mark * market.tick_lot_uusd
             for side, sign in ((LONG, 1), (SHORT, -1)):
                 batch = [i for i, account in enumerate(hit) if account.size[k] * sign > 0]
-                if not batch:
-                    continue
-                orders = [(hit[i], abs(hit[i].size[k]), limits[i][k]) for i in batch]
-                filled = self.fill_batch(market, value, side, orders)
-                unit = market.mark * market.tick_lot_uusd
-                for i, lots in zip(batch, filled, strict=True):
-                    filled_uusd[i] += lots * unit
-                self.sums.book[k] += sum(filled)
-                self.sums.book_uusd[k] += sum(filled) * unit
-                self.minute[k].book += sum(filled)
-                if sum(filled) < sum(wanted for _, wanted, _ in orders):
-                    self.absorb_rest(market, side, [(account, limit) for account, _, limit in orders])
-        for account, market, amount in zip(hit, first_market, filled_uusd, strict=True):
-            self.close_out(account, market, amount)
+                ordered = [i for i in batch if lots[i][k]]
+                filled = dict.fromkeys(batch, 0)
+                orders = [(hit[i], lots[i][k], limits[i][k]) for i in ordered]
+                filled |= dict(zip(ordered, self.fill_batch(market, value, side, orders), strict=True))
+                quantity = sum(filled.values())
+                for i, part in filled.items():
+                    filled_uusd[i] += part * unit
+                self.sums.book[k] += quantity
+                self.sums.book_uusd[k] += quantity * unit
+                self.minute[k].book += quantity
+                rest = []
+                for i in batch:
+                    size, whole = abs(hit[i].size[k]), plans[i] != ORDER
+                    if venue.takeover == Takeover.NONE and not whole:
+                        size, whole = lots[i][k], filled[i] == 0
+                    elif venue.takeover == Takeover.FUND and not whole:
+                        whole = filled[i] < lots[i][k]
+                    if whole and size:
+                        rest.append((hit[i], size, busts[i][k], plans[i]))
+                if rest:
+                    self.absorb_rest(market, side, rest)
+        for account, plan, market, amount in zip(hit, plans, first_market, filled_uusd, strict=True):
+            self.close_out(account, plan, market, amount)
 
     def leave_alone(self, hit: list[Account]) -> None:
         """Liquidations off: the position goes to a vehicle that sells evenly, or stays open for good."""
@@ -614,37 +796,64 @@ class Twin:
                 if size:
                     side, unit = LONG if size > 0 else SHORT, market.mark * market.tick_lot_uusd
                     self.trade(account, market, -size, unit, TRANSFER)
-                    self.trade(self.vehicles[side], market, size, unit, TRANSFER)
+                    self.trade(self.vehicles[side][account.venue], market, size, unit, TRANSFER)
                     market.exit_assigned[side] += abs(size)
 
-    def count_forced(self, hit: list[Account]) -> None:
-        """Who is about to be closed; a liquidated maker's quotes leave before anything trades."""
+    def count_account(self, account: Account) -> None:
+        """An account's first order is recorded; a liquidated maker's quotes leave before anything trades."""
         sums = self.sums
-        if sums.first_liquidation_step < 0:
-            sums.first_liquidation_step = self.second
-        for account in hit:
-            if account.role == MAKER:
-                self.dead_makers += 1
-                sums.makers_liquidated += 1
-            for market in self.markets:
-                k, size = market.number, account.size[market.number]
-                if size:
-                    side, worth = LONG if size > 0 else SHORT, self.notional(account, market)
-                    sums.accounts_forced[k] += 1
-                    sums.forced_uusd[side][k] += worth
-                    self.minute[k].liquidated[side] += abs(size)
-                    self.minute[k].liquidated_uusd[side] += worth
+        if sums.first_liquidation_step[account.venue] < 0:
+            sums.first_liquidation_step[account.venue] = self.second
+        if account.ordered >= 0:
+            return
+        if account.role == MAKER:
+            self.dead_makers[account.venue] += 1
+            sums.makers_liquidated += 1
+        for k, size in enumerate(account.size):
+            sums.accounts_forced[k] += size != 0
 
-    def limit(self, account: Account, market: Market) -> int | None:
-        """Worst price [ticks] of a liquidation order: the bankruptcy price. None: no limit.
+    def plan(self, account: Account) -> int:
+        """What a liquidatable account meets first."""
+        venue, worth = self.venues[account.venue], self.equity(account)
+        at_once = venue.adl_trigger in (AdlTrigger.EQUITY_NEGATIVE, AdlTrigger.NOTHING_FILLED)
+        if self.rules.adl and worth < 0 and at_once:
+            return DELEVERAGE
+        if venue.takeover == Takeover.VAULT and worth < self.margin_owed(account) * venue.backstop_ppm // PPM:
+            return BACKSTOP
+        return ORDER
+
+    def order_lots(self, account: Account, market: Market) -> int:
+        """How much of a position one order closes by the venue's slice rule."""
+        venue, size = market.venue, abs(account.size[market.number])
+        unit, value = market.mark * market.tick_lot_uusd, self.notional(account, market)
+        if size == 0:
+            return 0
+        if venue.slice == Slice.SHARE_THEN_WHOLE:
+            cooling = account.ordered >= 0 and self.second - account.ordered <= venue.cooldown_s
+            if value > venue.slice_above_uusd and not cooling:
+                return up(size * venue.slice_ppm, PPM)
+        elif venue.slice == Slice.SHARE_A_STEP and unit > 0:
+            lots = max(size * venue.slice_ppm // PPM, up(venue.slice_minimum_uusd, unit))
+            if venue.slice_maximum_uusd > 0:
+                lots = min(lots, venue.slice_maximum_uusd // unit)
+            return min(size, max(lots, 1))
+        elif venue.slice == Slice.LOWER_TIER and unit > 0:
+            others = self.margin_owed(account) - market.margin.of(value)
+            for cap, _, _, _ in reversed(market.margin.tiers[: market.margin.tier(value)]):
+                if self.equity(account) >= others + market.margin.of(cap // unit * unit):
+                    return size - cap // unit
+        return size
+
+    def bankruptcy_limit(self, account: Account, market: Market) -> int:
+        """Price [ticks] at which an account closes with equity 0.
 
         In one market, the price that leaves equity 0, rounded so that it is not below. In several, the
         same share of every mark: the move that leaves equity 0.
         """
         k = market.number
         size, cost, v = account.size[k], account.cost[k], market.tick_lot_uusd
-        if size == 0 or self.rules.no_limit:
-            return None
+        if size == 0:
+            return 0
         if sum(1 for lots in account.size if lots) == 1:
             price = (
                 up(cost - account.wallet, size * v) if size > 0 else (account.wallet - cost) // (-size * v)
@@ -655,6 +864,20 @@ class Twin:
         if worth < 0:
             room = -(room + 1)
         return max(0, market.mark - room if size > 0 else market.mark + room)
+
+    def limit(self, account: Account, market: Market, bust: int) -> int | None:
+        """Worst price [ticks] of a liquidation order by the venue's rule. None: no limit."""
+        size, venue = account.size[market.number], market.venue
+        if size == 0 or self.rules.no_limit or venue.order_limit == OrderLimit.NONE:
+            return None
+        if venue.order_limit == OrderLimit.FILLABLE:
+            owed = self.margin_owed(account)
+            lack = min(max(owed - self.equity(account), 0), owed)
+            depth = min(venue.adjustment_ppm * lack // owed, PPM)
+            own = market.margin.of(self.notional(account, market))
+            ticks = own * venue.spread_ppm // PPM * depth // PPM // (abs(size) * market.tick_lot_uusd)
+            return max(1, market.mark - ticks) if size > 0 else market.mark + ticks
+        return bust
 
     def fillable(self, market: Market, fair: int, side: int, limit: int | None) -> int:
         """Lots that can trade before the price, after half the spread, passes the limit."""
@@ -685,7 +908,10 @@ class Twin:
         lots by uid.
         """
         filled = [0] * len(orders)
-        if self.rules.no_limit:
+        if not orders:
+            return filled
+        no_limit = orders[0][2] is None
+        if no_limit:
             filled = [wanted for _, wanted, _ in orders]
         else:
             limits = [limit or 0 for _, _, limit in orders]
@@ -701,7 +927,7 @@ class Twin:
                         for i in group:
                             filled[i] = orders[i][1]
                         continue
-                    if room > 0:
+                    if room > 0 and market.venue.slice != Slice.LOWER_TIER:  # fill or kill
                         for i in group:
                             filled[i] = orders[i][1] * room // asked
                         left = room - sum(filled[i] for i in group)
@@ -715,7 +941,7 @@ class Twin:
             return filled
         lots = quantity if side == LONG else -quantity
         sell, buy = self.walk(market, fair, lots)
-        if not self.rules.no_limit:
+        if not no_limit:
             # The average cannot be beyond the worst limit that filled, whatever the rounding.
             used = [limit or 0 for (_, _, limit), part in zip(orders, filled, strict=True) if part]
             bound = (max(used) if side == LONG else min(used)) * market.tick_lot_uusd
@@ -735,14 +961,29 @@ class Twin:
         self.fund_behind(market).wallet += quantity * (buy - sell)
         return filled
 
-    def close_out(self, account: Account, market: Market, filled_uusd: int) -> None:
-        """Clearance fee on what the book filled; the fund of the first market pays a deficit."""
-        account.closed = True
+    def close_out(self, account: Account, plan: int, market: Market, filled_uusd: int) -> None:
+        """Clearance fee on what the book filled; the fund of the first market pays a deficit.
+
+        An account with something left open waits for its next order.
+        """
+        venue = market.venue
         fund = self.fund_behind(market)
-        if account.wallet > 0:
-            fee = min(account.wallet, up(filled_uusd * self.rules.fee_num, self.rules.fee_den))
+        due = up(filled_uusd * venue.fee_num, venue.fee_den)
+        if account.has_position:
+            account.in_round = False
+            account.ordered = self.second
+            fee = min(due, max(0, self.equity(account)))
             self.transfer(account, fund, fee)
             self.sums.fees_uusd += fee
+            return
+        account.closed = True
+        if account.wallet > 0:
+            fee = min(account.wallet, due)
+            self.transfer(account, fund, fee)
+            self.sums.fees_uusd += fee
+            if plan == BACKSTOP or venue.rest_to_fund:
+                self.sums.forfeited_uusd += account.wallet
+                self.transfer(account, fund, account.wallet)
         elif account.wallet < 0:
             self.sums.deficit_uusd[market.number] -= account.wallet
             self.sums.bankrupt_wallets += 1
@@ -750,47 +991,65 @@ class Twin:
 
     # --- 8, 9: what the book did not take --------------------------------------------------------------
 
-    def absorb_rest(self, market: Market, side: int, rest: list[tuple[Account, int | None]]) -> None:
-        """To the fund as far as it can, then against winners, then to the fund all the same.
+    def absorb_rest(self, market: Market, side: int, rest: list[tuple[Account, int, int, int]]) -> None:
+        """To fund or vault as far as it can, then against winners, then to fund or vault all the same.
 
-        Best bankruptcy prices first, equal ones by uid. Winners are ranked once, when the first of them is
-        needed; who would lose at one price would lose at all later ones too, and is not asked again.
+        ``rest`` is (account, lots, bankruptcy price, plan). Best bankruptcy prices first, equal ones by uid.
+        Winners are ranked once, when the first of them is needed; who would lose at one price would lose at all later ones too, and is not asked again.
         """
-        k = market.number
+        venue = market.venue
         winners: list[Account] | None = None
         sign = 1 if side == LONG else -1
-        for account, limit in sorted(rest, key=lambda pair: sign * (pair[1] or 0)):
-            left = abs(account.size[k])
-            if left == 0:
-                continue
-            price = limit or 0
-            accepted = self.acceptable(market, side, left, price)
-            if accepted > 0:
-                self.take_over(market, account, accepted, price)
-                left -= accepted
+        for account, left, bust, plan in sorted(rest, key=lambda order: sign * order[2]):
+            price = market.mark if venue.takeover == Takeover.VAULT else bust
+            if not self.rules.adl or (venue.takeover != Takeover.NONE and plan != DELEVERAGE):
+                accepted = self.acceptable(market, side, left, price)
+                if accepted > 0:
+                    self.take_over(market, account, accepted, price)
+                    left -= accepted
             if left > 0:
                 self.sums.fired_adl = 1
                 if winners is None:
                     winners = self.rank_adl(market, side)
-                left -= self.deleverage(market, account, left, price, winners)
-            if left > 0:
+                left -= self.deleverage(market, account, left, self.adl_price(market, bust), winners)
+            if left > 0 and venue.takeover != Takeover.NONE:
                 self.take_over(market, account, left, price)
 
     def acceptable(self, market: Market, side: int, lots: int, price: int) -> int:
-        """Lots that the fund can take with equity ≥ 0 and inventory within its multiple of that equity."""
+        """Lots that fund or vault can take before the venue's ADL begins: its equity stays above a floor.
+
+        Where the fund may refuse, its inventory stays within its multiple of that equity too.
+        """
         if not self.rules.adl:
             return lots
-        fund = self.fund_behind(market)
-        worth, sign = self.equity(fund), 1 if side == LONG else -1
-        if worth <= 0:
+        venue, fund = market.venue, self.fund_behind(market)
+        worth, sign, floor_uusd = self.equity(fund), 1 if side == LONG else -1, 0
+        if venue.adl_trigger == AdlTrigger.FUND_BELOW_REFERENCE:
+            high = max(0, self.fund_high[market.fund_of])
+            floor_uusd = max(0, high - max(high * venue.fund_drop_ppm // PPM, venue.fund_drop_uusd))
+        elif venue.adl_trigger == AdlTrigger.EQUITY_NEGATIVE:
+            before = max(0, self.fund_before[market.fund_of])
+            floor_uusd = before - before * venue.vault_loss_ppm // PPM
+        if worth <= floor_uusd:
             return 0
         room, unit = lots, market.mark * market.tick_lot_uusd
-        if unit > 0:
+        if unit > 0 and venue.adl_trigger == AdlTrigger.FUND_REFUSES:
             room = min(room, worth * market.inventory_ppm // PPM // unit - sign * fund.size[market.number])
         loss_ticks = sign * (price - market.mark)
         if loss_ticks > 0:
-            room = min(room, worth // (loss_ticks * market.tick_lot_uusd))
+            room = min(room, (worth - floor_uusd) // (loss_ticks * market.tick_lot_uusd))
         return max(0, room)
+
+    def adl_price(self, market: Market, bust: int) -> int:
+        """Price [ticks] of a deleveraging trade by the venue's rule."""
+        rule, bound = market.venue.adl_price, market.mark * market.venue.price_bound_ppm // PPM
+        if rule == AdlPrice.MARK or (
+            rule == AdlPrice.BANKRUPTCY_NEAR_MARK and abs(bust - market.mark) > bound
+        ):
+            return market.mark
+        return {AdlPrice.PREVIOUS_MARK: market.previous_mark, AdlPrice.ORACLE: market.index}.get(
+            AdlPrice(rule), bust
+        )
 
     def take_over(self, market: Market, account: Account, lots: int, price: int) -> None:
         """The fund takes ``lots`` at the bankruptcy price."""
@@ -804,33 +1063,63 @@ class Twin:
         self.sums.deficit_uusd[k] += max(0, sign * (price - market.mark)) * v * lots
 
     def rank_adl(self, market: Market, side: int) -> list[Account]:
-        """Winners on the other side, by unrealised profit ÷ collateral × margin ratio, then by uid."""
+        """Winners on the other side in the venue's rank, then by uid; everybody where lots are drawn."""
         k, sign = market.number, 1 if side == LONG else -1
+        drawn = market.venue.adl_rank == AdlRank.RANDOM_START
+        count = len(self.accounts)
+        start = self.rules.draw % 1_000_003 * 7_919 + self.second * 104_729 + k * 1_299_709 + side
         scores: list[tuple[float, int, Account]] = []
         for account in self.accounts:
             eligible = account.role < FUND and not account.in_round and not account.closed
             if not eligible or account.size[k] * sign >= 0:
                 continue
-            profit = account.size[k] * market.mark * market.tick_lot_uusd - account.cost[k]
-            worth = self.equity(account)
-            if profit > 0 and worth > 0:
-                margin_ratio = float(self.margin_owed(account)) / float(worth)
-                score = float(profit) / float(max(account.wallet, 1)) * margin_ratio
+            value = account.size[k] * market.mark * market.tick_lot_uusd
+            profit, worth = value - account.cost[k], self.equity(account)
+            if worth > 0 and (profit > 0 or drawn):
+                score = (
+                    float(count - (account.uid - start) % count)
+                    if drawn
+                    else self.adl_score(account, market, profit, abs(value), worth)
+                )
                 if score > 0.0:
                     scores.append((-score, account.uid, account))
         return [account for _, _, account in sorted(scores, key=lambda scored: scored[:2])]
 
+    def adl_score(self, account: Account, market: Market, profit: int, notional: int, worth: int) -> float:
+        """A winner's place by the venue's rule, the higher the sooner."""
+        rank, long = market.venue.adl_rank, account.size[market.number] > 0
+        entry, owed = max(abs(account.cost[market.number]), 1), self.margin_owed(account)
+        collateral = max(account.wallet, 1)
+        if rank == AdlRank.PROFIT_TIMES_MARGIN_RATIO:
+            return float(profit) / float(collateral) * (float(owed) / float(worth))
+        if rank == AdlRank.LEVERAGED_RETURN:
+            return float(profit) / float(entry) * (float(notional) / float(worth))
+        if (
+            rank == AdlRank.PROFIT_RATIO_OVER_MARGIN_RATIO
+        ):  # no chosen leverage is known: return on entry value
+            return float(profit) / float(entry) / (float(worth) / float(owed)) if owed > 0 else 0.0
+        if rank == AdlRank.PRICE_RATIO_TIMES_LEVERAGE:
+            now = entry + profit if long else entry - profit
+            ratio = float(now) / float(entry) if long else float(entry) / float(max(now, 1))
+            return ratio * (float(notional) / float(worth)) if now > 0 else 0.0
+        cost = entry if long else -entry
+        now = cost + profit
+        gap = float(now) - float(cost - collateral)
+        return (float(now) - float(cost)) / abs(float(cost)) * (abs(float(now)) / gap) if now else 0.0
+
     def deleverage(
         self, market: Market, account: Account, lots: int, price: int, winners: list[Account]
     ) -> int:
-        """Close at the bankruptcy price against the first winners; lots closed. Uses up the list."""
+        """Close at a price against the first winners; lots closed. Uses up the list."""
+        drawn = market.venue.adl_rank == AdlRank.RANDOM_START
         k, unit = market.number, price * market.tick_lot_uusd
         sign = 1 if account.size[k] > 0 else -1
         left = lots
         while left > 0 and winners:
             winner = winners[0]
             held = -sign * winner.size[k]
-            if held <= 0 or winner.size[k] * unit - winner.cost[k] <= 0:
+            loses = not drawn and winner.size[k] * unit - winner.cost[k] <= 0
+            if held <= 0 or loses:
                 winners.pop(0)
                 continue
             part = min(left, held)
@@ -841,8 +1130,8 @@ class Twin:
                 winners.pop(0)
         done = lots - left
         if done:
-            if self.sums.first_adl_step < 0:
-                self.sums.first_adl_step = self.second
+            if self.sums.first_adl_step[market.venue_of] < 0:
+                self.sums.first_adl_step[market.venue_of] = self.second
             self.sums.adl[k] += done
             self.sums.adl_uusd[k] += done * market.mark * market.tick_lot_uusd
             self.minute[k].adl += done
@@ -850,13 +1139,13 @@ class Twin:
 
     # --- 10: funding and settlement --------------------------------------------------------------------
 
-    def pay_funding(self) -> None:
+    def pay_funding(self, number: int) -> None:
         """q·m·v·F from longs to shorts (F > 0); owed is rounded up, the fund keeps the difference."""
-        rules = self.rules
-        for market in self.markets:
-            premium = market.premium_sum // max(self.premium_count, 1)
+        venue = self.venues[number]
+        for market in self.markets[venue.first : venue.end]:
+            premium = market.premium_sum // max(self.premium_count[number], 1)
             rate = funding_rate_ppb(
-                premium, rules.interest_ppb, rules.clamp_ppb, rules.funding_interval_s // 3600
+                premium, venue.interest_ppb, venue.clamp_ppb, venue.funding_interval_s // 3600, venue.cap_ppb
             )
             market.funding_ppb = rate
             market.premium_sum = 0
@@ -864,7 +1153,7 @@ class Twin:
             for account in self.accounts:
                 value = account.size[market.number] * market.mark * market.tick_lot_uusd
                 self.transfer(account, fund, up(value * rate, PPB))
-        self.premium_count = 0
+        self.premium_count[number] = 0
         self.sums.funding_payments += 1
 
     def socialise(self, fund: Account) -> None:
@@ -903,8 +1192,8 @@ class Twin:
 
     def record_minute(self, settlement: bool) -> None:
         """Prices and depth at the end of the second; open interest and fund at the end of the minute."""
-        alive = self.presence()
         for market, bar in zip(self.markets, self.minute, strict=True):
+            alive = self.presence(market.venue_of)
             bar.close, bar.mark, bar.index = market.mid, market.mark, market.index
             bar.bid_share = market.bid_share * alive
             bar.ask_share = market.ask_share * alive

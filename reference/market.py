@@ -36,6 +36,8 @@ class Account:
     cost: list[int]
     fill_share_ppm: int  # of what the book takes, if it is a named counterparty
     stop_ticks: int  # 0: none
+    venue: int
+    ordered: int = -1  # second of the last order that left something open
     closed: bool = False  # liquidated, or left alone for good
     in_round: bool = False
 
@@ -53,6 +55,8 @@ class Arbitrageur:
     spot_lots: list[int]
     spot_cash: int = 0
     seen_gaps: list[list[int]] = field(default_factory=list)  # unhedged lots of the last steps, by market
+    cross_lots: list[int] = field(default_factory=list)  # held against another venue, by market
+    cross_now: list[int] = field(default_factory=list)  # of these, ordered in this second
 
 
 class Margin:
@@ -81,11 +85,53 @@ class Margin:
         return up(notional * numerator, denominator) - deduction if notional else 0
 
 
+@dataclass(frozen=True)
+class Venue:
+    """The rules of one venue. See `deleverage.engine.state.Venues` and `deleverage.venues.rules`."""
+
+    first: int
+    end: int
+    trigger: int
+    order_limit: int
+    slice: int
+    takeover: int
+    adl_trigger: int
+    adl_rank: int
+    adl_price: int
+    slice_ppm: int
+    slice_above_uusd: int
+    slice_minimum_uusd: int
+    slice_maximum_uusd: int
+    cooldown_s: int
+    backstop_ppm: int
+    vault_loss_ppm: int
+    fund_drop_ppm: int
+    fund_drop_uusd: int
+    price_bound_ppm: int
+    rest_to_fund: int
+    adjustment_ppm: int
+    spread_ppm: int
+    mark_rule: int
+    mark_window: int
+    index_median: int
+    funding_interval_s: int
+    interest_ppb: int
+    clamp_ppb: int
+    cap_ppb: int
+    fee_num: int
+    fee_den: int
+    halt_from: int
+    halt_until: int
+
+
 @dataclass
 class Market:
     """One perpetual, its book and its spot. See `deleverage.engine.state.Markets` for the parameters."""
 
     # what stays
+    venue_of: int
+    coin_of: int
+    spot_of: int
     tick_lot_uusd: int
     fund_of: int
     start_fair_ticks: int
@@ -106,6 +152,9 @@ class Market:
     funding_ppb: int  # last settled rate; changes at funding
     # what changes
     number: int = field(default=0, init=False)
+    venue: Venue = field(init=False)
+    index_weight: list[float] = field(init=False)
+    peer_weight: list[float] = field(init=False)
     margin: Margin = field(init=False)
     u: float = field(default=0.0, init=False)
     spot_u: float = field(default=0.0, init=False)
@@ -123,6 +172,9 @@ class Market:
     index: int = field(default=0, init=False)
     mid: int = field(default=0, init=False)
     mark: int = field(default=0, init=False)
+    previous_mark: int = field(default=0, init=False)
+    ema_sum: float = field(init=False)
+    ema_weight: float = field(default=1.0, init=False)
     basis_window: list[int] = field(init=False)  # mid − index, once a second
     premium_sum: int = field(default=0, init=False)
     seen_u: list[float] = field(init=False)
@@ -137,10 +189,8 @@ class Rules:
 
     steps: int
     start_s: int
-    funding_interval_s: int
-    interest_ppb: int
-    clamp_ppb: int
-    mark_window: int
+    ema_decay: float
+    draw: int
     resilience: float
     spot_resilience: float
     latent_reveal: float
@@ -157,8 +207,6 @@ class Rules:
     hedge_latency: int
     dip_threshold: float
     dip_leverage: int
-    fee_num: int
-    fee_den: int
     exit_steps: int
     max_rounds: int
     liquidations: int
@@ -166,6 +214,7 @@ class Rules:
     news_withdrawal: int
     cascade_withdrawal: int
     stops: int
+    outage: int
     socialise: int
     trigger_last: int
     no_limit: int
@@ -198,7 +247,7 @@ class Minute:
 class Sums:
     """What a run is judged by. Lists are by market, pairs of lists by side of the position that closes."""
 
-    def __init__(self, markets: int) -> None:
+    def __init__(self, markets: int, venues: int) -> None:
         def per_market() -> list[int]:
             return [0] * markets
 
@@ -212,11 +261,12 @@ class Sums:
         self.book, self.takeover, self.adl = per_market(), per_market(), per_market()
         self.book_uusd, self.takeover_uusd, self.adl_uusd = per_market(), per_market(), per_market()
         self.stops, self.accounts_forced, self.spot_sold = per_market(), per_market(), per_market()
-        self.first_liquidation_step = self.first_adl_step = -1
+        self.first_liquidation_step, self.first_adl_step = [-1] * venues, [-1] * venues
         self.deficit_uusd = per_market()
-        self.socialised_uusd = self.fees_uusd = 0
+        self.socialised_uusd = self.fees_uusd = self.forfeited_uusd = 0
         self.rounds = self.makers_liquidated = self.bankrupt_wallets = self.funding_payments = 0
         self.fired_liquidations = self.fired_adl = self.fired_news = self.fired_cascade = self.fired_stops = 0
+        self.fired_outage = 0
 
 
 T = TypeVar("T")
@@ -232,9 +282,13 @@ def plain(kind: type[T], record: Any, at: int | None = None) -> T:
 def read_markets(world: MarketWorld, tables: Sequence[TierTable], rules: Rules) -> list[Market]:
     """The markets of a world, at rest."""
     markets = []
+    venues = [plain(Venue, world.venues, v) for v in range(int(world.venues.count))]
     for k, table in enumerate(tables):
         market = plain(Market, world.markets, k)
         market.number = k
+        market.venue = venues[market.venue_of]
+        market.index_weight = world.markets.index_weight[k].tolist()
+        market.peer_weight = world.markets.peer_weight[k].tolist()
         market.margin = Margin(table)
         market.price_variance = market.news_variance = market.sigma * market.sigma
         market.seen_u = [0.0] * rules.arbitrage_latency
@@ -247,6 +301,7 @@ def read_accounts(world: MarketWorld) -> list[Account]:
     """The accounts of a world, in order of uid."""
     columns = zip(
         world.uid.tolist(), world.role.tolist(), world.wallet.tolist(), world.size.tolist(),
-        world.cost.tolist(), world.weight_ppm.tolist(), world.stop_ticks.tolist(), strict=True,
+        world.cost.tolist(), world.weight_ppm.tolist(), world.stop_ticks.tolist(), world.venue.tolist(),
+        strict=True,
     )  # fmt: skip
     return sorted((Account(*column) for column in columns), key=lambda account: account.uid)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from fractions import Fraction
 
 import numpy as np
@@ -23,6 +24,7 @@ from deleverage.engine.setup import (
     MarketWorld,
     PartiesSpec,
     RulesSpec,
+    VenueSpec,
     build_world,
     permuted,
     switched,
@@ -31,7 +33,20 @@ from deleverage.engine.state import Params
 from deleverage.errors import InputError
 from deleverage.positions.population import PopulationPrior
 from deleverage.units import UUSD_PER_USD, Int64s
-from deleverage.venues.rules import MarginTier, TierTable
+from deleverage.venues.rules import (
+    AdlPrice,
+    AdlRank,
+    AdlTrigger,
+    MarginTier,
+    Mark,
+    MarkRule,
+    OrderLimit,
+    Slice,
+    Takeover,
+    TierTable,
+    Trigger,
+    Waterfall,
+)
 
 SWITCHES = (
     "adl", "news_withdrawal", "cascade_withdrawal", "stops", "socialise", "trigger_last", "no_limit",
@@ -117,6 +132,83 @@ def market_spec(
     )
 
 
+POLICIES: dict[str, type[IntEnum]] = {
+    "trigger": Trigger, "order_limit": OrderLimit, "slice": Slice, "takeover": Takeover,
+    "adl_trigger": AdlTrigger, "adl_rank": AdlRank, "adl_price": AdlPrice, "mark": MarkRule,
+}  # fmt: skip
+"""The policies that are drawn, each with its members."""
+
+
+def at_venues(
+    specs: list[MarketSpec], venues: int, rng: np.random.Generator
+) -> tuple[list[MarketSpec], list[FundSpec]]:
+    """The same coins at every venue, each with its own depth, basis and fund; some venues without spot."""
+    placed, funds = [], []
+    for v in range(venues):
+        funds.append(FundSpec(f"fund {v}", 0.0))
+        spot = v == 0 or rng.random() < 0.6
+        for spec in specs:
+            share = rng.uniform(0.2, 1.5)
+            placed.append(
+                replace(
+                    spec, name=f"{spec.name} at {v}", coin=spec.name, venue=f"V{v}", fund=f"fund {v}",
+                    start_price=spec.start_price * (1.0 + rng.choice([0.0, 0.002])),
+                    open_interest_coins=spec.open_interest_coins * share,
+                    depth_bid_coins=spec.depth_bid_coins * share,
+                    depth_ask_coins=spec.depth_ask_coins * share,
+                    spot_bid_coins=spec.spot_bid_coins * spot, spot_ask_coins=spec.spot_ask_coins * spot,
+                )
+            )  # fmt: skip
+    return placed, funds
+
+
+def venue_spec(
+    v: int,
+    policies: dict[str, int] | None,
+    parties: PartiesSpec,
+    prior: PopulationPrior,
+    rules: RulesSpec,
+    typical_usd: float,
+    steps: int,
+    rng: np.random.Generator,
+) -> VenueSpec:
+    """A venue with given or drawn policies, and figures in which each of them matters."""
+    drawn = {name: int(rng.integers(0, len(kind))) for name, kind in POLICIES.items()}
+    chosen = drawn if policies is None else drawn | policies
+    members = {name: kind(chosen[name]) for name, kind in POLICIES.items() if name != "mark"}
+    halts = rng.random() < 0.3
+    begins = int(rng.integers(1, steps))
+    return VenueSpec(
+        f"V{v}",
+        parties,
+        prior,
+        Waterfall(
+            **members,  # type: ignore[arg-type]
+            slice_share=Fraction(int(rng.choice([1, 2, 5])), 10),
+            slice_above_usd=int(typical_usd * rng.choice([0.0, 0.5])),
+            slice_minimum_usd=int(typical_usd * rng.choice([0.001, 0.1])),
+            slice_maximum_usd=int(typical_usd * rng.choice([0.0, 1.0])),
+            cooldown_s=int(rng.choice([0, 3, 30])),
+            backstop_share=Fraction(2, 3),
+            vault_loss_share=Fraction(int(rng.choice([0, 1, 5, 10])), 10),
+            fund_drop_share=Fraction(int(rng.choice([0, 3])), 10),
+            fund_drop_usd=int(typical_usd * rng.choice([0.0, 0.1])),
+            price_bound=Fraction(int(rng.choice([0, 1, 5])), 100),
+            rest_to_fund=bool(rng.random() < 0.5),
+            spread_to_maintenance=Fraction(3, 2),
+        ),
+        Mark(MarkRule(chosen["mark"]), rules.mark_window_s),
+        funding_interval_h=int(rng.choice([1, 4, 8])),
+        funding_cap=float(rng.choice([0.0, 0.01])),
+        liquidation_fee=rules.liquidation_fee,
+        index_median=bool(rng.random() < 0.5),
+        index_weights={"V0": 3.0, "V1": 2.0, "V2": 1.0} if v > 0 or rng.random() < 0.3 else {},
+        peer_weights={"V0": 3.0, "V1": 2.0, "V2": 1.0},
+        halt_from_s=begins if halts else 0,
+        halt_until_s=begins + int(rng.integers(1, 20)) if halts else 0,
+    )
+
+
 def news(world: MarketWorld, size: float, turns: bool, rng: np.random.Generator) -> Int64s:
     """A shock of a size (> 0 down) with noise, a jump in half of the cases, and back if it ``turns``."""
     steps, k = int(world.params.steps), world.size.shape[1]
@@ -145,15 +237,22 @@ def build_case(
     size: float,
     turns: bool,
     switches: dict[str, int],
+    venues: int = 1,
+    policies: dict[str, int] | None = None,
     max_leverage: float = 0.0,
     **named: float,
 ) -> Case:
-    """The market of a few choices and a seed; ``named`` overrides figures of `PartiesSpec`."""
+    """The market of a few choices and a seed; ``named`` overrides figures of `PartiesSpec`.
+
+    ``policies`` of the first venue (the only one follows Binance without), the others' are drawn.
+    """
     rng = np.random.default_rng(seed)
     fund_count = int(rng.integers(1, 3))
     funds = [FundSpec(f"fund {f}", 0.0) for f in range(fund_count)]
     size_usd = float(rng.choice([1e5, 1e7, 1e9]))
     specs = [market_spec(k, holders, size_usd * rng.uniform(0.3, 2.0), funds, rng) for k in range(markets)]
+    if venues > 1:
+        specs, funds = at_venues(specs, venues, rng)
     worth = sum(spec.open_interest_coins * spec.start_price for spec in specs)
     funds = [
         FundSpec(
@@ -231,6 +330,13 @@ def build_case(
         max_leverage=max_leverage,
     )
     start_s = interval_h * 3600 - int(rng.integers(1, steps + 1)) if paying else 60
+    several = None
+    if venues > 1 or policies is not None:
+        fewer = replace(prior, accounts=max(6, holders // venues))
+        several = [
+            venue_spec(v, policies if v == 0 else None, parties, fewer, rules, worth / holders, steps, rng)
+            for v in range(venues)
+        ]
     world = build_world(
         specs,
         book,
@@ -241,6 +347,8 @@ def build_case(
         steps=steps,
         start_s=start_s,
         rng=np.random.default_rng(seed + 1),
+        venues=several,
+        draw=seed % 1_000,
     )
     world = replace(world, params=switched(world.params, max_rounds=200, **switches))
     if rng.random() < 0.5:
@@ -266,3 +374,23 @@ def cases(draw: st.DrawFn, longest: int = 150) -> Case:
         )
     except InputError as error:  # no draw should be refused: that would hide markets from the tests
         raise AssertionError(f"a drawn market was refused: {error}") from error
+
+
+@st.composite
+def venue_cases(draw: st.DrawFn, longest: int = 80) -> Case:
+    """One to three venues, the first with policies that hypothesis chooses, the others' drawn."""
+    policies = {name: draw(st.integers(0, len(kind) - 1)) for name, kind in POLICIES.items()}
+    switches = {name: draw(st.sampled_from((1, 1, 1, 1, 0))) for name in ("adl", "socialise", "stops")}
+    switches["liquidations"] = draw(st.sampled_from((0, 0, 0, 0, 0, 1, 2)))
+    switches["outage"] = draw(st.sampled_from((1, 1, 1, 0)))
+    return build_case(
+        seed=draw(st.integers(0, 2**32 - 2)),
+        markets=draw(st.integers(1, 2)),
+        holders=draw(st.integers(12, 45)),
+        steps=draw(st.integers(20, longest)),
+        size=draw(st.sampled_from((0.05, 0.15, 0.3, -0.1, -0.3))),
+        turns=draw(st.booleans()),
+        switches=switches,
+        venues=draw(st.integers(1, 3)),
+        policies=policies,
+    )

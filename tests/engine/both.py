@@ -17,10 +17,10 @@ from deleverage.units import Int64s
 from reference.engine import Twin
 from tests.strategies import Case
 
-PRICES = ("mid", "index", "mark", "funding_ppb", "last_fair", "premium_sum")
+PRICES = ("mid", "index", "mark", "previous_mark", "funding_ppb", "last_fair", "premium_sum")
 FLOATS = (
     "u", "spot_u", "bid_share", "ask_share", "revealed", "price_variance", "news_variance", "last_mid",
-    "forced_flow", "other_flow",
+    "forced_flow", "other_flow", "ema_sum", "ema_weight",
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def difference(kernel: Stepper, twin: Twin, order: Int64s) -> str:
     """The first thing that differs; empty when nothing does. ``order`` sorts rows by uid."""
     s = kernel.setting
     k_count = len(twin.markets)
-    for name in ("wallet", "size", "cost", "closed"):
+    for name in ("wallet", "size", "cost", "closed", "ordered"):
         theirs = getattr(s, name)[order].tolist()
         ours = [getattr(account, name) for account in twin.accounts]
         if theirs != ours:
@@ -74,13 +74,16 @@ def difference(kernel: Stepper, twin: Twin, order: Int64s) -> str:
             return f"{name}: kernel {theirs}, twin {ours}"
     for a, arbitrageur in enumerate(twin.arbitrageurs):
         theirs = [*s.live.spot_lots[a, :k_count].tolist(), int(s.live.spot_cash[a])]
-        if theirs != [*arbitrageur.spot_lots, arbitrageur.spot_cash]:
+        theirs += s.live.cross_lots[a, :k_count].tolist()
+        if theirs != [*arbitrageur.spot_lots, arbitrageur.spot_cash, *arbitrageur.cross_lots]:
             return f"spot of arbitrageur {a}: kernel {theirs}, twin {arbitrageur}"
-    if (int(s.live.pool_cash), int(s.live.dead_makers)) != (twin.pool_cash, twin.dead_makers):
+    dead = s.live.dead_makers[: len(twin.dead_makers)].tolist()
+    if (int(s.live.pool_cash), dead) != (twin.pool_cash, twin.dead_makers):
         return "spot pool or number of dead makers"
     for name, ours in vars(twin.sums).items():
         value = s.tally[name]
-        theirs = value[..., :k_count].tolist() if isinstance(value, np.ndarray) else int(value)
+        count = len(ours[0] if isinstance(ours[0], list) else ours) if isinstance(ours, list) else 0
+        theirs = value[..., :count].tolist() if isinstance(value, np.ndarray) else int(value)
         if theirs != ours:
             return f"tally {name}: kernel {theirs}, twin {ours}"
     return ""
@@ -155,7 +158,7 @@ def run_both(case: Case) -> tuple[str, Counter[str]]:
                         now >= 0 and was >= 0 and now != was
                         for now, was in zip(tiers[uid], before[uid], strict=True)
                     )
-                seen["newcomer closed"] += account is twin.newcomer
+                seen["newcomer closed"] += account in twin.newcomers
         for k, forced in enumerate(count_forced(twin)):
             filled = twin.sums.book[k] - previous["book"][k]
             seen["partial fill"] += 0 < filled < forced - previous["forced"][k]
@@ -175,6 +178,17 @@ def run_both(case: Case) -> tuple[str, Counter[str]]:
     seen["spot hedged"] += any(sums.spot_sold)
     for name in ("trigger_last", "no_limit", "double_impact"):
         seen[f"{name} with liquidations"] += bool(case.params[name]) and any(sums.accounts_forced)
+    seen["sliced"] += any(account.ordered >= 0 for account in twin.accounts)
+    seen["margin kept by the venue"] += sums.forfeited_uusd > 0
+    seen["between venues"] += any(any(a.cross_lots) for a in twin.arbitrageurs)
+    seen["outage"] += sums.fired_outage > 0
+    for venue in twin.venues:
+        here = range(venue.first, venue.end)
+        for name in ("trigger", "mark_rule", "order_limit", "slice", "takeover"):
+            value = getattr(venue, name)
+            seen[f"{name} {value}"] += any(sums.accounts_forced[k] for k in here)
+        for name in ("adl_trigger", "adl_rank", "adl_price"):
+            seen[f"{name} {getattr(venue, name)}"] += any(sums.adl[k] for k in here)
     seen["out of range"] += status == Status.OUT_OF_RANGE
     seen["seconds"] += twin.second
     # One draw counts once for each situation.

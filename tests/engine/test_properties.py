@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from deleverage.units import Int64s
 from deleverage.venues.margin import Tiers
 from reference.engine import DELEVERAGED, FORCED, Twin
 from reference.market import Account, Market
-from tests.strategies import Case, build_case, cases
+from tests.strategies import Case, build_case, cases, venue_cases
 
 PER_ACCOUNT = ("wallet", "size", "cost", "closed")
 
@@ -58,7 +59,7 @@ def assert_same(one: Run, other: Run) -> None:
 
 
 @settings(max_examples=1_000)
-@given(cases(longest=80))
+@given(cases(longest=80) | venue_cases())
 def test_any_market_conserves_money_and_contracts_in_every_second_and_closes_each_contract_once(
     case: Case,
 ) -> None:
@@ -89,25 +90,25 @@ def test_any_market_conserves_money_and_contracts_in_every_second_and_closes_eac
     assert (tally.deleveraged.sum(axis=0) == tally.adl).all()
     assert (tally.interest_after[:k_count] == np.maximum(s.size, 0).sum(axis=0)).all()
     # A liquidated newcomer still takes what nobody else does, and is closed out of that too.
-    if case.params.liquidations == 0 and not s.closed[s.parties.newcomer]:
+    if case.params.liquidations == 0 and not s.closed[s.parties.newcomer[0]]:
         assert (tally.forced[:, :k_count].T == finished.bars["liquidated"].sum(axis=0)).all()
 
 
 @settings(max_examples=300)
-@given(cases(longest=80))
+@given(cases(longest=80) | venue_cases())
 def test_sorted_search_and_sweep_over_everybody_give_the_same_run_bit_for_bit(case: Case) -> None:
     assert_same(run(case, brute=0), run(case, brute=1))
 
 
 @settings(max_examples=300)
-@given(cases(longest=80), st.integers(0, 2**32 - 1))
+@given(cases(longest=80) | venue_cases(), st.integers(0, 2**32 - 1))
 def test_permuted_rows_give_the_same_run_bit_for_bit(case: Case, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(case.world.uid.shape[0])
     assert_same(run(case), run(replace(case, world=permuted(case.world, order))))
 
 
 @settings(max_examples=50)
-@given(cases(longest=80))
+@given(cases(longest=80) | venue_cases())
 def test_two_threads_at_once_give_the_bytes_of_one(case: Case) -> None:
     prepared = prepare_world(case.world)
 
@@ -175,8 +176,8 @@ class WatchedTwin(Twin):
         self.counted = 0
         super().__init__(case.world, case.tables)
 
-    def limit(self, account: Account, market: Market) -> int | None:
-        price = super().limit(account, market)
+    def bankruptcy_limit(self, account: Account, market: Market) -> int:
+        price = super().bankruptcy_limit(account, market)
         self.limits[account.uid, market.number] = price
         return price
 
@@ -333,7 +334,7 @@ def test_c_times_the_coins_and_depth_give_the_same_price_path_bit_for_bit(c: int
         nonlocal forced
         case = build_case(
             seed=seed, markets=markets, holders=30, steps=40, size=size, turns=False,
-            switches={"no_limit": 1}, **(rich(1e10) | ONLY_HOLDERS),
+            switches={"no_limit": 1}, **cast(dict[str, Any], rich(1e10) | ONLY_HOLDERS),
         )  # fmt: skip
         small, large = run(case), run(scaled(case, c))
         assert small.status == large.status
@@ -358,7 +359,14 @@ def test_c_times_the_coins_with_every_mechanism_moves_the_price_path_by_less_tha
     def scale(seed: int, markets: int, size: float) -> None:
         nonlocal forced
         case = build_case(
-            seed=seed, markets=markets, holders=30, steps=40, size=size, turns=False, switches={}, **rich(1e9)
+            seed=seed,
+            markets=markets,
+            holders=30,
+            steps=40,
+            size=size,
+            turns=False,
+            switches={},
+            **cast(dict[str, Any], rich(1e9)),
         )
         case = scaled(replace(case, world=replace(case.world, markets=deeper(case.world.markets, 30.0))), 20)
         small, large = run(case), run(scaled(case, 7))

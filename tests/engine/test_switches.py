@@ -77,7 +77,7 @@ def test_slow_exit_sells_exactly_what_was_assigned_divided_by_the_seconds_of_six
     assert case.params.exit_steps == 21_600
     kernel = Stepper(case)
     s = kernel.setting
-    vehicle = s.parties.exit_long
+    vehicle = s.parties.exit_long[0]
     due, sold = 0, 0
     for fair in case.fair:
         due += int(s.live.exit_assigned[0, 0])  # one share of what was assigned before this second
@@ -86,7 +86,7 @@ def test_slow_exit_sells_exactly_what_was_assigned_divided_by_the_seconds_of_six
         assert sold == due // 21_600
     assert sold > 0
     assert not s.tally.forced.any()
-    assert s.tally.first_liquidation_step == -1
+    assert s.tally.first_liquidation_step[0] == -1
 
 
 def test_slow_exit_is_over_one_exit_time_after_the_last_account_was_given_up() -> None:
@@ -98,7 +98,7 @@ def test_slow_exit_is_over_one_exit_time_after_the_last_account_was_given_up() -
     last, over, before, largest = 0, 0, 0, 0
     for second, fair in enumerate(case.fair, start=1):
         assert kernel.step(fair) == Status.OK
-        assigned, held = int(s.live.exit_assigned[0, 0]), int(s.size[s.parties.exit_long, 0])
+        assigned, held = int(s.live.exit_assigned[0, 0]), int(s.size[s.parties.exit_long[0], 0])
         assert held >= 0
         largest = max(largest, held)
         if assigned != before:
@@ -203,15 +203,15 @@ def test_liquidated_makers_quotes_leave_in_the_very_second_before_anything_trade
     case = dying_makers(0.9)
     for fair in case.fair:
         assert with_quotes.step(fair) == without.step(fair) == Status.OK
-        dead = int(with_quotes.setting.live.dead_makers)
+        dead = int(with_quotes.setting.live.dead_makers[0])
         mids = int(with_quotes.setting.live.mid[0]), int(without.setting.live.mid[0])
         if dead == 0:
             assert mids[0] == mids[1]
             continue
         assert dead <= 3
         assert mids[0] < mids[1]  # the maker's own position meets a book without its bids
-        assert presence(with_quotes.setting) == pytest.approx(1.0 - 0.9 * dead / 3)
-        assert presence(without.setting) == 1.0
+        assert presence(with_quotes.setting, 0) == pytest.approx(1.0 - 0.9 * dead / 3)
+        assert presence(without.setting, 0) == 1.0
         break
     else:
         raise AssertionError("no maker was liquidated")

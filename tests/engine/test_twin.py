@@ -13,10 +13,11 @@ from hypothesis import given, settings
 import reference.book
 import reference.engine
 from deleverage.engine.state import FUND
+from deleverage.venues.rules import MarkRule
 from reference.engine import Twin
 from reference.market import Account, Margin, Market
 from tests.engine.both import run_both
-from tests.strategies import Case, build_case, cases
+from tests.strategies import POLICIES, Case, build_case, cases, venue_cases
 
 DRAWS = 600
 # How many of the draws must reach a situation, at least: a check that never meets it says nothing.
@@ -74,6 +75,24 @@ def test_kernel_and_twin_agree_on_every_account_at_every_second() -> None:
     assert {name: seen[name] for name, least in REACHED.items() if seen[name] < least} == {}
 
 
+def test_kernel_and_twin_agree_on_several_venues_and_every_policy() -> None:
+    seen: Counter[str] = Counter()
+
+    @settings(max_examples=DRAWS, derandomize=True, database=None)
+    @given(venue_cases())
+    def agree(case: Case) -> None:
+        problem, reached = run_both(case)
+        assert not problem, f"{problem} in {case}"
+        seen.update(reached)
+
+    agree()
+    print(dict(seen))
+    wanted = [f"{name} {int(value)}" for name, kind in POLICIES.items() if name != "mark" for value in kind]
+    wanted += [f"mark_rule {int(value)}" for value in MarkRule]
+    wanted += ["sliced", "margin kept by the venue", "between venues", "outage", "socialised loss"]
+    assert {name: seen[name] for name in wanted if seen[name] < 10} == {}
+
+
 def rounds_margin_down(patch: pytest.MonkeyPatch) -> None:
     def of(self: Margin, notional: int) -> int:
         _, numerator, denominator, deduction = self.tiers[self.tier(notional)]
@@ -117,7 +136,7 @@ def spares_the_fund(patch: pytest.MonkeyPatch) -> None:
 
 
 def keeps_a_dead_makers_quotes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Twin, "presence", lambda self: 1.0)
+    patch.setattr(Twin, "presence", lambda *_: 1.0)
 
 
 def ignores_health_of_named_accounts(patch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,7 @@ def test_a_shared_loss_counts_as_deleveraging_and_is_no_dummy(
     skipping = Subsets(prepared, path, prepared.world.params, off, None)
     whole = skipping.run(ALL)
     assert whole.tally.socialised_uusd > 0
-    assert whole.tally.first_adl_step < 0
+    assert whole.tally.first_adl_step[0] < 0
     assert fired(whole) & ADL
     skipping.values()  # all subsets, before skipping is taken away from both
     monkeypatch.setattr(Subsets, "_equal_to", lambda self, subset: None)

@@ -73,10 +73,10 @@ def test_the_fund_moves_by_what_its_equity_did(answer: Any, results: list[ensemb
 def test_adl_comes_after_the_first_liquidation_not_after_the_start(
     answer: Any, results: list[ensemble.DrawResult]
 ) -> None:
-    reached = [r.factual.tally for r in results if int(r.factual.tally["first_adl_step"]) >= 0]
+    reached = [r.factual.tally for r in results if int(r.factual.tally["first_adl_step"][0]) >= 0]
     assert reached
-    waits = [int(t["first_adl_step"]) - int(t["first_liquidation_step"]) for t in reached]
-    assert all(int(t["first_liquidation_step"]) > 0 for t in reached)
+    waits = [int(t["first_adl_step"][0]) - int(t["first_liquidation_step"][0]) for t in reached]
+    assert all(int(t["first_liquidation_step"][0]) > 0 for t in reached)
     assert answer.summary["adl"]["first_after_s"]["p50"] == pytest.approx(middle(waits))
     assert answer.summary["adl"]["runs_reached"] == len(reached)
 

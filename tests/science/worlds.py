@@ -135,10 +135,11 @@ def uniform_map_world(n: float, *, accounts: int, reach: float, steps: int) -> M
     weight = np.zeros(n_rows, dtype=np.int64)
     return replace(
         seed_world,
-        parties=find_parties(np.arange(n_rows), role, weight),
+        parties=find_parties(np.arange(n_rows), role, weight, np.zeros(n_rows, dtype=np.int64)),
         uid=np.arange(n_rows),
         owner=np.arange(n_rows),
         role=role,
+        venue=np.zeros(n_rows, dtype=np.int64),
         mode=np.full(n_rows, CROSS, dtype=np.int64),
         weight_ppm=weight,
         stop_ticks=np.zeros(n_rows, dtype=np.int64),

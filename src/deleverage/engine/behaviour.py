@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from deleverage.engine.book import absorbed, average_price, displacement
 from deleverage.engine.fills import refresh_mid, settle_book, unit_prices, walk
-from deleverage.engine.ledger import ORDINARY, equity, fund_of, gross_notional, pay, trade
+from deleverage.engine.ledger import ORDINARY, equity, fund_of, gross_notional, halted, pay, trade
+from deleverage.engine.makers import move_spot
 from deleverage.engine.state import LONG, Setting
 from deleverage.jit import kernel
 from deleverage.units import Int64s
@@ -35,11 +36,11 @@ def add(orders: Orders, row: int, lots: int) -> None:
 
 
 @kernel
-def living(s: Setting, rows: Int64s, length: int) -> int:
-    """Accounts of a named group that have not been closed."""
+def living(s: Setting, rows: Int64s, length: int, venue: int) -> int:
+    """Accounts of a named group at a venue that have not been closed."""
     count = 0
     for i in range(length):
-        if not s.closed[rows[i]]:
+        if not s.closed[rows[i]] and s.venue[rows[i]] == venue:
             count += 1
     return count
 
@@ -77,24 +78,95 @@ def arbitrage_lots(s: Setting, k: int, step: int) -> int:
 
 @kernel
 def arbitrage_orders(s: Setting, k: int, step: int, orders: Orders) -> None:
-    """Split the arbitrage among the living, within what each may hold.
-
-    Short at most its limit, long never.
+    """Split the arbitrage against spot among the living, within what each may hold: short at most its limit,
+    long never. What each does between venues in this step goes first.
     """
     lots = arbitrage_lots(s, k, step)
-    alive = living(s, s.parties.arbitrageurs, s.parties.arbitrageur_count)
-    if lots == 0 or alive == 0:
-        return
-    each = abs(lots) // alive
+    venue = s.markets.venue_of[k]
+    alive = living(s, s.parties.arbitrageurs, s.parties.arbitrageur_count, venue)
+    each = abs(lots) // alive if alive > 0 else 0
     for i in range(s.parties.arbitrageur_count):
         row = s.parties.arbitrageurs[i]
-        if s.closed[row]:
+        if s.closed[row] or s.venue[row] != venue:
             continue
-        size = s.size[row, k]
+        crossed = s.live.cross_now[i, k]
+        held = s.size[row, k] + crossed
+        own = 0
         if lots > 0:
-            add(orders, row, min(each, max(0, -size)))
-        else:
-            add(orders, row, -min(each, max(0, s.markets.arbitrage_limit_lots[k] + size)))
+            own = min(each, max(0, -held))
+        elif lots < 0:
+            own = -min(each, max(0, s.markets.arbitrage_limit_lots[k] + held))
+        add(orders, row, own + crossed)
+        s.live.cross_lots[i, k] += crossed
+        s.live.cross_now[i, k] = 0
+
+
+@kernel
+def cross_room(s: Setting, k: int, buying: bool) -> int:
+    """Lots that the arbitrageurs of a market could buy back (sell short) in all."""
+    room = 0
+    for i in range(s.parties.arbitrageur_count):
+        row = s.parties.arbitrageurs[i]
+        if not s.closed[row] and s.venue[row] == s.markets.venue_of[k]:
+            size = s.size[row, k]
+            room += max(0, -size if buying else s.markets.arbitrage_limit_lots[k] + size)
+    return room
+
+
+@kernel
+def cross_fill(s: Setting, k: int, lots: int, buying: bool) -> None:
+    """Divide ``lots`` between venues among the arbitrageurs of one of its two markets, in order of uid."""
+    left = lots
+    for i in range(s.parties.arbitrageur_count):
+        row = s.parties.arbitrageurs[i]
+        if not s.closed[row] and s.venue[row] == s.markets.venue_of[k]:
+            size = s.size[row, k]
+            part = min(left, max(0, -size if buying else s.markets.arbitrage_limit_lots[k] + size))
+            s.live.cross_now[i, k] = part if buying else -part
+            left -= part
+
+
+@kernel
+def cross_orders(s: Setting, step: int) -> None:
+    """Between venues: buy a coin where its perpetual is cheapest and sell as much where it is dearest.
+
+    From the displacements seen ``latency`` steps ago; the part of their gap beyond twice the threshold (two
+    trades), within both capacities a step. Both legs are perpetuals: nothing is hedged in spot.
+    """
+    if s.venues.count == 1:
+        return
+    latency = s.params.arbitrage_latency
+    for first in range(s.markets.count):
+        coin = s.markets.coin_of[first]
+        seen_before = False
+        cheap = -1
+        dear = -1
+        for k in range(s.markets.count):
+            if s.markets.coin_of[k] != coin:
+                continue
+            if k < first:
+                seen_before = True
+            if halted(s, s.markets.venue_of[k]):
+                continue
+            u = s.live.u_ring[k, step % latency]
+            if cheap < 0 or u > s.live.u_ring[cheap, step % latency]:
+                cheap = k
+            if dear < 0 or u < s.live.u_ring[dear, step % latency]:
+                dear = k
+        if seen_before or cheap == dear or cheap < 0:
+            continue
+        gap = s.live.u_ring[cheap, step % latency] - s.live.u_ring[dear, step % latency]
+        beyond = gap - 2.0 * s.params.arbitrage_threshold
+        if beyond <= 0.0:
+            continue
+        # Bought here and sold there, each moves its own price by its share of the gap.
+        both = 1.0 / s.markets.bid_density[cheap] + 1.0 / s.markets.ask_density[dear]
+        cap = min(s.markets.arbitrage_cap_lots[cheap], s.markets.arbitrage_cap_lots[dear])
+        lots = math.floor(min(beyond / both, float(cap)))
+        lots = min(lots, cross_room(s, cheap, True), cross_room(s, dear, False))
+        if lots > 0:
+            cross_fill(s, cheap, lots, True)
+            cross_fill(s, dear, lots, False)
 
 
 @kernel
@@ -102,14 +174,15 @@ def dip_orders(s: Setting, k: int, orders: Orders) -> None:
     """Dip buyers buy in proportion to the displacement beyond their threshold, up to their leverage."""
     live = s.live
     beyond = live.u[k] - s.params.dip_threshold
-    alive = living(s, s.parties.dip_buyers, s.parties.dip_count)
+    venue = s.markets.venue_of[k]
+    alive = living(s, s.parties.dip_buyers, s.parties.dip_count, venue)
     unit = live.mark[k] * s.markets.tick_lot_uusd[k]
     if beyond <= 0.0 or alive == 0 or unit == 0:
         return
     each = math.floor(beyond * s.markets.dip_lots[k] / float(alive))
     for i in range(s.parties.dip_count):
         row = s.parties.dip_buyers[i]
-        if not s.closed[row]:
+        if not s.closed[row] and s.venue[row] == venue:
             held = gross_notional(s, row)
             room = equity(s, row) * s.params.dip_leverage - held
             add(orders, row, min(each, max(0, room // unit)))
@@ -120,7 +193,8 @@ def exit_orders(s: Setting, k: int, orders: Orders) -> None:
     """The vehicles of "liquidations off" sell (buy back) evenly over the exit time, to the lot."""
     live = s.live
     for side in range(2):
-        row = s.parties.exit_long if side == LONG else s.parties.exit_short
+        venue = s.markets.venue_of[k]
+        row = s.parties.exit_long[venue] if side == LONG else s.parties.exit_short[venue]
         if live.exit_assigned[side, k] == 0:
             continue
         due = live.exit_carry[side, k] + live.exit_assigned[side, k]
@@ -179,11 +253,19 @@ def hedge_spot(s: Setting, fair: Int64s, k: int, step: int) -> None:
     latency = s.params.hedge_latency
     total = 0
     count = s.parties.arbitrageur_count
-    cap = max(1, s.markets.arbitrage_cap_lots[k] // max(1, count))  # each one's part of what all may do
+    venue = s.markets.venue_of[k]
+    own = 0
+    for a in range(count):
+        if s.venue[s.parties.arbitrageurs[a]] == venue:
+            own += 1
+    cap = max(1, s.markets.arbitrage_cap_lots[k] // max(1, own))  # each one's part of what all may do
     parts = live.hedge_lots  # < 0 sells spot
     any_part = False
     for a in range(count):
-        gap = s.size[s.parties.arbitrageurs[a], k] + live.spot_lots[a, k]
+        parts[a] = 0
+        if s.venue[s.parties.arbitrageurs[a]] != venue:
+            continue
+        gap = s.size[s.parties.arbitrageurs[a], k] + live.spot_lots[a, k] - live.cross_lots[a, k]
         seen = live.gap_ring[a, k, step % latency]
         live.gap_ring[a, k, step % latency] = gap
         # Hedge what was open then and is still open now; sell when long overall.
@@ -197,11 +279,12 @@ def hedge_spot(s: Setting, fair: Int64s, k: int, step: int) -> None:
         total += part
     if not any_part:
         return
-    u0 = live.spot_u[k]
-    bid = s.markets.spot_bid_density[k]
-    ask = s.markets.spot_ask_density[k]
+    book = s.markets.spot_of[k]
+    u0 = live.spot_u[book]
+    bid = s.markets.spot_bid_density[book]
+    ask = s.markets.spot_ask_density[book]
     mean = average_price(u0, float(-total), bid, ask, 0.0)
-    live.spot_u[k] = displacement(absorbed(u0, bid, ask, 0.0) + float(-total), bid, ask, 0.0)
+    move_spot(s, book, displacement(absorbed(u0, bid, ask, 0.0) + float(-total), bid, ask, 0.0))
     sell, buy = unit_prices(s, k, float(fair[k]) * mean)
     for a in range(count):
         if parts[a] != 0:
@@ -217,7 +300,10 @@ def hedge_spot(s: Setting, fair: Int64s, k: int, step: int) -> None:
 def discretionary(s: Setting, fair: Int64s, orders: Orders, step: int, minute: int) -> None:
     """Phase 3: everybody's own orders, market by market."""
     live = s.live
+    cross_orders(s, step)
     for k in range(s.markets.count):
+        if halted(s, s.markets.venue_of[k]):
+            continue
         stop_orders(s, k, orders, minute)
         arbitrage_orders(s, k, step, orders)
         live.u_ring[k, step % s.params.arbitrage_latency] = live.u[k]
@@ -227,4 +313,11 @@ def discretionary(s: Setting, fair: Int64s, orders: Orders, step: int, minute: i
         trade_orders(s, fair[k], k, orders)
         hedge_spot(s, fair, k, step)
         refresh_mid(s, fair[k], k, step)
-    s.live.stop_count = 0
+    # Stops that fired at a venue that is out since wait for it.
+    waiting = 0
+    for i in range(live.stop_count):
+        row = s.stop_list[i]
+        if halted(s, s.venue[row]):
+            s.stop_list[waiting] = row
+            waiting += 1
+    live.stop_count = waiting

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from deleverage.engine.book import absorbed, average_price, displacement, exp_neg, log_distance
-from deleverage.engine.ledger import ORDINARY, fund_of, pay, trade
+from deleverage.engine.ledger import FORCED, ORDINARY, fund_of, halted, pay, trade
 from deleverage.engine.makers import ask_density, bid_density, half_spread, latent
 from deleverage.engine.ranking import falling, rising
 from deleverage.engine.state import (
@@ -21,30 +21,65 @@ from deleverage.engine.state import (
     Setting,
 )
 from deleverage.jit import kernel
-from deleverage.units import PPM, Int64s, mul_div, mul_rate
+from deleverage.units import PPM, Floats, Int64s, mul_div, mul_rate
 from deleverage.venues.margin import NEVER_TICKS
+
+FAR_SOURCE = 0.05
+"""A spot source further than this from the median of its index does not count [share]."""
 
 
 @kernel
-def spot_price(s: Setting, fair: int, k: int) -> float:
-    """Price of the spot book [ticks]: fair value less what arbitrage has consumed."""
-    price: float = float(fair) * exp_neg(s.live.spot_u[k])
-    return price
+def weighted_median(s: Setting, k: int, weight: Floats, level: Floats) -> float:
+    """Median of the levels of one coin's markets, each with its weight; 0 when no weight is set."""
+    coin = s.markets.coin_of[k]
+    total = 0.0
+    for j in range(s.markets.count):
+        total += weight[j]
+    for j in range(s.markets.count):
+        if weight[j] > 0.0 and s.markets.coin_of[j] == coin:
+            below = 0.0
+            for i in range(s.markets.count):
+                if level[i] < level[j] or (level[i] == level[j] and i < j):
+                    below += weight[i]
+            if 2.0 * below < total and total <= 2.0 * (below + weight[j]):
+                return float(level[j])
+    return 0.0
+
+
+@kernel
+def index_level(s: Setting, k: int) -> float:
+    """Index ÷ fair value: of one source, the mean of several that agree, or their median."""
+    weight = s.markets.index_weight[k]
+    if weight[k] == 1.0:
+        return float(s.live.spot_level[k])
+    centre = weighted_median(s, k, weight, s.live.spot_level)
+    if s.venues.index_median[s.markets.venue_of[k]]:
+        return centre
+    total = 0.0
+    parts = 0.0
+    for j in range(s.markets.count):
+        if weight[j] > 0.0 and abs(s.live.spot_level[j] / centre - 1.0) <= FAR_SOURCE:
+            total += weight[j]
+            parts += weight[j] * s.live.spot_level[j]
+    return parts / total
 
 
 @kernel
 def anchor(s: Setting, fair: int, k: int) -> float:
-    """Price about which the perpetual's book stands [ticks]: spot times the basis of the start."""
-    price: float = spot_price(s, fair, k) * s.markets.basis[k]
+    """Price about which the perpetual's book stands [ticks]: the index times the basis of the start."""
+    price: float = float(fair) * index_level(s, k) * s.markets.basis[k]
     return price
 
 
 @kernel
 def refresh_mid(s: Setting, fair: int, k: int, step: int) -> None:
-    """Set mid and index from the displacements, and remember the trough."""
+    """Set mid and index from the displacements, and remember the trough. A venue that is out stands still."""
     live = s.live
-    live.index[k] = math.floor(spot_price(s, fair, k) + 0.5)
-    live.mid[k] = math.floor(anchor(s, fair, k) * exp_neg(live.u[k]) + 0.5)
+    if halted(s, s.markets.venue_of[k]):
+        return
+    level = float(fair) * index_level(s, k)
+    live.index[k] = math.floor(level + 0.5)
+    live.mid[k] = math.floor(level * s.markets.basis[k] * exp_neg(live.u[k]) + 0.5)
     if live.mid[k] < s.tally.trough[k]:
         s.tally.trough[k] = live.mid[k]
         s.tally.trough_step[k] = step
@@ -76,17 +111,18 @@ def settle_book(s: Setting, k: int, lots: int, unit_uusd: int) -> None:
     sign = 1 if buying else -1
     total = lots * sign
     left = total
+    venue = s.markets.venue_of[k]
     for i in range(s.parties.named_count):
         row = s.parties.named[i]
         weight = s.parties.named_weight_ppm[i]
-        if weight == 0 or s.closed[row] or s.in_round[row]:
+        if weight == 0 or s.venue[row] != venue or s.closed[row] or s.in_round[row]:
             continue
         part = min(mul_rate(total, weight, PPM), capacity(s, k, row, buying), left)
         if part > 0:
             trade(s, row, k, sign * part, unit_uusd, ORDINARY)
             left -= part
     if left > 0:
-        trade(s, s.parties.newcomer, k, sign * left, unit_uusd, ORDINARY)
+        trade(s, s.parties.newcomer[venue], k, sign * left, unit_uusd, ORDINARY)
 
 
 @kernel
@@ -157,24 +193,26 @@ def fill_batch(
     wanted: Int64s,
     limit: Int64s,
     filled: Int64s,
-    reason: int,
+    kill: bool,
 ) -> int:
-    """Fill the orders of one side of one market in one walk; returns the lots filled.
+    """Fill the liquidation orders of one side of one market in one walk; returns the lots filled.
 
     Orders rank by their limit, the most willing first, then by uid. An order fills as far as the price at
     its end is within its limit; orders at the marginal limit share what is left in proportion, leftover
-    lots by
-    rank. All that fill do so at one VWAP.
+    lots by rank; where orders are fill-or-kill (``kill``) they get nothing. All that fill do so at one VWAP.
 
-    rows, wanted, limit : int64 [n], in order of uid; filled : int64 [n], written.
+    rows, wanted, limit : int64 [n], in order of uid; filled : int64 [n], written. A limit of 0 for a long and
+    `NEVER_TICKS` for a short is none.
     """
     n = rows.shape[0]
     total = 0
-    worst = limit[0]
+    worst = -1
     for i in range(n):
         total += wanted[i]
         filled[i] = 0
-        if (side == LONG and limit[i] > worst) or (side != LONG and limit[i] < worst):
+        if wanted[i] > 0 and (
+            worst < 0 or (side == LONG and limit[i] > worst) or (side != LONG and limit[i] < worst)
+        ):
             worst = limit[i]
     if total == 0:
         return 0
@@ -193,6 +231,9 @@ def fill_batch(
             while j < n and limit[order[j]] == limit[order[i]]:
                 group += wanted[order[j]]
                 j += 1
+            if group == 0:
+                i = j
+                continue
             room = fillable(s, fair, k, side, limit[order[i]]) - quantity
             if room >= group:
                 for m in range(i, j):
@@ -200,7 +241,7 @@ def fill_batch(
                 quantity += group
                 i = j
                 continue
-            if room > 0:
+            if room > 0 and not kill:
                 given = 0
                 for m in range(i, j):
                     part = mul_div(wanted[order[m]], room, group)
@@ -223,13 +264,13 @@ def fill_batch(
             bound < 0 or (side == LONG and limit[i] > bound) or (side != LONG and limit[i] < bound)
         ):
             bound = limit[i]
-    floor_uusd = bound * s.markets.tick_lot_uusd[k]
+    floor_uusd = bound * s.markets.tick_lot_uusd[k] if bound < NEVER_TICKS else 0
     if side == LONG:
         if sell < floor_uusd:
             sell = floor_uusd
         if buy < sell:
             buy = sell
-    elif s.params.no_limit == 0:
+    elif bound < NEVER_TICKS:
         if buy > floor_uusd:
             buy = floor_uusd
         if sell > buy:
@@ -237,9 +278,9 @@ def fill_batch(
     for i in range(n):
         if filled[i] > 0:
             if side == LONG:
-                trade(s, rows[i], k, -filled[i], sell, reason)
+                trade(s, rows[i], k, -filled[i], sell, FORCED)
             else:
-                trade(s, rows[i], k, filled[i], buy, reason)
+                trade(s, rows[i], k, filled[i], buy, FORCED)
     s.live.forced_lots[k] += quantity
     settle_book(s, k, lots, buy if side == LONG else sell)
     pay(s, fund_of(s, k), quantity * (buy - sell))

@@ -17,12 +17,15 @@ import math
 
 import numpy as np
 
-from deleverage.engine.ledger import equity, gross_notional, has_position, margin_owed
+from deleverage.engine.ledger import equity, gross_notional, halted, has_position, margin_owed
 from deleverage.engine.ranking import falling, rising
 from deleverage.engine.state import FUND, LONG, NEWCOMER, SHORT, Finder, Setting
 from deleverage.jit import kernel
 from deleverage.units import Int64s
 from deleverage.venues.margin import NEVER_TICKS, liquidation_price, tier_of
+from deleverage.venues.rules import Slice
+
+SHARE_A_STEP = int(Slice.SHARE_A_STEP)
 
 WIDEST = 0.25
 """Largest move that a radius certifies: beyond it the tier of the bound might not hold."""
@@ -32,7 +35,7 @@ WIDEST = 0.25
 def only_market(s: Setting, row: int) -> int:
     """The market of an account that is in one market, −1 if in several, −2 if in none."""
     found = -2
-    for k in range(s.markets.count):
+    for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
         if s.size[row, k] != 0:
             if found >= 0:
                 return -1
@@ -65,7 +68,7 @@ def safe_move(s: Setting, row: int, scaled: bool) -> float:
         return 0.0
     loss = 0.0
     widest = WIDEST
-    for k in range(s.markets.count):
+    for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
         if s.size[row, k] != 0:
             beta = s.markets.beta[k] if scaled else 1.0
             loss += worst_loss(s, row, k, beta)
@@ -79,7 +82,7 @@ def safe_move(s: Setting, row: int, scaled: bool) -> float:
 def set_bounds(s: Setting, finder: Finder, row: int) -> None:
     """Bring the watch bounds of an account up to date with its position and the marks."""
     k0 = only_market(s, row)
-    for k in range(s.markets.count):
+    for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
         finder.box[row, 0, k] = -1
         finder.box[row, 1, k] = NEVER_TICKS
     if k0 == -2:
@@ -94,8 +97,11 @@ def set_bounds(s: Setting, finder: Finder, row: int) -> None:
             finder.box[row, 1, k0] = trigger
         return
     move = safe_move(s, row, False)
-    for k in range(s.markets.count):
-        if s.size[row, k] > 0:
+    for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
+        if s.size[row, k] != 0 and move <= 0.0:
+            # Nothing is certified: it may be waiting for its next order, so it is looked at every time.
+            finder.box[row, 0, k] = NEVER_TICKS
+        elif s.size[row, k] > 0:
             finder.box[row, 0, k] = math.ceil(float(s.live.mark[k]) * (1.0 - move))
         elif s.size[row, k] < 0:
             finder.box[row, 1, k] = math.floor(float(s.live.mark[k]) * (1.0 + move))
@@ -104,7 +110,7 @@ def set_bounds(s: Setting, finder: Finder, row: int) -> None:
 @kernel
 def narrow(s: Setting, finder: Finder, row: int) -> None:
     """Let the nearest bounds of the watch list include this account's."""
-    for k in range(s.markets.count):
+    for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
         if finder.box[row, 0, k] > finder.found.nearest_low[k]:
             finder.found.nearest_low[k] = finder.box[row, 0, k]
         if finder.box[row, 1, k] < finder.found.nearest_high[k]:
@@ -124,10 +130,13 @@ def watch(s: Setting, finder: Finder, row: int) -> None:
 
 @kernel
 def liquidatable(s: Setting, row: int) -> bool:
-    """Exact: health < 0 at the marks.
+    """Exact: health < 0 at the marks, and the venue may order now.
 
-    Margin never exceeds notional, so equity ≥ notional settles most cases.
+    Margin never exceeds notional, so equity ≥ notional settles most cases. Where a venue sends one order a
+    block, an account that has had its order waits for the next step.
     """
+    if s.ordered[row] == s.live.step and s.venues.slice[s.venue[row]] == SHARE_A_STEP:
+        return False
     worth = equity(s, row)
     return worth < gross_notional(s, row) and worth < margin_owed(s, row)
 
@@ -208,7 +217,7 @@ def find_watched(s: Setting, finder: Finder, hits: Int64s, count: int) -> int:
             finder.watched[row] = False
             continue
         outside = False
-        for k in range(s.markets.count):
+        for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
             if s.live.mark[k] <= finder.box[row, 0, k] or s.live.mark[k] >= finder.box[row, 1, k]:
                 outside = True
         if outside:
@@ -230,7 +239,7 @@ def find_named(s: Setting, hits: Int64s, count: int) -> int:
     """Look at makers, arbitrageurs and the other named accounts: they change with every fill, so always."""
     for i in range(s.parties.named_count):
         row = s.parties.named[i]
-        if row == s.parties.newcomer:
+        if s.role[row] == NEWCOMER:
             continue
         if not s.closed[row] and has_position(s, row) and liquidatable(s, row):
             count = take(s, hits, count, row)
@@ -280,6 +289,8 @@ def find_stops(s: Setting, finder: Finder) -> None:
     if not s.params.stops:
         return
     for k in range(s.markets.count):
+        if halted(s, s.markets.venue_of[k]):
+            continue
         for side in range(2):
             i = finder.found.stop_next[k, side]
             while i < finder.found.stop_end[k, side]:

@@ -20,18 +20,20 @@ def sample_premium(s: Setting) -> None:
     for k in range(s.markets.count):
         if live.index[k] > 0:
             live.premium_sum[k] += ((live.mid[k] - live.index[k]) * PPB) // live.index[k]
-    s.live.premium_count += 1
+    for v in range(s.venues.count):
+        live.premium_count[v] += 1
 
 
 @kernel
-def pay_funding(s: Setting) -> None:
-    """Settle the interval: new rates from the mean premium, every position pays or receives."""
+def pay_funding(s: Setting, venue: int) -> None:
+    """Settle a venue's interval: new rates from the mean premium, every position pays or receives."""
     live = s.live
-    hours = s.params.funding_interval_s // 3600
-    for k in range(s.markets.count):
-        premium = live.premium_sum[k] // max(s.live.premium_count, 1)
-        rate = funding_rate_ppb(premium, s.params.interest_ppb, s.params.clamp_ppb, hours)
-        rate = max(-PPB // 10, min(PPB // 10, rate))
+    hours = s.venues.funding_interval_s[venue] // 3600
+    cap = s.venues.cap_ppb[venue]
+    for k in range(s.venues.first[venue], s.venues.end[venue]):
+        premium = live.premium_sum[k] // max(live.premium_count[venue], 1)
+        rate = funding_rate_ppb(premium, s.venues.interest_ppb[venue], s.venues.clamp_ppb[venue], hours)
+        rate = max(-cap, min(cap, rate))
         live.funding_ppb[k] = rate
         live.premium_sum[k] = 0
         received = 0
@@ -43,6 +45,6 @@ def pay_funding(s: Setting) -> None:
                 pay(s, row, -owed)
                 received += owed
         pay(s, fund_of(s, k), received)
-    s.live.premium_count = 0
+    live.premium_count[venue] = 0
     s.tally.funding_payments += 1
-    s.live.sort_again = 1
+    live.sort_again = 1

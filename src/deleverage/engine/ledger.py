@@ -13,9 +13,9 @@ every account again.
 
 from __future__ import annotations
 
-from deleverage.engine.state import Setting
+from deleverage.engine.state import MINUTE_S, Setting
 from deleverage.jit import kernel
-from deleverage.units import mul_div
+from deleverage.units import Int64s, mul_div
 from deleverage.venues.margin import maintenance_margin
 
 ORDINARY, FORCED, DELEVERAGED, TRANSFER = range(4)
@@ -51,6 +51,11 @@ def trade(s: Setting, row: int, k: int, lots: int, unit_uusd: int, reason: int) 
             s.tally.voluntary[1 - side, k] += closing
         elif reason == FORCED:
             s.tally.forced[1 - side, k] += closing
+            worth = closing * s.live.mark[k] * s.markets.tick_lot_uusd[k]
+            s.tally.forced_uusd[1 - side, k] += worth
+            bar = s.bars[(s.live.step - 1) // MINUTE_S, k]
+            bar.liquidated[1 - side] += closing
+            bar.liquidated_uusd[1 - side] += worth
         else:
             s.tally.deleveraged[1 - side, k] += closing
 
@@ -66,7 +71,7 @@ def pay(s: Setting, row: int, amount_uusd: int) -> None:
 def equity(s: Setting, row: int) -> int:
     """E [uusd] at the marks."""
     total: int = s.wallet[row]
-    for k in range(s.markets.count):
+    for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
         size = s.size[row, k]
         if size != 0:
             total += size * s.live.mark[k] * s.markets.tick_lot_uusd[k] - s.cost[row, k]
@@ -77,7 +82,7 @@ def equity(s: Setting, row: int) -> int:
 def margin_owed(s: Setting, row: int) -> int:
     """M [uusd] at the marks, over all markets of the account."""
     total = 0
-    for k in range(s.markets.count):
+    for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
         size = s.size[row, k]
         if size != 0:
             notional = abs(size) * s.live.mark[k] * s.markets.tick_lot_uusd[k]
@@ -89,7 +94,7 @@ def margin_owed(s: Setting, row: int) -> int:
 def gross_notional(s: Setting, row: int) -> int:
     """Σ |q|·m·v [uusd] at the marks."""
     total = 0
-    for k in range(s.markets.count):
+    for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
         total += abs(s.size[row, k]) * s.live.mark[k] * s.markets.tick_lot_uusd[k]
     return total
 
@@ -97,48 +102,50 @@ def gross_notional(s: Setting, row: int) -> int:
 @kernel
 def has_position(s: Setting, row: int) -> bool:
     """True when any market is open."""
-    for k in range(s.markets.count):
+    for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
         if s.size[row, k] != 0:
             return True
     return False
 
 
 @kernel
-def money_held(s: Setting) -> int:
-    """Σ (wallet − cost) over all accounts, and the spot side: the deposits, always [uusd]."""
+def halted(s: Setting, venue: int) -> bool:
+    """True while a venue is out: nothing trades there, its prices and marks stand still."""
+    return bool(s.params.outage and s.venues.halt_from[venue] <= s.live.step < s.venues.halt_until[venue])
+
+
+@kernel
+def add_up(s: Setting, long_lots: Int64s, net_lots: Int64s) -> int:
+    """Σ (wallet − cost) over all accounts, and the spot side: the deposits, always [uusd].
+
+    Writes the open interest (one side counted) and the net lots of every market, spot added to the net as
+    what spot accounts and their pool hold together.
+    """
+    for k in range(s.markets.count):
+        long_lots[k] = 0
+        net_lots[k] = 0
     total = s.live.pool_cash
     for row in range(s.wallet.shape[0]):
         total += s.wallet[row]
-        for k in range(s.markets.count):
-            total -= s.cost[row, k]
+        for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
+            size = s.size[row, k]
+            if size != 0:
+                total -= s.cost[row, k]
+                net_lots[k] += size
+                if size > 0:
+                    long_lots[k] += size
     for a in range(s.parties.arbitrageur_count):
         total += s.live.spot_cash[a]
-    return total
+    return int(total)
 
 
 @kernel
-def contracts_imbalance(s: Setting) -> int:
-    """Σ |Σ size| over the perpetual and the spot markets [lots]: 0, always."""
-    total = 0
-    for k in range(s.markets.count):
-        net = 0
-        for row in range(s.size.shape[0]):
-            net += s.size[row, k]
-        spot = s.live.pool_lots[k]
-        for a in range(s.parties.arbitrageur_count):
-            spot += s.live.spot_lots[a, k]
-        total += abs(net) + abs(spot)
-    return total
-
-
-@kernel
-def open_interest(s: Setting, k: int) -> int:
-    """Contracts open in market k [lots], one side counted."""
-    total = 0
-    for row in range(s.size.shape[0]):
-        if s.size[row, k] > 0:
-            total += s.size[row, k]
-    return total
+def spot_imbalance(s: Setting, k: int) -> int:
+    """Spot of market k that its owners and the pool hold together [lots]: 0, always."""
+    spot: int = s.live.pool_lots[k]
+    for a in range(s.parties.arbitrageur_count):
+        spot += s.live.spot_lots[a, k]
+    return spot
 
 
 @kernel

@@ -1,9 +1,13 @@
-"""One round of liquidations: who is closed, at which limit, and in which order the venue tries.
+"""One round of liquidations: who is closed, by how much, at which limit, and in which order the venue tries.
 
-Cancel → IOC into the book down to the bankruptcy price → takeover by the insurance fund → ADL → (at
-settlement)
-socialised loss. An account is closed whole. Each contract is closed once:
-liquidated = filled in the book + taken over + deleveraged against winners.
+What an account meets first depends on its equity and on the venue's policies (`venues/rules.py`):
+
+    an order into the book    of the whole position or a slice of it, down to its limit; what the book did not
+                              take goes to the fund, to winners, or waits for the next order
+    the backstop              equity below a share of the maintenance margin: everything moves at mark
+    deleveraging at once      venues whose ADL begins where equity is negative
+
+Each contract is closed once: liquidated = filled in the book + taken over + deleveraged against winners.
 """
 
 from __future__ import annotations
@@ -11,27 +15,92 @@ from __future__ import annotations
 import numpy as np
 
 from deleverage.engine.fills import fill_batch
-from deleverage.engine.finder import only_market
-from deleverage.engine.ledger import FORCED, TRANSFER, equity, fund_of, gross_notional, pay, trade
-from deleverage.engine.state import LIQUIDATE, LONG, MAKER, SELL_EVENLY, SHORT, Finder, Setting
-from deleverage.engine.waterfall import absorb_rest
+from deleverage.engine.finder import only_market, watch
+from deleverage.engine.ledger import (
+    TRANSFER,
+    equity,
+    fund_of,
+    gross_notional,
+    has_position,
+    margin_owed,
+    pay,
+    trade,
+)
+from deleverage.engine.state import (
+    HOLDER,
+    LIQUIDATE,
+    LONG,
+    MAKER,
+    MINUTE_S,
+    SELL_EVENLY,
+    SHORT,
+    Finder,
+    Setting,
+)
+from deleverage.engine.waterfall import BACKSTOP, DELEVERAGE, ORDER, absorb_rest
 from deleverage.jit import kernel
-from deleverage.units import Int64s, mul_div, mul_rate_up
-from deleverage.venues.margin import NEVER_TICKS, bankruptcy_price
+from deleverage.units import PPM, Int64s, mul_div, mul_rate, mul_rate_up
+from deleverage.venues.margin import NEVER_TICKS, bankruptcy_price, maintenance_margin, tier_of
+from deleverage.venues.rules import AdlTrigger, OrderLimit, Slice, Takeover
+
+NO_LIMIT, FILLABLE = int(OrderLimit.NONE), int(OrderLimit.FILLABLE)
+LOWER_TIER, SHARE_A_STEP = int(Slice.LOWER_TIER), int(Slice.SHARE_A_STEP)
+SHARE_THEN_WHOLE = int(Slice.SHARE_THEN_WHOLE)
+VAULT, NOBODY = int(Takeover.VAULT), int(Takeover.NONE)
+EQUITY_NEGATIVE, NOTHING_FILLED = int(AdlTrigger.EQUITY_NEGATIVE), int(AdlTrigger.NOTHING_FILLED)
 
 
 @kernel
-def order_limit(s: Setting, row: int, k: int, worth: int, gross: int, only: bool) -> int:
-    """Worst price [ticks] at which the venue may close market k of an account: its bankruptcy price.
+def plan_for(s: Setting, row: int, worth: int, owed: int) -> int:
+    """What a liquidatable account meets first, from its equity and maintenance margin [uusd]."""
+    venue = s.venue[row]
+    trigger = s.venues.adl_trigger[venue]
+    if s.params.adl and worth < 0 and (trigger == EQUITY_NEGATIVE or trigger == NOTHING_FILLED):
+        return DELEVERAGE
+    if s.venues.takeover[venue] == VAULT and worth < mul_rate(owed, s.venues.backstop_ppm[venue], PPM):
+        return BACKSTOP
+    return ORDER
 
-    In one market it is exact. Over several, equity is spread over the markets in proportion to notional:
-    the move,
-    the same share of every mark, that leaves equity 0; rounded so that equity does not fall below 0.
+
+@kernel
+def order_lots(s: Setting, row: int, k: int, worth: int, owed: int) -> int:
+    """Lots of one liquidation order by the venue's slice rule, at least one."""
+    venue = s.venue[row]
+    rule = s.venues.slice[venue]
+    size: int = abs(s.size[row, k])
+    unit = s.live.mark[k] * s.markets.tick_lot_uusd[k]
+    value = size * unit
+    if rule == SHARE_THEN_WHOLE:
+        since = s.live.step - s.ordered[row]
+        small = value <= s.venues.slice_above_uusd[venue]
+        if small or (s.ordered[row] >= 0 and since <= s.venues.cooldown_s[venue]):
+            return size
+        return mul_rate_up(size, s.venues.slice_ppm[venue], PPM)
+    if rule == SHARE_A_STEP and unit > 0:
+        lots = max(
+            mul_rate(size, s.venues.slice_ppm[venue], PPM), -(-s.venues.slice_minimum_uusd[venue] // unit)
+        )
+        if s.venues.slice_maximum_uusd[venue] > 0:
+            lots = min(lots, s.venues.slice_maximum_uusd[venue] // unit)
+        return int(min(size, max(lots, 1)))
+    if rule == LOWER_TIER and unit > 0:
+        others = owed - maintenance_margin(value, k, s.tiers)
+        for tier in range(tier_of(value, k, s.tiers) - 1, -1, -1):
+            kept = s.tiers.cap_uusd[k, tier] // unit
+            if worth >= others + maintenance_margin(kept * unit, k, s.tiers):
+                return int(size - kept)
+    return size
+
+
+@kernel
+def bankruptcy_limit(s: Setting, row: int, k: int, worth: int, gross: int, only: bool) -> int:
+    """Price [ticks] of market k at which an account closes with equity 0.
+
+    In one market it is exact. Over several, equity is spread over the markets in proportion to notional: the
+    move, the same share of every mark, that leaves equity 0; rounded so that equity does not fall below 0.
     """
     live = s.live
     size = s.size[row, k]
-    if s.params.no_limit:
-        return 0 if size > 0 else NEVER_TICKS
     if only:
         return bankruptcy_price(s.wallet[row], size, s.cost[row, k], s.markets.tick_lot_uusd[k])
     share = min(abs(worth), gross)
@@ -40,6 +109,28 @@ def order_limit(s: Setting, row: int, k: int, worth: int, gross: int, only: bool
         room = -(room + 1)
     price = live.mark[k] - room if size > 0 else live.mark[k] + room
     return price if price > 0 else 0
+
+
+@kernel
+def order_limit(s: Setting, row: int, k: int, worth: int, owed: int, bust: int) -> int:
+    """Worst price [ticks] of a liquidation order by the venue's rule; 0 (long) or `NEVER_TICKS` is none.
+
+    Fillable price: mark − A·spread·M_k ÷ q for a long, with A = adjustment · (1 − E/M) between 0 and 1, E
+    and M equity and maintenance margin of the account, M_k that of the position: the deeper, the further.
+    """
+    venue = s.venue[row]
+    size = s.size[row, k]
+    if s.params.no_limit or s.venues.order_limit[venue] == NO_LIMIT:
+        return 0 if size > 0 else NEVER_TICKS
+    if s.venues.order_limit[venue] == FILLABLE:
+        mark = s.live.mark[k]
+        v = s.markets.tick_lot_uusd[k]
+        own = maintenance_margin(abs(size) * mark * v, k, s.tiers)
+        depth = mul_div(s.venues.adjustment_ppm[venue], min(max(owed - worth, 0), owed), owed)
+        beyond = mul_rate(mul_rate(own, s.venues.spread_ppm[venue], PPM), min(depth, PPM), PPM)
+        ticks = beyond // (abs(size) * v)
+        return int(max(1, mark - ticks) if size > 0 else mark + ticks)
+    return bust
 
 
 @kernel
@@ -56,62 +147,72 @@ def leave_alone(s: Setting, rows: Int64s) -> None:
             if size == 0:
                 continue
             unit = live.mark[k] * s.markets.tick_lot_uusd[k]
-            vehicle = s.parties.exit_long if size > 0 else s.parties.exit_short
+            venue = s.venue[row]
+            vehicle = s.parties.exit_long[venue] if size > 0 else s.parties.exit_short[venue]
             trade(s, row, k, -size, unit, TRANSFER)
             trade(s, vehicle, k, size, unit, TRANSFER)
             live.exit_assigned[LONG if size > 0 else SHORT, k] += abs(size)
 
 
 @kernel
-def count_forced(s: Setting, rows: Int64s, minute: int, step: int) -> None:
-    """Record who is about to be closed, and let a liquidated maker's quotes leave before anything trades."""
-    live = s.live
-    if s.tally.first_liquidation_step < 0:
-        s.tally.first_liquidation_step = step
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        if s.role[row] == MAKER:
-            s.live.dead_makers += 1
-            s.tally.makers_liquidated += 1
-        for k in range(s.markets.count):
-            size = s.size[row, k]
-            if size == 0:
-                continue
-            side = LONG if size > 0 else SHORT
-            worth = abs(size) * live.mark[k] * s.markets.tick_lot_uusd[k]
+def count_account(s: Setting, row: int) -> None:
+    """Record an account's first order; a liquidated maker's quotes leave before anything trades."""
+    venue = s.venue[row]
+    if s.tally.first_liquidation_step[venue] < 0:
+        s.tally.first_liquidation_step[venue] = s.live.step
+    if s.ordered[row] >= 0:
+        return
+    if s.role[row] == MAKER:
+        s.live.dead_makers[venue] += 1
+        s.tally.makers_liquidated += 1
+    for k in range(s.markets.count):
+        if s.size[row, k] != 0:
             s.tally.accounts_forced[k] += 1
-            s.tally.forced_uusd[side, k] += worth
-            s.bars[minute, k].liquidated[side] += abs(size)
-            s.bars[minute, k].liquidated_uusd[side] += worth
 
 
 @kernel
-def close_out(s: Setting, rows: Int64s, filled_uusd: Int64s) -> None:
-    """After the last contract.
+def close_out(s: Setting, finder: Finder, row: int, plan: int, filled_uusd: int, first: int) -> None:
+    """After the orders of a round: the clearance fee on what the book filled, as far as there is money.
 
-    Clearance fee on what the book filled, as far as there is money; the fund pays a deficit.
+    With nothing left open the account is done: the venue keeps the rest of the margin where its rule says so
+    (always after a backstop), and the fund pays a deficit. Otherwise it waits for its next order.
     """
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        s.closed[row] = True
-        first = filled_uusd[i, 1]  # the first market that the account was in
-        fund = fund_of(s, first)
-        left = s.wallet[row]
-        if left > 0:
-            fee = min(left, mul_rate_up(filled_uusd[i, 0], s.params.fee_num, s.params.fee_den))
-            pay(s, row, -fee)
-            pay(s, fund, fee)
-            s.tally.fees_uusd += fee
-        elif left < 0:
-            pay(s, row, -left)
-            pay(s, fund, left)
-            s.tally.deficit_uusd[first] -= left
-            s.tally.bankrupt_wallets += 1
+    venue = s.venue[row]
+    fund = fund_of(s, first)
+    due = mul_rate_up(filled_uusd, s.venues.fee_num[venue], s.venues.fee_den[venue])
+    if has_position(s, row):
+        s.in_round[row] = False
+        s.ordered[row] = s.live.step
+        fee = min(due, max(0, equity(s, row)))
+        pay(s, row, -fee)
+        pay(s, fund, fee)
+        s.tally.fees_uusd += fee
+        if s.role[row] == HOLDER:
+            watch(s, finder, row)
+        return
+    s.closed[row] = True
+    left = s.wallet[row]
+    if left > 0:
+        fee = min(left, due)
+        kept = left - fee if plan == BACKSTOP or s.venues.rest_to_fund[venue] else 0
+        pay(s, row, -fee - kept)
+        pay(s, fund, fee + kept)
+        s.tally.fees_uusd += fee
+        s.tally.forfeited_uusd += kept
+    elif left < 0:
+        pay(s, row, -left)
+        pay(s, fund, left)
+        s.tally.deficit_uusd[first] -= left
+        s.tally.bankrupt_wallets += 1
 
 
 @kernel
-def liquidate(s: Setting, finder: Finder, fair: Int64s, rows: Int64s, step: int, minute: int) -> None:
-    """Close the accounts in ``rows`` (by uid): one round."""
+def liquidate(s: Setting, finder: Finder, fair: Int64s, rows: Int64s) -> None:
+    """Send the accounts in ``rows`` (by uid) through one round.
+
+    Two-phase: what each meets, its lots and its limits are set before the first fill, so the order of
+    accounts cannot matter.
+    """
     live = s.live
     markets = s.markets.count
     count = rows.shape[0]
@@ -119,20 +220,29 @@ def liquidate(s: Setting, finder: Finder, fair: Int64s, rows: Int64s, step: int,
     if s.params.liquidations != LIQUIDATE:
         leave_alone(s, rows)
         return
-    count_forced(s, rows, minute, step)
+    plan = np.zeros(count, dtype=np.int64)
+    lots = np.zeros((count, markets), dtype=np.int64)
+    bust = np.zeros((count, markets), dtype=np.int64)
     limit = np.zeros((count, markets), dtype=np.int64)
-    filled_uusd = np.zeros((count, 2), dtype=np.int64)
+    filled_uusd = np.zeros(count, dtype=np.int64)
+    first = np.zeros(count, dtype=np.int64)  # the first market that the account was in
     for i in range(count):
         row = rows[i]
+        count_account(s, row)
         only = only_market(s, row) >= 0
         worth = equity(s, row)
+        owed = margin_owed(s, row)
         gross = gross_notional(s, row)
+        plan[i] = plan_for(s, row, worth, owed)
         for k in range(markets - 1, -1, -1):
             if s.size[row, k] != 0:
-                limit[i, k] = order_limit(s, row, k, worth, gross, only)
-                filled_uusd[i, 1] = k
-    # Two-phase: every limit was set before the first fill, so the order of accounts cannot matter.
+                first[i] = k
+                bust[i, k] = bankruptcy_limit(s, row, k, worth, gross, only)
+                limit[i, k] = order_limit(s, row, k, worth, owed, bust[i, k])
+                lots[i, k] = order_lots(s, row, k, worth, owed) if plan[i] == ORDER else 0
     for k in range(markets):
+        venue = s.markets.venue_of[k]
+        kill = s.venues.slice[venue] == LOWER_TIER
         for side in range(2):
             chosen = np.empty(count, dtype=np.int64)
             n = 0
@@ -143,21 +253,36 @@ def liquidate(s: Setting, finder: Finder, fair: Int64s, rows: Int64s, step: int,
                     n += 1
             if n == 0:
                 continue
-            chosen = chosen[:n]
-            batch = rows[chosen]
+            batch = np.empty(n, dtype=np.int64)
             limits = np.empty(n, dtype=np.int64)
             wanted = np.empty(n, dtype=np.int64)
             filled = np.zeros(n, dtype=np.int64)
+            busts = np.empty(n, dtype=np.int64)
+            plans = np.empty(n, dtype=np.int64)
             for i in range(n):
+                batch[i] = rows[chosen[i]]
                 limits[i] = limit[chosen[i], k]
-                wanted[i] = abs(s.size[batch[i], k])
-            quantity = fill_batch(s, fair[k], k, side, batch, wanted, limits, filled, FORCED)
+                wanted[i] = lots[chosen[i], k]
+                busts[i] = bust[chosen[i], k]
+                plans[i] = plan[chosen[i]]
+            quantity = fill_batch(s, fair[k], k, side, batch, wanted, limits, filled, kill)
             unit = live.mark[k] * s.markets.tick_lot_uusd[k]
-            for i in range(n):
-                filled_uusd[chosen[i], 0] += filled[i] * unit
             s.tally.book[k] += quantity
             s.tally.book_uusd[k] += quantity * unit
-            s.bars[minute, k].book += quantity
-            if quantity < wanted.sum():
-                absorb_rest(s, finder, k, side, batch, limits, step, minute)
-    close_out(s, rows, filled_uusd)
+            s.bars[(live.step - 1) // MINUTE_S, k].book += quantity
+            rest = np.zeros(n, dtype=np.int64)
+            any_rest = False
+            for i in range(n):
+                filled_uusd[chosen[i]] += filled[i] * unit
+                if plans[i] != ORDER:
+                    rest[i] = abs(s.size[batch[i], k])
+                elif s.venues.takeover[venue] == NOBODY:
+                    rest[i] = wanted[i] if filled[i] == 0 else 0
+                elif filled[i] < wanted[i] and s.venues.takeover[venue] != VAULT:
+                    # A killed order is not repeated: the venue takes the whole position.
+                    rest[i] = abs(s.size[batch[i], k])
+                any_rest = any_rest or rest[i] > 0
+            if any_rest:
+                absorb_rest(s, finder, k, side, batch, rest, busts, plans)
+    for i in range(count):
+        close_out(s, finder, rows[i], plan[i], filled_uusd[i], first[i])

@@ -20,30 +20,39 @@ from __future__ import annotations
 
 import math
 
+from deleverage.engine.book import exp_neg
+from deleverage.engine.ledger import halted
 from deleverage.engine.state import Params, Setting
 from deleverage.jit import kernel
 
 
 @kernel
-def presence(s: Setting) -> float:
-    """Share of the displayed depth whose owner is still alive."""
-    makers = s.parties.maker_count
+def move_spot(s: Setting, k: int, u: float) -> None:
+    """Set the displacement of a spot book."""
+    s.live.spot_u[k] = u
+    s.live.spot_level[k] = exp_neg(u)
+
+
+@kernel
+def presence(s: Setting, venue: int) -> float:
+    """Share of a venue's displayed depth whose owner is still alive."""
+    makers = s.parties.venue_makers[venue]
     if makers == 0:
         return 1.0
-    return 1.0 - s.params.maker_depth_share * float(s.live.dead_makers) / float(makers)
+    return 1.0 - s.params.maker_depth_share * float(s.live.dead_makers[venue]) / float(makers)
 
 
 @kernel
 def bid_density(s: Setting, k: int) -> float:
     """Lots per unit of log price that stand below the price of market k."""
-    density: float = s.markets.bid_density[k] * s.live.bid_share[k] * presence(s)
+    density: float = s.markets.bid_density[k] * s.live.bid_share[k] * presence(s, s.markets.venue_of[k])
     return density
 
 
 @kernel
 def ask_density(s: Setting, k: int) -> float:
     """Lots per unit of log price that stand above the price of market k."""
-    density: float = s.markets.ask_density[k] * s.live.ask_share[k] * presence(s)
+    density: float = s.markets.ask_density[k] * s.live.ask_share[k] * presence(s, s.markets.venue_of[k])
     return density
 
 
@@ -68,7 +77,7 @@ def inventory_share(s: Setting, k: int) -> float:
     living = 0
     for i in range(s.parties.maker_count):
         row = s.parties.makers[i]
-        if not s.closed[row]:
+        if not s.closed[row] and s.venue[row] == s.markets.venue_of[k]:
             lots += s.size[row, k]
             living += 1
     if living == 0 or s.markets.maker_limit_lots[k] == 0:
@@ -104,8 +113,11 @@ def approach(share: float, target: float, params: Params) -> float:
 def requote(s: Setting) -> None:
     """Phase 2: displacement decays, latent depth is revealed or hidden, makers set new depth."""
     for k in range(s.markets.count):
+        move_spot(s, k, s.live.spot_u[k] - s.live.spot_u[k] * s.params.spot_resilience)
+        if halted(s, s.markets.venue_of[k]):
+            s.tally.fired_outage = 1
+            continue
         s.live.u[k] = s.live.u[k] - s.live.u[k] * s.params.resilience
-        s.live.spot_u[k] = s.live.spot_u[k] - s.live.spot_u[k] * s.params.spot_resilience
         square = s.live.u[k] * s.live.u[k]
         wanted = square / (square + s.params.latent_reference * s.params.latent_reference)
         s.live.revealed[k] = s.live.revealed[k] + (wanted - s.live.revealed[k]) * s.params.latent_reveal

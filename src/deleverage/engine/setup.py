@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -21,21 +22,25 @@ from deleverage.engine.state import (
     NEWCOMER,
     PARTIES_MAX,
     PROFIT_TAKER,
+    VENUES_MAX,
     WINDOW_MAX,
     Markets,
     Params,
     Parties,
+    Venues,
     copied,
     new,
 )
 from deleverage.errors import InputError
 from deleverage.positions.population import CROSS, PopulationPrior, draw_holders
 from deleverage.units import PPB, PPM, Floats, Int64s, tick_lot_uusd, to_int, uusd
-from deleverage.venues.margin import Tiers, tiers_record
-from deleverage.venues.rules import TierTable
+from deleverage.venues.margin import Tiers, slice_tiers, tiers_record
+from deleverage.venues.rules import Mark, MarkRule, TierTable, Waterfall
 
 SECONDS_PER_YEAR = 31_557_600
 _DAY_S = 86_400
+EMA_S = 150.0
+"""Time constant of the moving average in `MarkRule.MEDIAN_WITH_EMA` [s] (Hyperliquid documents)."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,15 @@ class MarketSpec:
     start_price, start_index : perpetual and index [USD/coin].
     open_interest_coins : one side counted [coins].
     depth_bid_coins, depth_ask_coins : displayed within ±``depth_range`` of mid [coins].
-    spot_bid_coins, spot_ask_coins : the same of the spot venue, within ±``spot_range``.
+    spot_bid_coins, spot_ask_coins : the same of the venue's spot market, within ±``spot_range``; 0 if it
+        has none, and its index and hedges then use other venues'.
     volatility_annual : before the night [share per √year].
     volume_24h_coins : sets the latent depth through the square-root law [coins].
     news_beta : fall of this market's news per unit of shock.
     last_funding_rate : last settled rate [share per interval].
     fund : name of the insurance fund behind it.
+    venue, coin : where it trades, and what; markets of one coin must have one tick and one lot. Empty: the
+        only venue, and a coin of its own.
     """
 
     name: str
@@ -75,6 +83,8 @@ class MarketSpec:
     last_funding_rate: float
     fund: str
     tiers: TierTable
+    venue: str = ""
+    coin: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,14 +146,45 @@ class FundSpec:
 
 
 @dataclass(frozen=True)
+class VenueSpec:
+    """One of several venues: its accounts, and its rules beyond the tiers.
+
+    Parameters
+    ----------
+    funding_cap : largest |rate| of one payment [share].
+    index_median : the index is the weighted median of its sources, else their mean without outliers.
+    index_weights : weight of each venue's spot market in the index; empty is the own one alone.
+    peer_weights : weight of each other venue's mid in the mark (`MarkRule.MEDIAN_WITH_EMA`).
+    halt_from_s, halt_until_s : an outage [s from the start]; equal is none.
+    """
+
+    name: str
+    parties: PartiesSpec
+    population: PopulationPrior
+    waterfall: Waterfall = field(default_factory=Waterfall)
+    mark: Mark = field(default_factory=lambda: Mark(MarkRule.MEDIAN, 30))
+    funding_interval_h: int = 8
+    interest: float = 1e-4
+    funding_clamp: float = 5e-4
+    funding_cap: float = 0.1
+    liquidation_fee: float = 0.0125
+    index_median: bool = False
+    index_weights: Mapping[str, float] = field(default_factory=dict)
+    peer_weights: Mapping[str, float] = field(default_factory=dict)
+    halt_from_s: int = 0
+    halt_until_s: int = 0
+
+
+@dataclass(frozen=True)
 class RulesSpec:
-    """Rules of the venue that the run needs beyond the tiers."""
+    """Rules of the only venue that the run needs beyond the tiers, and switches of the whole run."""
 
     mark_window_s: int = 30
     funding_interval_h: int = 8
     interest: float = 1e-4
     funding_clamp: float = 5e-4
     liquidation_fee: float = 0.0125
+    waterfall: Waterfall = field(default_factory=Waterfall)
     exit_hours: float = 6.0
     socialise: bool = True
     trigger_last: bool = False
@@ -159,16 +200,19 @@ class MarketWorld:
     """
 
     names: tuple[str, ...]
+    venue_names: tuple[str, ...]
     fund_names: tuple[str, ...]
     tick_usd: Floats
     lot_coins: Floats
     markets: Markets
+    venues: Venues
     params: Params
     tiers: Tiers
     parties: Parties
     uid: Int64s = field(repr=False)
     owner: Int64s = field(repr=False)  # several isolated positions may belong to one owner
     role: Int64s = field(repr=False)
+    venue: Int64s = field(repr=False)
     mode: Int64s = field(repr=False)
     weight_ppm: Int64s = field(repr=False)  # share of passive fills
     stop_ticks: Int64s = field(repr=False)
@@ -209,7 +253,7 @@ def _floats(values: list[float]) -> Floats:
 def build_markets(
     specs: list[MarketSpec], book: BookSpec, parties: PartiesSpec, funds: list[FundSpec]
 ) -> Markets:
-    """Kernel parameters of every market.
+    """Kernel parameters of every market of one venue. `join_venues` adds what several venues share.
 
     Raises
     ------
@@ -222,42 +266,174 @@ def build_markets(
             raise InputError(f"market {spec.name}: expected a fund among {fund_names}, found '{spec.fund}'")
         for name in (
             "start_price", "start_index", "open_interest_coins", "depth_bid_coins", "depth_ask_coins",
-            "spot_bid_coins", "spot_ask_coins", "volatility_annual",
+            "volatility_annual",
         ):  # fmt: skip
             if not getattr(spec, name) > 0:
                 raise InputError(f"market {spec.name}: {name} must be > 0, found {getattr(spec, name)}")
+        if not (spec.spot_bid_coins > 0) == (spec.spot_ask_coins > 0):
+            raise InputError(
+                f"market {spec.name}: expected spot on both sides or on neither, found "
+                f"{spec.spot_bid_coins} and {spec.spot_ask_coins} coins"
+            )
     markets = new(Markets)
     markets.count = len(specs)
     for k, spec in enumerate(specs):
-        lot = float(spec.lot_coins)
-        usd_per_lot = spec.start_price * lot
-        sigma_day = spec.volatility_annual * math.sqrt(_DAY_S / SECONDS_PER_YEAR)
-        markets.tick_lot_uusd[k] = tick_lot_uusd(spec.tick_usd, spec.lot_coins, spec.name)
+        fill_market(markets, k, spec, book, parties, funds[fund_names.index(spec.fund)])
         markets.fund_of[k] = fund_names.index(spec.fund)
-        markets.start_fair_ticks[k] = to_int(spec.start_index, spec.tick_usd, "index")
-        markets.basis[k] = spec.start_price / spec.start_index
-        markets.displayed_bid[k] = below(spec.depth_bid_coins, lot, spec.depth_range)
-        markets.displayed_ask[k] = above(spec.depth_ask_coins, lot, spec.depth_range)
-        markets.bid_density[k] = book.hidden_depth * markets.displayed_bid[k]
-        markets.ask_density[k] = book.hidden_depth * markets.displayed_ask[k]
-        # The square-root law I = Y σ √(Q/V) is a book of slope 2V/(Yσ)²; an infinite Y means no latent depth.
-        if math.isfinite(book.latent_y):
-            markets.latent_slope[k] = 2.0 * spec.volume_24h_coins / lot / (book.latent_y * sigma_day) ** 2
-        markets.half_spread[k] = spec.half_spread_bps / 1e4
-        markets.spot_bid_density[k] = book.spot_breadth * below(spec.spot_bid_coins, lot, spec.spot_range)
-        markets.spot_ask_density[k] = book.spot_breadth * above(spec.spot_ask_coins, lot, spec.spot_range)
-        markets.sigma[k] = spec.volatility_annual / math.sqrt(SECONDS_PER_YEAR)
-        markets.beta[k] = max(0.2, spec.news_beta)
-        markets.funding_ppb[k] = round(spec.last_funding_rate * PPB)
-        markets.arbitrage_cap_lots[k] = int(parties.arbitrage_capacity_usd_per_s / usd_per_lot)
-        shorts = parties.arbitrage_short_share * spec.open_interest_coins / lot
-        markets.arbitrage_limit_lots[k] = int(1.5 * shorts / max(parties.arbitrageurs, 1))
-        fund = funds[markets.fund_of[k]]
-        markets.inventory_ppm[k] = round(fund.inventory_multiple * PPM)
-        markets.fund_unwind[k] = per_step(fund.unwind_half_life_s)
-        markets.maker_limit_lots[k] = int(parties.maker_limit_usd / usd_per_lot)
-        markets.dip_lots[k] = parties.dip_rate_usd_per_s / usd_per_lot * 100.0
+        markets.coin_of[k] = markets.spot_of[k] = k
+        markets.index_weight[k, k] = 1.0
     return markets
+
+
+def fill_market(
+    markets: Markets, k: int, spec: MarketSpec, book: BookSpec, parties: PartiesSpec, fund: FundSpec
+) -> None:
+    """Write the parameters of market ``k`` that concern it alone."""
+    lot = float(spec.lot_coins)
+    usd_per_lot = spec.start_price * lot
+    sigma_day = spec.volatility_annual * math.sqrt(_DAY_S / SECONDS_PER_YEAR)
+    markets.tick_lot_uusd[k] = tick_lot_uusd(spec.tick_usd, spec.lot_coins, spec.name)
+    markets.start_fair_ticks[k] = to_int(spec.start_index, spec.tick_usd, "index")
+    markets.basis[k] = spec.start_price / spec.start_index
+    markets.displayed_bid[k] = below(spec.depth_bid_coins, lot, spec.depth_range)
+    markets.displayed_ask[k] = above(spec.depth_ask_coins, lot, spec.depth_range)
+    markets.bid_density[k] = book.hidden_depth * markets.displayed_bid[k]
+    markets.ask_density[k] = book.hidden_depth * markets.displayed_ask[k]
+    # The square-root law I = Y σ √(Q/V) is a book of slope 2V/(Yσ)²; an infinite Y means no latent depth.
+    if math.isfinite(book.latent_y):
+        markets.latent_slope[k] = 2.0 * spec.volume_24h_coins / lot / (book.latent_y * sigma_day) ** 2
+    markets.half_spread[k] = spec.half_spread_bps / 1e4
+    markets.spot_bid_density[k] = book.spot_breadth * below(spec.spot_bid_coins, lot, spec.spot_range)
+    markets.spot_ask_density[k] = book.spot_breadth * above(spec.spot_ask_coins, lot, spec.spot_range)
+    markets.sigma[k] = spec.volatility_annual / math.sqrt(SECONDS_PER_YEAR)
+    markets.beta[k] = max(0.2, spec.news_beta)
+    markets.funding_ppb[k] = round(spec.last_funding_rate * PPB)
+    markets.arbitrage_cap_lots[k] = int(parties.arbitrage_capacity_usd_per_s / usd_per_lot)
+    shorts = parties.arbitrage_short_share * spec.open_interest_coins / lot
+    markets.arbitrage_limit_lots[k] = int(1.5 * shorts / max(parties.arbitrageurs, 1))
+    markets.inventory_ppm[k] = round(fund.inventory_multiple * PPM)
+    markets.fund_unwind[k] = per_step(fund.unwind_half_life_s)
+    markets.maker_limit_lots[k] = int(parties.maker_limit_usd / usd_per_lot)
+    markets.dip_lots[k] = parties.dip_rate_usd_per_s / usd_per_lot * 100.0
+
+
+def join_venues(markets: Markets, specs: list[MarketSpec], venues: list[VenueSpec]) -> None:
+    """Write which market trades which coin where, what its index is made of, and where hedges go.
+
+    Raises
+    ------
+    InputError
+        two markets of a coin differ in tick or lot, a venue's markets do not stand together, or no spot
+        market feeds an index.
+    """
+    names = [venue.name for venue in venues]
+    coins: list[str] = []
+    for k, spec in enumerate(specs):
+        coin = spec.coin or spec.name
+        if coin not in coins:
+            coins.append(coin)
+        markets.coin_of[k] = coins.index(coin)
+        markets.venue_of[k] = names.index(spec.venue) if len(venues) > 1 else 0
+        first = next(other for other in specs if (other.coin or other.name) == coin)
+        if (first.tick_usd, first.lot_coins) != (spec.tick_usd, spec.lot_coins):
+            raise InputError(
+                f"market {spec.name}: expected tick and lot of {first.name}, the same coin: "
+                f"{float(first.tick_usd)} USD and {float(first.lot_coins)} coins"
+            )
+    order = [int(v) for v in markets.venue_of[: len(specs)]]
+    if order != sorted(order) or set(order) != set(range(len(venues))):
+        raise InputError(f"expected the markets of {names} venue by venue, found {[s.name for s in specs]}")
+    for k, spec in enumerate(specs):
+        same = [j for j in range(len(specs)) if markets.coin_of[j] == markets.coin_of[k]]
+        spot = [j for j in same if markets.spot_bid_density[j] > 0]
+        venue = venues[order[k]]
+        wanted = venue.index_weights or {venue.name: 1.0}
+        sources = {j: wanted.get(names[order[j]], 0.0) for j in spot}
+        total = sum(sources.values())
+        if total <= 0:
+            raise InputError(
+                f"market {spec.name}: expected a spot market among its index sources {sorted(wanted)}, "
+                "found none"
+            )
+        for j in range(len(specs)):
+            markets.index_weight[k, j] = sources.get(j, 0.0) / total
+            peer = j in same and j != k
+            markets.peer_weight[k, j] = venue.peer_weights.get(names[order[j]], 0.0) if peer else 0.0
+        deepest = max(spot, key=lambda j: markets.spot_bid_density[j])
+        markets.spot_of[k] = k if k in spot else deepest
+
+
+def order_funds(markets: Markets, funds: list[FundSpec]) -> list[FundSpec]:
+    """The funds venue by venue, as their accounts will stand; renumbers ``markets.fund_of``.
+
+    Raises
+    ------
+    InputError
+        a fund stands behind markets of two venues.
+    """
+    home: list[int] = []
+    for f, fund in enumerate(funds):
+        behind = {int(markets.venue_of[k]) for k in range(markets.count) if markets.fund_of[k] == f}
+        if len(behind) > 1:
+            raise InputError(
+                f"expected the insurance fund '{fund.name}' behind one venue, found {len(behind)}"
+            )
+        home.append(min(behind, default=0))
+    order = sorted(range(len(funds)), key=lambda f: (home[f], f))
+    for k in range(markets.count):
+        markets.fund_of[k] = order.index(int(markets.fund_of[k]))
+    return [funds[f] for f in order]
+
+
+def build_venues(venues: list[VenueSpec], markets: Markets) -> Venues:
+    """Kernel parameters of every venue.
+
+    Raises
+    ------
+    InputError
+        more venues than a record holds, or a mark window out of bounds.
+    """
+    if not 1 <= len(venues) <= VENUES_MAX:
+        raise InputError(f"expected 1 to {VENUES_MAX} venues, found {len(venues)}")
+    record = new(Venues)
+    record.count = len(venues)
+    for v, spec in enumerate(venues):
+        if not 1 <= spec.mark.window_s <= WINDOW_MAX:
+            raise InputError(
+                f"the mark window must be between 1 and {WINDOW_MAX} s, found {spec.mark.window_s}"
+            )
+        own = [k for k in range(markets.count) if markets.venue_of[k] == v]
+        fee = Fraction(spec.liquidation_fee).limit_denominator(PPM)
+        rule = spec.waterfall
+        figures = {
+            "first": own[0], "end": own[-1] + 1,
+            "trigger": rule.trigger, "order_limit": rule.order_limit, "slice": rule.slice,
+            "takeover": rule.takeover, "adl_trigger": rule.adl_trigger, "adl_rank": rule.adl_rank,
+            "adl_price": rule.adl_price,
+            "slice_ppm": round(rule.slice_share * PPM),
+            "slice_above_uusd": uusd(rule.slice_above_usd),
+            "slice_minimum_uusd": uusd(rule.slice_minimum_usd),
+            "slice_maximum_uusd": uusd(rule.slice_maximum_usd),
+            "cooldown_s": rule.cooldown_s,
+            "backstop_ppm": round(rule.backstop_share * PPM),
+            "vault_loss_ppm": round(rule.vault_loss_share * PPM),
+            "fund_drop_ppm": round(rule.fund_drop_share * PPM),
+            "fund_drop_uusd": uusd(rule.fund_drop_usd),
+            "price_bound_ppm": round(rule.price_bound * PPM),
+            "rest_to_fund": rule.rest_to_fund,
+            "adjustment_ppm": round(rule.bankruptcy_adjustment * PPM),
+            "spread_ppm": round(rule.spread_to_maintenance * PPM),
+            "mark_rule": spec.mark.rule, "mark_window": spec.mark.window_s,
+            "index_median": spec.index_median,
+            "funding_interval_s": spec.funding_interval_h * 3600,
+            "interest_ppb": round(spec.interest * PPB), "clamp_ppb": round(spec.funding_clamp * PPB),
+            "cap_ppb": round((spec.funding_cap or 0.1) * PPB),
+            "fee_num": fee.numerator, "fee_den": fee.denominator,
+            "halt_from": spec.halt_from_s, "halt_until": spec.halt_until_s,
+        }  # fmt: skip
+        for name, value in figures.items():
+            record[name][v] = int(value)
+    return record
 
 
 def build_params(
@@ -268,23 +444,20 @@ def build_params(
     steps: int,
     start_s: int,
     max_rounds: int = 2000,
+    draw: int = 0,
 ) -> Params:
     """Kernel parameters that all markets share, with every mechanism on."""
-    for name, value, most in (
-        ("the mark window", rules.mark_window_s, WINDOW_MAX),
-        ("the latency of arbitrage", parties.arbitrage_latency_s, LATENCY_MAX),
-        ("the latency of hedges", parties.hedge_latency_s, LATENCY_MAX),
+    for name, value in (
+        ("the latency of arbitrage", parties.arbitrage_latency_s),
+        ("the latency of hedges", parties.hedge_latency_s),
     ):
-        if not 1 <= value <= most:
-            raise InputError(f"{name} must be between 1 and {most} s, found {value}")
-    fee = Fraction(rules.liquidation_fee).limit_denominator(PPM)
+        if not 1 <= value <= LATENCY_MAX:
+            raise InputError(f"{name} must be between 1 and {LATENCY_MAX} s, found {value}")
     params = new(Params)
     params.steps = steps
     params.start_s = start_s
-    params.funding_interval_s = rules.funding_interval_h * 3600
-    params.interest_ppb = round(rules.interest * PPB)
-    params.clamp_ppb = round(rules.funding_clamp * PPB)
-    params.mark_window = rules.mark_window_s
+    params.ema_decay = math.exp(-1.0 / EMA_S)
+    params.draw = draw
     params.resilience = per_step(book.resilience_half_life_s)
     params.spot_resilience = per_step(book.spot_resilience_half_life_s)
     params.latent_reveal = gap_per_step(book.latent_reveal_s)
@@ -301,8 +474,6 @@ def build_params(
     params.hedge_latency = parties.hedge_latency_s
     params.dip_threshold = parties.dip_threshold
     params.dip_leverage = parties.dip_leverage
-    params.fee_num = fee.numerator
-    params.fee_den = fee.denominator
     params.exit_steps = max(1, round(rules.exit_hours * 3600))
     params.max_rounds = max_rounds
     params.recount_every = 60
@@ -310,6 +481,7 @@ def build_params(
     params.news_withdrawal = 1
     params.cascade_withdrawal = 1
     params.stops = 1
+    params.outage = 1
     params.socialise = int(rules.socialise)
     params.trigger_last = int(rules.trigger_last)
     params.no_limit = int(rules.no_limit)
@@ -339,32 +511,107 @@ def build_world(
     steps: int,
     start_s: int,
     rng: np.random.Generator,
+    venues: list[VenueSpec] | None = None,
+    draw: int = 0,
 ) -> MarketWorld:
     """Markets with their accounts: holders drawn from the prior, then named accounts, funds and vehicles.
 
-    Arbitrageurs start short the perpetual and long spot, profit takers start short; the holders' shorts
-    are the rest, so that
-    every contract has two sides.
+    Arbitrageurs start short the perpetual and long spot, profit takers start short; the holders' shorts are
+    the rest, so that every contract has two sides.
+
+    Parameters
+    ----------
+    parties, population : of the only venue; with ``venues`` each has its own, and ``parties`` gives what all
+        share (thresholds, latencies, leverage of dip buyers, share of depth of makers).
+    venues : several venues in the order of ``specs``, which stand venue by venue.
+    draw : number of the draw, where a venue draws lots.
     """
+    several = venues or [
+        VenueSpec(
+            specs[0].venue or "venue", parties, population, rules.waterfall,
+            Mark(MarkRule.MEDIAN, rules.mark_window_s), rules.funding_interval_h, rules.interest,
+            rules.funding_clamp, liquidation_fee=rules.liquidation_fee,
+        )
+    ]  # fmt: skip
     markets = build_markets(specs, book, parties, funds)
+    fund_names = [fund.name for fund in funds]
+    if len(several) > 1:
+        by_name = {venue.name: venue for venue in several}
+        for k, spec in enumerate(specs):
+            if spec.venue not in by_name:
+                raise InputError(
+                    f"market {spec.name}: expected a venue among {sorted(by_name)}, found '{spec.venue}'"
+                )
+            fund = funds[fund_names.index(spec.fund)]
+            fill_market(markets, k, spec, book, by_name[spec.venue].parties, fund)
+    join_venues(markets, specs, several)
+    funds = order_funds(markets, funds)
+    rules_of = build_venues(several, markets)
     tiers = tiers_record([spec.tiers for spec in specs])
-    params = build_params(book, parties, rules, steps=steps, start_s=start_s)
+    params = build_params(book, parties, rules, steps=steps, start_s=start_s, draw=draw)
     k_count = len(specs)
-    unit = markets.tick_lot_uusd[:k_count].copy()
-    mark = np.rint(markets.start_fair_ticks[:k_count] * markets.basis[:k_count]).astype(np.int64)
-    oi = _ints([to_int(s.open_interest_coins, s.lot_coins, "open interest") for s in specs])
+    blocks = [
+        _venue_block(v, spec, specs, markets, tiers, rules_of, funds, rng) for v, spec in enumerate(several)
+    ]
+    columns = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    offsets = np.cumsum([0] + [block["role"].shape[0] for block in blocks])
+    owner = np.concatenate([block["owner"] + offset for block, offset in zip(blocks, offsets, strict=False)])
+    spot_lots = columns["spot_lots"][columns["role"] == ARBITRAGEUR]
+    del columns["owner"], columns["spot_lots"]
+    n = columns["role"].shape[0]
+    return MarketWorld(
+        names=tuple(s.name for s in specs),
+        venue_names=tuple(s.name for s in several),
+        fund_names=tuple(f.name for f in funds),
+        tick_usd=_floats([float(s.tick_usd) for s in specs]),
+        lot_coins=_floats([float(s.lot_coins) for s in specs]),
+        markets=markets,
+        venues=rules_of,
+        params=params,
+        tiers=tiers,
+        parties=find_parties(np.arange(n), columns["role"], columns["weight_ppm"], columns["venue"]),
+        uid=np.arange(n),
+        owner=owner,
+        spot_lots=spot_lots.reshape(-1, k_count),
+        **columns,
+    )
+
+
+def _venue_block(
+    v: int,
+    venue: VenueSpec,
+    specs: list[MarketSpec],
+    markets: Markets,
+    tiers: Tiers,
+    rules_of: Venues,
+    funds: list[FundSpec],
+    rng: np.random.Generator,
+) -> dict[str, Int64s]:
+    """The accounts of one venue, column by column; ``size``, ``cost`` and ``spot_lots`` over all markets."""
+    first, end, k_count = int(rules_of.first[v]), int(rules_of.end[v]), len(specs)
+    here = slice(first, end)
+    own = specs[here]
+    parties, population = venue.parties, venue.population
+    unit = markets.tick_lot_uusd[here].copy()
+    mark = np.rint(markets.start_fair_ticks[here] * markets.basis[here]).astype(np.int64)
+    oi = _ints([to_int(s.open_interest_coins, s.lot_coins, "open interest") for s in own])
     arb_each = _shares(oi, parties.arbitrage_short_share, parties.arbitrageurs)
     take_each = _shares(oi, parties.profit_short_share, parties.profit_takers)
     short = oi - arb_each * parties.arbitrageurs - take_each * parties.profit_takers
-    holders = draw_holders(population, oi, short, mark, unit, markets.beta[:k_count], tiers, rng)
-
+    beta = markets.beta[here].copy()
+    holders = draw_holders(population, oi, short, mark, unit, beta, slice_tiers(tiers, first, end), rng)
     groups = _named_groups(parties)
+    elsewhere = {int(f) for k, f in enumerate(markets.fund_of[:k_count]) if not first <= k < end}
+    used = {int(f) for f in markets.fund_of[here]}
+    # A fund behind no market stands at the first venue.
+    behind = [f for f in range(len(funds)) if f in used or (v == 0 and f not in elsewhere)]
     n_holders = population.accounts
-    n = n_holders + sum(count for _, count, _, _ in groups) + len(funds) + 2
+    n = n_holders + sum(count for _, count, _, _ in groups) + len(behind) + 2
     role, weight, wallet, stop = (np.zeros(n, dtype=np.int64) for _ in range(4))
     mode = np.full(n, CROSS, dtype=np.int64)
-    size, cost = (np.zeros((n, k_count), dtype=np.int64) for _ in range(2))
-    wallet[:n_holders], size[:n_holders], cost[:n_holders] = holders.wallet, holders.size, holders.cost
+    size, cost, spot = (np.zeros((n, k_count), dtype=np.int64) for _ in range(3))
+    wallet[:n_holders] = holders.wallet
+    size[:n_holders, here], cost[:n_holders, here] = holders.size, holders.cost
     stop[:n_holders], mode[:n_holders] = holders.stop_ticks, holders.mode
     row = n_holders
     for kind, count, capital, fill in groups:
@@ -373,34 +620,21 @@ def build_world(
             wallet[row] = uusd(capital)
             weight[row] = int(fill / count * PPM)
             if kind in (ARBITRAGEUR, PROFIT_TAKER):
-                size[row] = -(arb_each if kind == ARBITRAGEUR else take_each)
-                cost[row] = size[row] * mark * unit
+                size[row, here] = -(arb_each if kind == ARBITRAGEUR else take_each)
+                cost[row, here] = size[row, here] * mark * unit
+            if kind == ARBITRAGEUR:
+                spot[row, here] = arb_each
             row += 1
-    for fund in funds:
+    for f in behind:
         role[row] = FUND
-        wallet[row] = uusd(fund.usd)
+        wallet[row] = uusd(funds[f].usd)
         row += 1
     role[row], role[row + 1] = EXIT_LONG, EXIT_SHORT
-    return MarketWorld(
-        names=tuple(s.name for s in specs),
-        fund_names=tuple(f.name for f in funds),
-        tick_usd=_floats([float(s.tick_usd) for s in specs]),
-        lot_coins=_floats([float(s.lot_coins) for s in specs]),
-        markets=markets,
-        params=params,
-        tiers=tiers,
-        parties=find_parties(np.arange(n), role, weight),
-        uid=np.arange(n),
-        owner=np.concatenate([holders.owner, np.arange(n_holders, n)]),
-        role=role,
-        mode=mode,
-        weight_ppm=weight,
-        stop_ticks=stop,
-        wallet=wallet,
-        size=size,
-        cost=cost,
-        spot_lots=np.tile(arb_each, (parties.arbitrageurs, 1)).reshape(parties.arbitrageurs, k_count),
-    )
+    return {
+        "role": role, "venue": np.full(n, v, dtype=np.int64), "mode": mode, "weight_ppm": weight,
+        "stop_ticks": stop, "wallet": wallet, "size": size, "cost": cost, "spot_lots": spot,
+        "owner": np.concatenate([holders.owner, np.arange(n_holders, n)]),
+    }  # fmt: skip
 
 
 def _shares(lots: Int64s, share: float, count: int) -> Int64s:
@@ -408,8 +642,10 @@ def _shares(lots: Int64s, share: float, count: int) -> Int64s:
     return np.floor(lots * share).astype(np.int64) // count if count else np.zeros_like(lots)
 
 
-def find_parties(uid: Int64s, role: Int64s, weight_ppm: Int64s) -> Parties:
+def find_parties(uid: Int64s, role: Int64s, weight_ppm: Int64s, venue: Int64s) -> Parties:
     """Rows of the named accounts by group, in order of uid, whatever the order of rows.
+
+    Funds stand in the order of their names' numbers, venue by venue.
 
     Raises
     ------
@@ -440,11 +676,13 @@ def find_parties(uid: Int64s, role: Int64s, weight_ppm: Int64s) -> Parties:
     parties.arbitrageurs[: parties.arbitrageur_count] = rows(ARBITRAGEUR)
     parties.dip_count = rows(DIP_BUYER).shape[0]
     parties.dip_buyers[: parties.dip_count] = rows(DIP_BUYER)
-    parties.newcomer = rows(NEWCOMER)[0]
     parties.fund_count = rows(FUND).shape[0]
     parties.funds[: parties.fund_count] = rows(FUND)
-    parties.exit_long = rows(EXIT_LONG)[0]
-    parties.exit_short = rows(EXIT_SHORT)[0]
+    for row in rows(MAKER):
+        parties.venue_makers[venue[row]] += 1
+    for kind, field_name in ((NEWCOMER, "newcomer"), (EXIT_LONG, "exit_long"), (EXIT_SHORT, "exit_short")):
+        for row in rows(kind):
+            parties[field_name][venue[row]] = row
     return parties
 
 
@@ -452,9 +690,12 @@ def permuted(world: MarketWorld, order: Int64s) -> MarketWorld:
     """The same market with its account rows in another order; uids stay with their accounts."""
     moved = {
         name: getattr(world, name)[order].copy()
-        for name in ("uid", "owner", "role", "mode", "weight_ppm", "stop_ticks", "wallet", "size", "cost")
-    }
-    return replace(world, **moved, parties=find_parties(moved["uid"], moved["role"], moved["weight_ppm"]))
+        for name in (
+            "uid", "owner", "role", "venue", "mode", "weight_ppm", "stop_ticks", "wallet", "size", "cost",
+        )
+    }  # fmt: skip
+    parties = find_parties(moved["uid"], moved["role"], moved["weight_ppm"], moved["venue"])
+    return replace(world, **moved, parties=parties)
 
 
 def switched(params: Params, **switches: float) -> Params:

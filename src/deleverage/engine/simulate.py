@@ -8,8 +8,21 @@ import numpy as np
 
 from deleverage.engine.finder import build, build_stops
 from deleverage.engine.setup import MarketWorld
-from deleverage.engine.state import Bars, Finder, Found, Live, Params, Setting, Tally, copied, new, new_bars
-from deleverage.engine.step import MINUTE_S, begin, run_steps, start
+from deleverage.engine.state import (
+    MINUTE_S,
+    Bars,
+    Finder,
+    Found,
+    Live,
+    Params,
+    Setting,
+    Tally,
+    Venues,
+    copied,
+    new,
+    new_bars,
+)
+from deleverage.engine.step import begin, run_steps, start
 from deleverage.errors import InternalError, LedgerError, RunError, Status
 from deleverage.units import MAX_LOTS, MAX_UUSD, Int64s
 
@@ -40,6 +53,7 @@ class Run:
 def _new_live(world: MarketWorld) -> Live:
     live = new(Live)
     k = world.size.shape[1]
+    live.spot_level[:] = 1.0
     live.spot_lots[: world.spot_lots.shape[0], :k] = world.spot_lots
     live.pool_lots[:k] = -world.spot_lots.sum(axis=0)
     live.bid_share[:] = 1.0
@@ -53,6 +67,7 @@ def _setting(world: MarketWorld, params: Params) -> Setting:
     n, k = world.size.shape
     return Setting(
         markets=world.markets,
+        venues=world.venues,
         params=params,
         tiers=world.tiers,
         parties=world.parties,
@@ -60,11 +75,13 @@ def _setting(world: MarketWorld, params: Params) -> Setting:
         tally=new(Tally),
         uid=world.uid,
         role=world.role,
+        venue=world.venue,
         wallet=world.wallet.copy(),
         size=world.size.copy(),
         cost=world.cost.copy(),
         closed=np.zeros(n, dtype=np.bool_),
         in_round=np.zeros(n, dtype=np.bool_),
+        ordered=np.full(n, -1, dtype=np.int64),
         stop_list=np.empty(n, dtype=np.int64),
         bars=new_bars(max(1, -(-int(params.steps) // MINUTE_S)), k),
     )
@@ -135,10 +152,13 @@ def prepare_world(world: MarketWorld) -> Prepared:
     return Prepared(world, setting, finder, int(deposits))
 
 
-def _sorts_again(params: Params) -> bool:
+def _sorts_again(params: Params, venues: Venues) -> bool:
     """True when a run may sort its accounts anew: at funding, or when a loss is shared out."""
-    first_funding = params.funding_interval_s - params.start_s % params.funding_interval_s
-    return bool(params.socialise and params.adl) or bool(first_funding <= params.steps)
+    pays = any(
+        interval - params.start_s % interval <= params.steps
+        for interval in venues.funding_interval_s[: venues.count].tolist()
+    )
+    return pays or bool(params.socialise and params.adl)
 
 
 def _copy_finder(finder: Finder, sorts_again: bool) -> Finder:
@@ -180,7 +200,7 @@ def simulate(
     world = prepared.world
     start = prepared.setting
     setting = _setting(world, params)._replace(live=copied(start.live), tally=copied(start.tally))
-    finder = _copy_finder(prepared.finder, _sorts_again(params))
+    finder = _copy_finder(prepared.finder, _sorts_again(params, world.venues))
     path = np.zeros((int(params.steps) if record_path else 0, world.size.shape[1]), dtype=np.int64)
     deposits = prepared.deposits_uusd
     status = Status(begin(setting, deposits))

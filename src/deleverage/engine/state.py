@@ -19,7 +19,8 @@ from deleverage.units import Bools, Floats, Int64s
 from deleverage.venues.margin import MARKETS_MAX, Tiers
 
 PARTIES_MAX = 64
-ARBITRAGEURS_MAX = 8
+ARBITRAGEURS_MAX = 12
+VENUES_MAX = 8
 FUNDS_MAX = 8
 WINDOW_MAX = 128
 LATENCY_MAX = 64
@@ -38,16 +39,25 @@ LIQUIDATE, SELL_EVENLY, NEVER_CLOSE = range(3)
 
 LONG, SHORT = 0, 1
 
+MINUTE_S = 60
+
 # Field types of the records below: annotation for readers and checkers, length for the dtype.
 Ints: TypeAlias = Annotated[Int64s, (MARKETS_MAX,)]
 Reals: TypeAlias = Annotated[Floats, (MARKETS_MAX,)]
 SideInts: TypeAlias = Annotated[Int64s, (2, MARKETS_MAX)]
+PairReals: TypeAlias = Annotated[Floats, (MARKETS_MAX, MARKETS_MAX)]
+VenueInts: TypeAlias = Annotated[Int64s, (VENUES_MAX,)]
 
 
 class Markets(Record):
     """Parameters of the markets; floats are per lot and per unit of log price."""
 
     count: int
+    venue_of: Ints  # markets of one venue stand together
+    coin_of: Ints  # markets of one coin have one tick and one lot
+    spot_of: Ints  # market whose spot book hedges trade in
+    index_weight: PairReals  # [k, j] weight of the spot book of market j in the index of market k
+    peer_weight: PairReals  # [k, j] weight of the mid of market j in the mark of market k
     tick_lot_uusd: Ints
     fund_of: Ints  # number of the insurance fund
     start_fair_ticks: Ints
@@ -73,15 +83,52 @@ class Markets(Record):
     )
 
 
+class Venues(Record):
+    """The rules of every venue. The seven policies are the numbers of `venues/rules.py`."""
+
+    count: int
+    first: VenueInts  # its markets are first … end − 1
+    end: VenueInts
+    trigger: VenueInts
+    order_limit: VenueInts
+    slice: VenueInts
+    takeover: VenueInts
+    adl_trigger: VenueInts
+    adl_rank: VenueInts
+    adl_price: VenueInts
+    slice_ppm: VenueInts
+    slice_above_uusd: VenueInts
+    slice_minimum_uusd: VenueInts
+    slice_maximum_uusd: VenueInts
+    cooldown_s: VenueInts
+    backstop_ppm: VenueInts
+    vault_loss_ppm: VenueInts
+    fund_drop_ppm: VenueInts
+    fund_drop_uusd: VenueInts
+    price_bound_ppm: VenueInts
+    rest_to_fund: VenueInts
+    adjustment_ppm: VenueInts
+    spread_ppm: VenueInts
+    mark_rule: VenueInts
+    mark_window: VenueInts
+    index_median: VenueInts  # 1: the index is the weighted median of its sources, else their mean
+    funding_interval_s: VenueInts
+    interest_ppb: VenueInts
+    clamp_ppb: VenueInts
+    cap_ppb: VenueInts
+    fee_num: VenueInts
+    fee_den: VenueInts
+    halt_from: VenueInts  # step of the outage, and the first step after it
+    halt_until: VenueInts
+
+
 class Params(Record):
     """Parameters that all markets share, and the switches of the mechanisms."""
 
     steps: int
-    start_s: int  # seconds since the last funding payment
-    funding_interval_s: int
-    interest_ppb: int
-    clamp_ppb: int
-    mark_window: int
+    start_s: int  # seconds since a moment at which every venue paid funding
+    ema_decay: float  # per step, of the moving average in `MarkRule.MEDIAN_WITH_EMA`
+    draw: int  # tells runs apart where a venue draws lots (`AdlRank.RANDOM_START`)
     resilience: float  # share of the displacement that decays per step
     spot_resilience: float
     latent_reveal: float  # share of the gap to full revelation that closes per step
@@ -98,8 +145,6 @@ class Params(Record):
     hedge_latency: int
     dip_threshold: float
     dip_leverage: int
-    fee_num: int
-    fee_den: int
     exit_steps: int
     max_rounds: int
     recount_every: int  # steps between full recounts; the deltas are asserted at every step
@@ -109,6 +154,7 @@ class Params(Record):
     news_withdrawal: int
     cascade_withdrawal: int
     stops: int
+    outage: int
     socialise: int
     trigger_last: int  # 1: margin is checked at the last price instead of mark
     no_limit: int  # 1: liquidation orders have no price limit
@@ -129,16 +175,18 @@ class Parties(Record):
     arbitrageurs: Annotated[Int64s, (ARBITRAGEURS_MAX,)]
     dip_count: int
     dip_buyers: Annotated[Int64s, (PARTIES_MAX,)]
-    newcomer: int
+    newcomer: VenueInts
+    venue_makers: VenueInts  # how many each venue has
     fund_count: int
     funds: Annotated[Int64s, (FUNDS_MAX,)]  # by fund number
-    exit_long: int
-    exit_short: int
+    exit_long: VenueInts
+    exit_short: VenueInts
 
 
 class Live(Record):
     """What changes in a run, apart from the accounts."""
 
+    step: int
     spot_lots: Annotated[Int64s, (ARBITRAGEURS_MAX, MARKETS_MAX)]
     spot_cash: Annotated[Int64s, (ARBITRAGEURS_MAX,)]
     pool_lots: Ints  # the spot market on the other side
@@ -147,6 +195,7 @@ class Live(Record):
     exit_carry: SideInts
     u: Reals  # displacement of the perpetual from its anchor
     spot_u: Reals  # displacement of spot from fair value
+    spot_level: Reals  # e^(−spot_u)
     bid_share: Reals  # depth relative to the start, after withdrawal
     ask_share: Reals
     revealed: Reals  # share of latent depth revealed
@@ -154,15 +203,21 @@ class Live(Record):
     news_variance: Reals
     last_mid: Reals  # mid one step ago
     last_fair: Ints
-    dead_makers: int
+    dead_makers: VenueInts
     sort_again: int  # 1: wallets of many changed; the lists of the search are to be built anew
     mid: Ints  # ticks
     index: Ints
     mark: Ints
+    previous_mark: Ints  # at the end of the last step
+    ema_sum: Reals  # of (mid − index), and its weights
+    ema_weight: Reals
+    fund_high: Annotated[Int64s, (FUNDS_MAX,)]  # highest equity so far, once a minute
+    cross_lots: Annotated[Int64s, (ARBITRAGEURS_MAX, MARKETS_MAX)]  # held against another venue, not spot
+    cross_now: Annotated[Int64s, (ARBITRAGEURS_MAX, MARKETS_MAX)]  # of these, ordered in this step
     basis_ring: Annotated[Int64s, (MARKETS_MAX, WINDOW_MAX)]
     basis_sum: Ints
     premium_sum: Ints  # ppb, since the last funding
-    premium_count: int
+    premium_count: VenueInts
     funding_ppb: Ints
     u_ring: Annotated[Floats, (MARKETS_MAX, LATENCY_MAX)]
     gap_ring: Annotated[Int64s, (ARBITRAGEURS_MAX, MARKETS_MAX, LATENCY_MAX)]  # unhedged lots
@@ -201,11 +256,12 @@ class Tally(Record):
     moved_uusd: int
     fund_before: Annotated[Int64s, (FUNDS_MAX,)]
     fund_after: Annotated[Int64s, (FUNDS_MAX,)]
-    first_liquidation_step: int  # −1: none
-    first_adl_step: int
+    first_liquidation_step: VenueInts  # −1: none
+    first_adl_step: VenueInts
     deficit_uusd: Ints  # losses beyond bankruptcy prices
     socialised_uusd: int
     fees_uusd: int
+    forfeited_uusd: int  # margin left after a liquidation that the venue keeps
     checks: int
     residual_uusd: int
     interest_imbalance: int
@@ -219,6 +275,7 @@ class Tally(Record):
     fired_news: int
     fired_cascade: int
     fired_stops: int
+    fired_outage: int
 
 
 class Bar(Record):
@@ -301,6 +358,7 @@ class Setting(NamedTuple):
     """Everything that a phase of the step may look at or change."""
 
     markets: Markets
+    venues: Venues
     params: Params
     tiers: Tiers
     parties: Parties
@@ -308,11 +366,13 @@ class Setting(NamedTuple):
     tally: Tally
     uid: Int64s  # [N] names; ties are broken by them
     role: Int64s  # [N]
+    venue: Int64s  # [N]
     wallet: Int64s  # [N] uusd
     size: Int64s  # [N, K] lots, long > 0
     cost: Int64s  # [N, K] uusd, signed cost of the open size
     closed: Bools  # [N] liquidated, or left alone for good
     in_round: Bools  # [N] being liquidated in this round
+    ordered: Int64s  # [N] step of the last liquidation order that left something open, far past if none
     stop_list: Int64s  # [N] rows whose stops fired in the last step
     bars: Bars  # [minutes, K]
 

@@ -20,6 +20,8 @@ The moving average of the mark takes one sample a second; rounds refresh only th
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from deleverage.engine.behaviour import Orders, discretionary
@@ -27,21 +29,19 @@ from deleverage.engine.book import exp_neg
 from deleverage.engine.fills import anchor, refresh_mid
 from deleverage.engine.finder import build, find_liquidatable, find_stops, sweep
 from deleverage.engine.funding import pay_funding, sample_premium
-from deleverage.engine.ledger import (
-    contracts_imbalance,
-    equity,
-    fund_of,
-    money_held,
-    moved_nothing,
-    open_interest,
-)
+from deleverage.engine.ledger import add_up, equity, fund_of, halted, moved_nothing, spot_imbalance
 from deleverage.engine.liquidate import liquidate
-from deleverage.engine.makers import half_spread, learn_flow, learn_volatility, presence, requote
-from deleverage.engine.state import Finder, Setting
+from deleverage.engine.makers import half_spread, learn_flow, learn_volatility, move_spot, presence, requote
+from deleverage.engine.state import MINUTE_S, Finder, Setting
 from deleverage.engine.waterfall import socialise
 from deleverage.jit import kernel
 from deleverage.units import Int64s
-from deleverage.venues.mark import median_mark
+from deleverage.venues.mark import median_mark, middle
+from deleverage.venues.rules import MarkRule, Trigger
+
+LAST, ORACLE = int(Trigger.LAST), int(Trigger.ORACLE)
+INDEX_ALONE, INDEX_WITH_BASIS = int(MarkRule.ORACLE), int(MarkRule.INDEX_WITH_BASIS)
+MEDIAN_WITH_EMA = int(MarkRule.MEDIAN_WITH_EMA)
 
 OK = 0
 OUT_OF_RANGE = 10
@@ -49,70 +49,104 @@ NOT_CONSERVED = 11
 MAX_ROUNDS = 12
 SWEEP_MISMATCH = 13
 
-MINUTE_S = 60
+
+@kernel
+def peer_mid(s: Setting, k: int) -> int:
+    """Weighted median of the mids of other venues [ticks]; 0 when none counts."""
+    coin = s.markets.coin_of[k]
+    weight = s.markets.peer_weight[k]
+    total = 0.0
+    for j in range(s.markets.count):
+        total += weight[j]
+    for j in range(s.markets.count):
+        if weight[j] > 0.0 and s.markets.coin_of[j] == coin:
+            below = 0.0
+            for i in range(s.markets.count):
+                if s.live.mid[i] < s.live.mid[j] or (s.live.mid[i] == s.live.mid[j] and i < j):
+                    below += weight[i]
+            if 2.0 * below < total and total <= 2.0 * (below + weight[j]):
+                return int(s.live.mid[j])
+    return 0
 
 
 @kernel
-def set_marks(s: Setting, t: int) -> None:
-    """Phase 4: mark of every market at second ``t`` of the run."""
+def set_mark(s: Setting, k: int, venue: int) -> None:
+    """Mark of one market by its venue's rule [ticks]."""
     live = s.live
-    interval = s.params.funding_interval_s
-    left = interval - (s.params.start_s + t) % interval
-    for k in range(s.markets.count):
-        if s.params.trigger_last:
-            live.mark[k] = live.mid[k]
-        else:
-            live.mark[k] = median_mark(
-                live.index[k], live.basis_sum[k], s.params.mark_window, live.mid[k],
-                live.funding_ppb[k], left,
-                interval,
-            )  # fmt: skip
+    rules = s.venues
+    index = live.index[k]
+    mid = live.mid[k]
+    mean_basis = live.basis_sum[k] // rules.mark_window[venue]
+    if s.params.trigger_last or rules.trigger[venue] == LAST:
+        live.mark[k] = mid
+    elif rules.trigger[venue] == ORACLE or rules.mark_rule[venue] == INDEX_ALONE:
+        live.mark[k] = index
+    elif rules.mark_rule[venue] == INDEX_WITH_BASIS:
+        live.mark[k] = index + mean_basis
+    elif rules.mark_rule[venue] == MEDIAN_WITH_EMA:
+        own = math.floor(live.ema_sum[k] / live.ema_weight[k] + 0.5) if live.ema_weight[k] > 0.0 else 0
+        peers = peer_mid(s, k)
+        live.mark[k] = middle(index + own, mid, peers if peers > 0 else index + mean_basis)
+    else:
+        interval = rules.funding_interval_s[venue]
+        left = interval - (s.params.start_s + live.step) % interval
+        live.mark[k] = median_mark(
+            index, live.basis_sum[k], rules.mark_window[venue], mid, live.funding_ppb[k], left, interval
+        )
 
 
 @kernel
-def sample_basis(s: Setting, t: int) -> None:
-    """Once a second: the newest (mid − index) replaces the oldest in the window of the mark price."""
-    live = s.live
-    slot = t % s.params.mark_window
+def set_marks(s: Setting) -> None:
+    """Phase 4: marks of the present second. Those of a venue that is out stand still."""
     for k in range(s.markets.count):
+        venue = s.markets.venue_of[k]
+        if not halted(s, venue):
+            set_mark(s, k, venue)
+
+
+@kernel
+def sample_basis(s: Setting) -> None:
+    """Once a second: the newest (mid − index) enters the means of the mark price."""
+    live = s.live
+    for k in range(s.markets.count):
+        slot = live.step % s.venues.mark_window[s.markets.venue_of[k]]
         sample = live.mid[k] - live.index[k]
         live.basis_sum[k] += sample - live.basis_ring[k, slot]
         live.basis_ring[k, slot] = sample
+        live.ema_sum[k] = live.ema_sum[k] * s.params.ema_decay + float(sample)
+        live.ema_weight[k] = live.ema_weight[k] * s.params.ema_decay + 1.0
 
 
 @kernel
 def recount(s: Setting, deposits: int) -> bool:
     """Add up everybody: deposits and contracts must be what they were. Records the differences."""
-    residual = money_held(s) - deposits
-    imbalance = contracts_imbalance(s)
-    s.tally.checks += 1
-    s.tally.residual_uusd = residual
-    s.tally.interest_imbalance = imbalance
-    good = residual == 0 and imbalance == 0
+    held = np.empty(s.markets.count, dtype=np.int64)
+    net = np.empty(s.markets.count, dtype=np.int64)
     tally = s.tally
+    tally.residual_uusd = add_up(s, held, net) - deposits
+    tally.interest_imbalance = 0
+    tally.checks += 1
     for k in range(s.markets.count):
-        held = open_interest(s, k)
+        tally.interest_imbalance += abs(net[k]) + abs(spot_imbalance(s, k))
         for side in range(2):
             # Each contract closes once: open interest = opened − forced − deleveraged −
             # voluntary, side by side.
             closed = tally.forced[side, k] + tally.deleveraged[side, k] + tally.voluntary[side, k]
-            difference = held - tally.interest_before[k] - tally.opened[side, k] + closed
-            if difference != 0:
-                tally.interest_imbalance += abs(difference)
-                good = False
+            tally.interest_imbalance += abs(
+                held[k] - tally.interest_before[k] - tally.opened[side, k] + closed
+            )
         if tally.forced[0, k] + tally.forced[1, k] != tally.book[k] + tally.takeover[k] + tally.adl[k]:
             tally.interest_imbalance += 1
-            good = False
-    return good
+    return tally.residual_uusd == 0 and tally.interest_imbalance == 0
 
 
 @kernel
 def record_minute(s: Setting, minute: int, complete: bool) -> None:
     """Phase 12: prices and depth at the end of a step, into the minute's bar; sums when it is complete."""
     live = s.live
-    alive = presence(s)
     for k in range(s.markets.count):
         bar = s.bars[minute, k]
+        alive = presence(s, s.markets.venue_of[k])
         bar.close = live.mid[k]
         bar.mark = live.mark[k]
         bar.index = live.index[k]
@@ -169,7 +203,9 @@ def cascade(
     s: Setting, finder: Finder, fair: Int64s, hits: Int64s, other: Int64s, step: int, minute: int
 ) -> int:
     """Phases 4–9 until quiet. Returns a status."""
-    set_marks(s, step)
+    for k in range(s.markets.count):
+        s.live.previous_mark[k] = s.live.mark[k]
+    set_marks(s)
     for _ in range(s.params.max_rounds):
         expected = sweep(s, other) if s.params.check else -1
         count = find_liquidatable(s, finder, hits)
@@ -180,13 +216,13 @@ def cascade(
         if count == 0:
             return OK
         s.tally.rounds += 1
-        liquidate(s, finder, fair, hits[:count].copy(), step, minute)
+        liquidate(s, finder, fair, hits[:count].copy())
         for k in range(s.markets.count):
             refresh_mid(s, fair[k], k, step)
         touch_range(s, minute)
         if not in_range(s):
             return OUT_OF_RANGE
-        set_marks(s, step)
+        set_marks(s)
     return MAX_ROUNDS
 
 
@@ -195,31 +231,42 @@ def start(s: Setting) -> int:
     """Bring index, mid, mark and windows to the start; returns the deposits [uusd]."""
     live = s.live
     for k in range(s.markets.count):
+        move_spot(s, k, 0.0)
+    for k in range(s.markets.count):
         fair = s.markets.start_fair_ticks[k]
+        window = s.venues.mark_window[s.markets.venue_of[k]]
         refresh_mid(s, fair, k, 0)
         basis = live.mid[k] - live.index[k]
-        for i in range(s.params.mark_window):
+        for i in range(window):
             live.basis_ring[k, i] = basis
-        live.basis_sum[k] = basis * s.params.mark_window
+        live.basis_sum[k] = basis * window
+        live.ema_sum[k] = float(basis)
+        live.ema_weight[k] = 1.0
         live.last_mid[k] = anchor(s, fair, k) * exp_neg(live.u[k])
         live.last_fair[k] = fair
         live.funding_ppb[k] = s.markets.funding_ppb[k]
-    set_marks(s, 0)
+    set_marks(s)
+    held = np.empty(s.markets.count, dtype=np.int64)
+    net = np.empty(s.markets.count, dtype=np.int64)
+    deposits = add_up(s, held, net)
     for k in range(s.markets.count):
+        live.previous_mark[k] = live.mark[k]
         s.tally.start_mid[k] = live.mid[k]
         s.tally.trough[k] = live.mid[k]
         s.tally.trough_step[k] = 0
-        s.tally.interest_before[k] = open_interest(s, k)
-    return money_held(s)
+        s.tally.interest_before[k] = held[k]
+    return deposits
 
 
 @kernel
 def begin(s: Setting, deposits: int) -> int:
     """What a run remembers of its start, and the first recount. Returns a status."""
-    s.tally.first_liquidation_step = -1
-    s.tally.first_adl_step = -1
+    for v in range(s.venues.count):
+        s.tally.first_liquidation_step[v] = -1
+        s.tally.first_adl_step[v] = -1
     for f in range(s.parties.fund_count):
         s.tally.fund_before[f] = equity(s, s.parties.funds[f])
+        s.live.fund_high[f] = s.tally.fund_before[f]
     return OK if recount(s, deposits) else NOT_CONSERVED
 
 
@@ -238,6 +285,7 @@ def run_steps(
     other = np.empty(n, dtype=np.int64)
     for step in range(first, last + 1):
         fair = fair_path[step - 1]
+        live.step = step
         minute = (step - 1) // MINUTE_S
         if (step - 1) % MINUTE_S == 0:
             touch_range(s, minute)
@@ -249,11 +297,12 @@ def run_steps(
         status = cascade(s, finder, fair, hits, other, step, minute)
         if status != OK:
             return status
-        sample_basis(s, step)
+        sample_basis(s)
         sample_premium(s)
         find_stops(s, finder)
-        if (s.params.start_s + step) % s.params.funding_interval_s == 0:
-            pay_funding(s)
+        for v in range(s.venues.count):
+            if (s.params.start_s + step) % s.venues.funding_interval_s[v] == 0:
+                pay_funding(s, v)
         settlement = step % MINUTE_S == 0 or step == s.params.steps
         if settlement and s.params.adl and s.params.socialise:
             socialise(s)
@@ -266,7 +315,11 @@ def run_steps(
                 return NOT_CONSERVED
         for k in range(s.markets.count):
             learn_flow(s, k)
-            learn_volatility(s, k, anchor(s, fair[k], k) * exp_neg(live.u[k]), fair[k])
+            if not halted(s, s.markets.venue_of[k]):
+                learn_volatility(s, k, anchor(s, fair[k], k) * exp_neg(live.u[k]), fair[k])
+        if settlement:
+            for f in range(s.parties.fund_count):
+                live.fund_high[f] = max(live.fund_high[f], equity(s, s.parties.funds[f]))
         record_minute(s, minute, settlement)
         if path.shape[0] > 0:
             for k in range(s.markets.count):
@@ -275,5 +328,6 @@ def run_steps(
         s.tally.fund_after[f] = equity(s, s.parties.funds[f])
     for k in range(s.markets.count):
         s.tally.end_mid[k] = live.mid[k]
-        s.tally.interest_after[k] = open_interest(s, k)
+        closed = s.tally.forced[0, k] + s.tally.deleveraged[0, k] + s.tally.voluntary[0, k]
+        s.tally.interest_after[k] = s.tally.interest_before[k] + s.tally.opened[0, k] - closed
     return OK

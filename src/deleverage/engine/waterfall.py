@@ -1,14 +1,9 @@
-"""What happens to contracts that the book did not take: insurance fund, auto-deleveraging, socialised loss.
+"""What happens to contracts that the book did not take: takeover, auto-deleveraging, socialised loss.
 
-The fund takes a position over at its bankruptcy price as long as its equity stays ≥ 0 and its inventory
-within a
-multiple of that equity. What it refuses is closed against the best-placed winners of the other side, at the
-bankruptcy price and without a fee (ADL). What no winner can take, the fund takes all the same; if that makes
-its
-equity negative, the loss is shared among winners at the next settlement.
-
-ADL rank (Binance): unrealised profit ÷ collateral × margin ratio, where margin ratio = maintenance margin ÷
-equity.
+Fund or vault takes a position over as long as its venue's rule lets it; what it refuses is closed against
+the winners of the other side in the venue's rank, at the venue's price and without a fee (ADL). What no
+winner can take, it takes all the same; if that makes its equity negative, the loss is shared among winners at
+the next settlement. The policies are those of `venues/rules.py`, (d) to (g).
 """
 
 from __future__ import annotations
@@ -18,23 +13,44 @@ import numpy as np
 from deleverage.engine.finder import watch
 from deleverage.engine.ledger import DELEVERAGED, FORCED, ORDINARY, equity, fund_of, margin_owed, pay, trade
 from deleverage.engine.ranking import falling, rising
-from deleverage.engine.state import FUND, HOLDER, LONG, Finder, Setting
+from deleverage.engine.state import FUND, HOLDER, LONG, MINUTE_S, Finder, Setting
 from deleverage.jit import kernel
 from deleverage.units import PPM, Floats, Int64s, mul_div, mul_rate
+from deleverage.venues.adl.ranks import adl_rank_score
+from deleverage.venues.rules import AdlPrice, AdlRank, AdlTrigger, Takeover
+
+ORDER, BACKSTOP, DELEVERAGE = range(3)
+"""What a liquidatable account meets first. See `engine/liquidate.py`."""
+
+RANDOM_START = int(AdlRank.RANDOM_START)
+AT_MARK, AT_PREVIOUS_MARK = int(AdlPrice.MARK), int(AdlPrice.PREVIOUS_MARK)
+NEAR_MARK, AT_ORACLE = int(AdlPrice.BANKRUPTCY_NEAR_MARK), int(AdlPrice.ORACLE)
+FUND_REFUSES, FUND_BELOW_REFERENCE = int(AdlTrigger.FUND_REFUSES), int(AdlTrigger.FUND_BELOW_REFERENCE)
+EQUITY_NEGATIVE = int(AdlTrigger.EQUITY_NEGATIVE)
+VAULT, NOBODY = int(Takeover.VAULT), int(Takeover.NONE)
 
 
 @kernel
-def adl_score(s: Setting, row: int, k: int) -> float:
-    """Rank of a winner in market k; ≤ 0 when it does not win at mark."""
+def adl_score(s: Setting, row: int, k: int, start: int) -> float:
+    """Rank of a candidate in market k by the venue's rule; ≤ 0 when it is none.
+
+    Winners at mark only, except where a venue draws lots. The engine knows no chosen leverage: where a rule
+    asks for the return on initial margin, the return on entry value stands for it.
+    """
     live = s.live
     size = s.size[row, k]
-    profit = size * live.mark[k] * s.markets.tick_lot_uusd[k] - s.cost[row, k]
+    rank = s.venues.adl_rank[s.venue[row]]
+    cost = s.cost[row, k]
+    value = size * live.mark[k] * s.markets.tick_lot_uusd[k]
+    profit = value - cost
     worth = equity(s, row)
-    if profit <= 0 or worth <= 0:
+    if worth <= 0 or (profit <= 0 and rank != RANDOM_START):
         return 0.0
-    collateral = max(s.wallet[row], 1)
-    owed = margin_owed(s, row)
-    return float(profit) / float(collateral) * (float(owed) / float(worth))
+    entry = max(abs(cost), 1)
+    return adl_rank_score(
+        rank, size > 0, profit, entry, abs(value), max(s.wallet[row], 1), entry, margin_owed(s, row), worth,
+        s.uid[row], start, s.uid.shape[0],
+    )  # fmt: skip
 
 
 @kernel
@@ -67,11 +83,13 @@ def rank_adl(s: Setting, k: int, side: int) -> tuple[Int64s, Int64s, Floats, Int
     rows = np.empty(n, dtype=np.int64)
     score = np.empty(n, dtype=np.float64)
     count = 0
+    # A draw that every variant of the same run repeats, and that no other draw depends on.
+    start = (s.params.draw % 1_000_003 * 7_919 + s.live.step * 104_729 + k * 1_299_709 + side) % n
     for row in range(n):
         size = s.size[row, k]
         opposite = size < 0 if side == 0 else size > 0
         if opposite and s.role[row] < FUND and not s.in_round[row] and not s.closed[row]:
-            points = adl_score(s, row, k)
+            points = adl_score(s, row, k, start)
             if points > 0.0:
                 rows[count] = row
                 score[count] = points
@@ -106,11 +124,13 @@ def deleverage(
     unit = price * s.markets.tick_lot_uusd[k]
     sign = 1 if s.size[row, k] > 0 else -1
     left = lots
+    drawn = 1 if s.venues.adl_rank[s.venue[row]] == RANDOM_START else 0
     while left > 0 and length > 0:
         winner = rows[heap[0]]
         held = -sign * s.size[winner, k]
-        # A winner at mark that would lose at the bankruptcy price is passed over.
-        if held <= 0 or s.size[winner, k] * unit - s.cost[winner, k] <= 0:
+        # A winner at mark that would lose at the price of the trade is passed over.
+        loses = drawn == 0 and s.size[winner, k] * unit - s.cost[winner, k] <= 0
+        if held <= 0 or loses:
             length -= 1
             heap[0] = heap[length]
             sift(heap, length, 0, score, uid)
@@ -130,28 +150,43 @@ def deleverage(
 
 @kernel
 def acceptable(s: Setting, k: int, side: int, lots: int, price: int) -> int:
-    """Lots that the fund can take over at ``price`` [ticks] within equity ≥ 0 and its inventory multiple."""
+    """Lots that fund or vault can take over at ``price`` [ticks] before the venue's ADL begins.
+
+    Its equity at mark must stay at or above a floor: 0, what the reference balance leaves, or what the vault
+    may not lose; where the fund may refuse, its inventory must stay within a multiple of its equity too.
+    """
     live = s.live
     if not s.params.adl:
         return lots
+    venue = s.markets.venue_of[k]
+    trigger = s.venues.adl_trigger[venue]
     fund = fund_of(s, k)
     worth = equity(s, fund)
-    if worth <= 0:
+    floor = 0
+    if trigger == FUND_BELOW_REFERENCE:
+        high = max(live.fund_high[s.markets.fund_of[k]], 0)
+        drop = max(mul_rate(high, s.venues.fund_drop_ppm[venue], PPM), s.venues.fund_drop_uusd[venue])
+        floor = max(0, high - drop)
+    elif trigger == EQUITY_NEGATIVE:
+        before = max(s.tally.fund_before[s.markets.fund_of[k]], 0)
+        floor = before - mul_rate(before, s.venues.vault_loss_ppm[venue], PPM)
+    if worth <= floor:
         return 0
-    unit = live.mark[k] * s.markets.tick_lot_uusd[k]
-    size = s.size[fund, k] if side == 0 else -s.size[fund, k]
     room = lots
-    if unit > 0:
-        room = min(room, mul_rate(worth, s.markets.inventory_ppm[k], PPM) // unit - size)
-    gap = price - live.mark[k] if side == 0 else live.mark[k] - price
+    if trigger == FUND_REFUSES:
+        unit = live.mark[k] * s.markets.tick_lot_uusd[k]
+        size = s.size[fund, k] if side == LONG else -s.size[fund, k]
+        if unit > 0:
+            room = min(room, mul_rate(worth, s.markets.inventory_ppm[k], PPM) // unit - size)
+    gap = price - live.mark[k] if side == LONG else live.mark[k] - price
     if gap > 0:
-        room = min(room, worth // (gap * s.markets.tick_lot_uusd[k]))
+        room = min(room, (worth - floor) // (gap * s.markets.tick_lot_uusd[k]))
     return room if room > 0 else 0
 
 
 @kernel
-def take_over(s: Setting, k: int, row: int, lots: int, price: int, minute: int) -> None:
-    """Move ``lots`` of a liquidated position to the fund at ``price`` [ticks]."""
+def take_over(s: Setting, k: int, row: int, lots: int, price: int) -> None:
+    """Move ``lots`` of a liquidated position to fund or vault at ``price`` [ticks]."""
     live = s.live
     v = s.markets.tick_lot_uusd[k]
     sign = 1 if s.size[row, k] > 0 else -1
@@ -160,54 +195,87 @@ def take_over(s: Setting, k: int, row: int, lots: int, price: int, minute: int) 
     trade(s, fund, k, sign * lots, price * v, ORDINARY)
     s.tally.takeover[k] += lots
     s.tally.takeover_uusd[k] += lots * live.mark[k] * v
-    s.bars[minute, k].takeover += lots
+    s.bars[(live.step - 1) // MINUTE_S, k].takeover += lots
     beyond = sign * (price - live.mark[k])
     if beyond > 0:
         s.tally.deficit_uusd[k] += beyond * v * lots
 
 
 @kernel
-def absorb_rest(
-    s: Setting, finder: Finder, k: int, side: int, rows: Int64s, limit: Int64s, step: int, minute: int
-) -> None:
-    """Takeover, then ADL, then forced takeover of what is left of a market's liquidated positions.
+def adl_price(s: Setting, k: int, bust: int) -> int:
+    """Price [ticks] of a deleveraging trade by the venue's rule, ``bust`` the bankruptcy price."""
+    live = s.live
+    venue = s.markets.venue_of[k]
+    rule = s.venues.adl_price[venue]
+    if rule == AT_MARK:
+        return int(live.mark[k])
+    if rule == AT_PREVIOUS_MARK:
+        return int(live.previous_mark[k])
+    if rule == AT_ORACLE:
+        return int(live.index[k])
+    if rule == NEAR_MARK and abs(bust - live.mark[k]) > mul_rate(
+        live.mark[k], s.venues.price_bound_ppm[venue], PPM
+    ):
+        return int(live.mark[k])
+    return bust
 
-    Those whose bankruptcy price is best for fund and winners go first (a long's lowest, a short's highest),
-    equal ones by uid: who would lose at one price would lose at all later ones too.
+
+@kernel
+def absorb_rest(
+    s: Setting,
+    finder: Finder,
+    k: int,
+    side: int,
+    rows: Int64s,
+    rest: Int64s,
+    bust: Int64s,
+    plan: Int64s,
+) -> None:
+    """What the book did not take of a market's liquidated positions: ``rest`` lots of each of ``rows``.
+
+    Takeover, then ADL, then takeover of what is left all the same. A venue without takeover leaves it with
+    the account, unless ADL is switched off. Those whose bankruptcy price is best for fund and winners go
+    first (a long's lowest, a short's highest), equal ones by uid: who would lose at one price would lose at
+    all later ones too.
     """
     live = s.live
+    venue = s.markets.venue_of[k]
+    taker = s.venues.takeover[venue]
     ranked = False
     length = 0
     heap = np.empty(0, dtype=np.int64)
     winners = np.empty(0, dtype=np.int64)
     score = np.empty(0, dtype=np.float64)
     uid = np.empty(0, dtype=np.int64)
-    order = rising(limit) if side == LONG else falling(limit)
+    order = rising(bust) if side == LONG else falling(bust)
     for i in order:
         row = rows[i]
-        rest = abs(s.size[row, k])
-        if rest == 0:
+        left = rest[i]
+        if left == 0:
             continue
-        accepted = acceptable(s, k, side, rest, limit[i])
-        if accepted > 0:
-            take_over(s, k, row, accepted, limit[i], minute)
-            rest -= accepted
-        if rest > 0:
+        price = live.mark[k] if taker == VAULT else bust[i]
+        if s.params.adl == 0 or (taker != NOBODY and plan[i] != DELEVERAGE):
+            accepted = acceptable(s, k, side, left, price)
+            if accepted > 0:
+                take_over(s, k, row, accepted, price)
+                left -= accepted
+        if left > 0:
             s.tally.fired_adl = 1
             if not ranked:
                 heap, winners, score, uid = rank_adl(s, k, side)
                 length = heap.shape[0]
                 ranked = True
-            done, length = deleverage(s, finder, k, row, rest, limit[i], heap, length, winners, score, uid)
+            at = adl_price(s, k, bust[i])
+            done, length = deleverage(s, finder, k, row, left, at, heap, length, winners, score, uid)
             if done > 0:
-                if s.tally.first_adl_step < 0:
-                    s.tally.first_adl_step = step
+                if s.tally.first_adl_step[venue] < 0:
+                    s.tally.first_adl_step[venue] = live.step
                 s.tally.adl[k] += done
                 s.tally.adl_uusd[k] += done * live.mark[k] * s.markets.tick_lot_uusd[k]
-                s.bars[minute, k].adl += done
-                rest -= done
-        if rest > 0:
-            take_over(s, k, row, rest, limit[i], minute)
+                s.bars[(live.step - 1) // MINUTE_S, k].adl += done
+                left -= done
+        if left > 0 and taker != NOBODY:
+            take_over(s, k, row, left, price)
 
 
 @kernel

@@ -309,11 +309,16 @@ def _liquidations(scenario: Scenario, results: list[DrawResult], minutes: pl.Dat
         .group_by("seed")
         .agg(pl.col("usd").max())["usd"]
     )
-    after = [
-        float(t["first_adl_step"] - t["first_liquidation_step"])
+    # From the first liquidation of a venue to its first ADL: the shortest of a run's venues.
+    waits = [
+        [
+            float(adl - first)
+            for first, adl in zip(t["first_liquidation_step"], t["first_adl_step"], strict=True)
+            if adl >= 0 and first >= 0
+        ]
         for t in tallies
-        if int(t["first_adl_step"]) >= 0
     ]
+    after = [min(wait) for wait in waits if wait]
     funds = sorted(scenario.insurance)
     return {
         "liquidations": {

@@ -81,6 +81,14 @@ def tiers_record(tables: list[TierTable]) -> Tiers:
     return record
 
 
+def slice_tiers(tiers: Tiers, first: int, end: int) -> Tiers:
+    """The tiers of markets ``first`` … ``end`` − 1 alone, from market 0 on."""
+    part = cast(Tiers, np.zeros(1, dtype=_TIERS).view(np.recarray)[0])
+    for name in _TIERS.names or ():
+        part[name][: end - first] = tiers[name][first:end]
+    return part
+
+
 @kernel
 def tier_of(notional: int, market: int, tiers: Tiers) -> int:
     """Tier of a notional [uusd]: the first whose cap it does not exceed, else the last."""

@@ -22,9 +22,15 @@ def median_mark(
     share = (scaled // PPB) * left_s + ((scaled % PPB) * left_s) // PPB
     p1 = index + share // interval_s
     p2 = index + basis_sum // window
-    low = min(p1, p2)
-    high = max(p1, p2)
-    return max(low, min(high, contract))
+    return middle(p1, p2, contract)
+
+
+@kernel
+def middle(a: int, b: int, c: int) -> int:
+    """Median of three."""
+    low = min(a, b)
+    high = max(a, b)
+    return max(low, min(high, c))
 
 
 @kernel
