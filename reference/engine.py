@@ -287,11 +287,11 @@ class Twin:
     def is_liquidatable(self, account: Account) -> bool:
         """Health < 0. Funds, exit vehicles and the crowd of newcomers never are, nor what was left alone.
 
-        Where a venue sends one order a second, an account that has had its order waits.
+        An account that has had its order may have to wait for the next second.
         """
         if account.role >= FUND or account.role == NEWCOMER or account.closed or not account.has_position:
             return False
-        if account.ordered == self.second and self.venues[account.venue].slice == Slice.SHARE_A_STEP:
+        if account.waits and account.ordered == self.second:
             return False
         return self.equity(account) < self.margin_owed(account)
 
@@ -755,6 +755,7 @@ class Twin:
             for account, plan in zip(hit, plans, strict=True)
         ]
         first_market = [next(m for m in self.markets if a.size[m.number]) for a in hit]
+        held = [sum(map(abs, account.size)) for account in hit]
         filled_uusd = [0] * len(hit)
         for market, value in zip(self.markets, fair, strict=True):
             k, venue = market.number, market.venue
@@ -782,6 +783,9 @@ class Twin:
                         rest.append((hit[i], size, busts[i][k], plans[i]))
                 if rest:
                     self.absorb_rest(market, side, rest)
+        for account, before in zip(hit, held, strict=True):
+            one_a_second = self.venues[account.venue].slice == Slice.SHARE_A_STEP
+            account.waits = one_a_second or sum(map(abs, account.size)) == before
         for account, plan, market, amount in zip(hit, plans, first_market, filled_uusd, strict=True):
             self.close_out(account, plan, market, amount)
 
@@ -995,7 +999,8 @@ class Twin:
         """To fund or vault as far as it can, then against winners, then to fund or vault all the same.
 
         ``rest`` is (account, lots, bankruptcy price, plan). Best bankruptcy prices first, equal ones by uid.
-        Winners are ranked once, when the first of them is needed; who would lose at one price would lose at all later ones too, and is not asked again.
+        Winners are ranked once, when the first of them is needed; who would lose at one price would lose at all
+        later ones too, and is not asked again.
         """
         venue = market.venue
         winners: list[Account] | None = None

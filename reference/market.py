@@ -37,6 +37,7 @@ class Account:
     fill_share_ppm: int  # of what the book takes, if it is a named counterparty
     stop_ticks: int  # 0: none
     venue: int
+    waits: bool = False  # no further order in the second of its last one
     ordered: int = -1  # second of the last order that left something open
     closed: bool = False  # liquidated, or left alone for good
     in_round: bool = False

@@ -135,7 +135,7 @@ def _built(scenario: Scenario) -> list[bytes]:
     arrays = [world.wallet, world.size, world.cost, world.stop_ticks, world.spot_lots, world.weight_ppm]
     arrays += [world.owner, world.mode]
     path = news_of(scenario, world, 0, 0)
-    records = [world.markets.tobytes(), world.params.tobytes()]  # type: ignore[attr-defined]
+    records = [np.array(record).tobytes() for record in (world.markets, world.params, world.venues)]
     return [*records, path.tobytes(), *(array.tobytes() for array in arrays)]
 
 

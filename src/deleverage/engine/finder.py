@@ -23,9 +23,6 @@ from deleverage.engine.state import FUND, LONG, NEWCOMER, SHORT, Finder, Setting
 from deleverage.jit import kernel
 from deleverage.units import Int64s
 from deleverage.venues.margin import NEVER_TICKS, liquidation_price, tier_of
-from deleverage.venues.rules import Slice
-
-SHARE_A_STEP = int(Slice.SHARE_A_STEP)
 
 WIDEST = 0.25
 """Largest move that a radius certifies: beyond it the tier of the bound might not hold."""
@@ -132,10 +129,10 @@ def watch(s: Setting, finder: Finder, row: int) -> None:
 def liquidatable(s: Setting, row: int) -> bool:
     """Exact: health < 0 at the marks, and the venue may order now.
 
-    Margin never exceeds notional, so equity ≥ notional settles most cases. Where a venue sends one order a
-    block, an account that has had its order waits for the next step.
+    Margin never exceeds notional, so equity ≥ notional settles most cases. An account that has had its order
+    may have to wait for the next step.
     """
-    if s.ordered[row] == s.live.step and s.venues.slice[s.venue[row]] == SHARE_A_STEP:
+    if s.waits[row] and s.ordered[row] == s.live.step:
         return False
     worth = equity(s, row)
     return worth < gross_notional(s, row) and worth < margin_owed(s, row)

@@ -171,11 +171,24 @@ def count_account(s: Setting, row: int) -> None:
 
 
 @kernel
-def close_out(s: Setting, finder: Finder, row: int, plan: int, filled_uusd: int, first: int) -> None:
+def lots_held(s: Setting, row: int) -> int:
+    """Σ |size| over all markets: smaller after a round in which anything was closed."""
+    total = 0
+    for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
+        total += abs(s.size[row, k])
+    return total
+
+
+@kernel
+def close_out(
+    s: Setting, finder: Finder, row: int, plan: int, filled_uusd: int, first: int, before: int
+) -> None:
     """After the orders of a round: the clearance fee on what the book filled, as far as there is money.
 
     With nothing left open the account is done: the venue keeps the rest of the margin where its rule says so
-    (always after a backstop), and the fund pays a deficit. Otherwise it waits for its next order.
+    (always after a backstop), and the fund pays a deficit. Otherwise it is looked at again: in this step, or
+    in the next one where the venue sends one order a block or the order found nobody. ``before`` is what it
+    held.
     """
     venue = s.venue[row]
     fund = fund_of(s, first)
@@ -183,6 +196,7 @@ def close_out(s: Setting, finder: Finder, row: int, plan: int, filled_uusd: int,
     if has_position(s, row):
         s.in_round[row] = False
         s.ordered[row] = s.live.step
+        s.waits[row] = s.venues.slice[venue] == SHARE_A_STEP or lots_held(s, row) == before
         fee = min(due, max(0, equity(s, row)))
         pay(s, row, -fee)
         pay(s, fund, fee)
@@ -226,6 +240,7 @@ def liquidate(s: Setting, finder: Finder, fair: Int64s, rows: Int64s) -> None:
     limit = np.zeros((count, markets), dtype=np.int64)
     filled_uusd = np.zeros(count, dtype=np.int64)
     first = np.zeros(count, dtype=np.int64)  # the first market that the account was in
+    before = np.zeros(count, dtype=np.int64)
     for i in range(count):
         row = rows[i]
         count_account(s, row)
@@ -233,6 +248,7 @@ def liquidate(s: Setting, finder: Finder, fair: Int64s, rows: Int64s) -> None:
         worth = equity(s, row)
         owed = margin_owed(s, row)
         gross = gross_notional(s, row)
+        before[i] = lots_held(s, row)
         plan[i] = plan_for(s, row, worth, owed)
         for k in range(markets - 1, -1, -1):
             if s.size[row, k] != 0:
@@ -285,4 +301,4 @@ def liquidate(s: Setting, finder: Finder, fair: Int64s, rows: Int64s) -> None:
             if any_rest:
                 absorb_rest(s, finder, k, side, batch, rest, busts, plans)
     for i in range(count):
-        close_out(s, finder, rows[i], plan[i], filled_uusd[i], first[i])
+        close_out(s, finder, rows[i], plan[i], filled_uusd[i], first[i], before[i])

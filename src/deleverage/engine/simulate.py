@@ -82,6 +82,7 @@ def _setting(world: MarketWorld, params: Params) -> Setting:
         closed=np.zeros(n, dtype=np.bool_),
         in_round=np.zeros(n, dtype=np.bool_),
         ordered=np.full(n, -1, dtype=np.int64),
+        waits=np.zeros(n, dtype=np.bool_),
         stop_list=np.empty(n, dtype=np.int64),
         bars=new_bars(max(1, -(-int(params.steps) // MINUTE_S)), k),
     )
@@ -115,7 +116,17 @@ def check_bounds(world: MarketWorld) -> None:
         a position above 3·10⁹ lots, sums of money above $4 trillion, or a stop over several markets.
     LedgerError
         the two sides of a market differ.
+    InternalError
+        the columns of the accounts differ in length.
     """
+    n, k = world.size.shape
+    for name, wanted in (
+        ("uid", (n,)), ("role", (n,)), ("venue", (n,)), ("mode", (n,)), ("weight_ppm", (n,)),
+        ("stop_ticks", (n,)), ("wallet", (n,)), ("cost", (n, k)),
+    ):  # fmt: skip
+        found = getattr(world, name).shape
+        if found != wanted:  # kernels do not look at bounds
+            raise InternalError(f"expected '{name}' of shape {wanted}, found {found}")
     if np.abs(world.size).max(initial=0) > MAX_LOTS:
         raise RunError(
             f"a position is larger than {MAX_LOTS} lots", hint="choose a larger lot for the market"

@@ -373,6 +373,7 @@ class Setting(NamedTuple):
     closed: Bools  # [N] liquidated, or left alone for good
     in_round: Bools  # [N] being liquidated in this round
     ordered: Int64s  # [N] step of the last liquidation order that left something open, far past if none
+    waits: Bools  # [N] no further order in the step of its last one
     stop_list: Int64s  # [N] rows whose stops fired in the last step
     bars: Bars  # [minutes, K]
 

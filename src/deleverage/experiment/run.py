@@ -314,7 +314,7 @@ def _liquidations(scenario: Scenario, results: list[DrawResult], minutes: pl.Dat
         [
             float(adl - first)
             for first, adl in zip(t["first_liquidation_step"], t["first_adl_step"], strict=True)
-            if adl >= 0 and first >= 0
+            if adl > 0 and first > 0
         ]
         for t in tallies
     ]
