@@ -25,7 +25,7 @@ class Outcome:
     lots : whole lots closed by winner; empty for policies that count money.
     taken : H = Σ seized [uusd]. uncovered : what the winners' profits could not cover [uusd].
     overshoot : H − B [uusd]; 0 for policies that count money, where winners have enough.
-    largest_share : of a profit. largest_share_of_equity : of an account. Both at most 1 where there is equity.
+    largest_share : of a profit. largest_share_of_equity : of an account's equity.
     ptsr, pmr : over the whole deficit. regret : as in `metrics.regret`.
     """
 

@@ -1,7 +1,7 @@
 """What did a deleveraging cost whom? Needed budget, overshoot, severity, PTSR, PMR, regret: exact.
 
-Symbols: w_i endowment (profit) of winner i, x_i what it gave up, U = Σ w_i, H = Σ x_i the budget
-that was taken, B the budget that was needed, D the deficit (Σ of losers' negative equities), Δ the largest single loss.
+Symbols: w_i endowment (profit) of winner i, x_i what it gave up, U = Σ w_i, H = Σ x_i what was taken in all,
+B the budget that was needed, D the deficit (Σ of losers' negative equities), Δ the largest single loss.
 All money in one unit; results are fractions, or None where a denominator is not positive.
 
 Which D stands under PTSR differs between places: the identity below needs the whole deficit D, the published

@@ -89,8 +89,8 @@ def vector(
 ) -> list[int]:
     """(mirror descent) one step: project start − step·gradient on {cᵀx = B, 0 ≤ x ≤ 1}, c the caps; take c·x.
 
-    start, gradient : shares of the round before and the slope of the loss, both in 10⁻⁹; 0 when not given, as
-    in the published program. From there the Euclidean projection is x ∝ c: it takes by the *square* of the
+    start, gradient : shares of the round before and slope of the loss, both in 10⁻⁹; 0 when not given, as in
+    the published program. From there the Euclidean projection is x ∝ c: it takes by the *square* of the
     endowment, more from the few large winners than pro-rata does. The published loop divides the step by
     √round: who plays several rounds passes that.
     """
@@ -141,7 +141,7 @@ _QUEUES = {
     AdlRank.PROFIT_TIMES_MARGIN_RATIO: "profit ÷ collateral × maintenance margin ÷ equity (Binance)",
     AdlRank.LEVERAGED_RETURN: "profit ÷ entry value × notional ÷ equity (Bybit)",
     AdlRank.PROFIT_RATIO_OVER_MARGIN_RATIO: "profit ÷ initial margin, ÷ (equity ÷ maintenance margin) (OKX)",
-    AdlRank.PRICE_RATIO_TIMES_LEVERAGE: "mark ÷ entry (short: entry ÷ mark) × notional ÷ equity (Hyperliquid)",
+    AdlRank.PRICE_RATIO_TIMES_LEVERAGE: "mark ÷ entry (shorts: inverse) × notional ÷ equity (Hyperliquid)",
     AdlRank.RANDOM_START: "in the order of ids from a drawn one on (dYdX)",
     AdlRank.PROFIT_TIMES_LEVERAGE: "return × leverage, on signed values (BitMEX)",
 }
@@ -151,7 +151,7 @@ def _queue_by(rank: AdlRank) -> Policy:
     def takes(claims: Claims, budget: int) -> list[int]:
         return queue(claims, budget, claims.scores[rank])
 
-    return Policy(f"queue-{rank.name.lower().replace('_', '-')}", f"queue by {_QUEUES[rank]}", takes)
+    return Policy(f"queue-{rank.name.lower().replace('_', '-')}", f"queue: {_QUEUES[rank]}", takes)
 
 
 _ALL = (

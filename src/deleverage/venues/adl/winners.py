@@ -1,7 +1,7 @@
 """Who can be deleveraged, and what has each to give? Winners, and the same in whole units by id.
 
-Only profit can be taken, never collateral: endowment w = max(0, min(P, E)), P the unrealised profit at mark, E
-the equity that backs it. E is below P where an account lost elsewhere what it won here; to take more would
+Only profit can be taken, never collateral: endowment w = max(0, min(P, E)), P the unrealised profit at mark,
+E the equity that backs it. E is below P where an account lost elsewhere what it won here; to take more would
 only move the deficit to another account.
 """
 
