@@ -1,8 +1,8 @@
 """ADL-3: what do the published figures of the ADL of 2025-10-10 add up to, and which are wrong?
 
-Data (Hyperliquid): `policy_per_wave_metrics.csv`, `bad_debt_loser_waves.csv`, `per_shock_metrics_queue.csv` and
-`headlines.json` of autodeleveraging-analysis at aae0be8 (MIT). A wave is a run of ADL fills, less than 5 s
-apart.
+Data (Hyperliquid): `policy_per_wave_metrics.csv`, `bad_debt_loser_waves.csv`, `headlines.json` and
+`per_shock_metrics_queue.csv` of autodeleveraging-analysis at aae0be8 (MIT). A wave is a run of ADL fills,
+less than 5 s apart.
 
     B       needed: Σ |mark − execution|·|size| over the wave's ADL fills
     H_prod  taken by the venue: Σ over winners of equity at the wave's end without − with their ADL fills
@@ -208,13 +208,13 @@ def test_d_first_version_s_653_million_is_another_quantity(waves: pl.DataFrame, 
     assert float(residual) == pytest.approx(16_690_263.85, abs=ONE_USD)
     totals = pl.read_csv(folder / "summary_totals.csv").row(0, named=True)
     assert totals["total_overshoot"] == pytest.approx(float(beyond), abs=ONE_USD)
-    # "28 times": that queue's budget over that deficit. Corrected, in profits taken by the venue: 45 … 51.7 M.
+    # That queue's budget over that deficit is the "28 times". Corrected, in profits taken: 45 … 51.7 M.
     assert float(sum(h for h, _ in rows) / sum(d for _, d in rows)) == pytest.approx(28.5, abs=0.1)
     assert float(beyond / sum(overshoots(waves, "prod"))) == pytest.approx(14.5, abs=0.05)
 
 
 def test_f_yardstick_called_ilp_is_not_the_least_largest_share(waves: pl.DataFrame) -> None:
-    # Its optimum M would lie in 0 … 1 and be the largest share; the column holds a greedy rounding's scale.
+    # Its optimum M would lie in 0 … 1 and be the largest share; here stands a greedy rounding's scale.
     scale = dict(zip(waves["wave"], waves["fixed_point_ilp_scale"], strict=True))
     assert {wave: value for wave, value in scale.items() if value > 1} == {
         7: 64.0,
