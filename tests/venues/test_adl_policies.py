@@ -447,8 +447,22 @@ def test_policies_that_count_lots_are_left_out_without_a_price_and_say_so() -> N
     assert set(result.left_out) == {"contract-pro-rata", "min-max"}
     with pytest.raises(InputError, match="execution price"):
         policies["min-max"].takes(result.claims, 5)
+    with pytest.raises(InputError, match="at least one shock"):
+        risk_aware(result.claims, 5, [])
 
 
 def test_profit_that_was_lost_elsewhere_is_not_there_to_be_taken() -> None:
     rich, poor, gone = (Winner(i, "short", 1, 110, 100, equity) for i, equity in ((1, 50), (2, 4), (3, -1)))
     assert claims_of([rich, poor, gone]).endowment == (10_000_000, 4_000_000, 0)
+
+
+def test_amounts_beyond_the_bounds_of_integers_are_refused() -> None:
+    with pytest.raises(UnitError, match="62 bits"):
+        compare([Winner(1, "long", "1e15", 100, 110, "1e16")], 1)
+
+
+def test_a_number_is_read_as_it_is_written() -> None:
+    tenth = claims_of([Winner(1, "long", 0.1, 100, 103, 50)])
+    assert tenth.endowment == (300_000,)
+    # 0.1 as a double is a little more than a tenth; and a profit is rounded down to whole uusd.
+    assert claims_of([Winner(1, "long", Fraction(1, 3), 100, 101, 50)]).endowment == (333_333,)

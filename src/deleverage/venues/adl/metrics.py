@@ -36,7 +36,7 @@ def severity(budget: Money, deficit: Money) -> Fraction:
 
 def top_survivor(endowment: Sequence[Money], seized: Sequence[Money]) -> Fraction:
     """max_i (w_i − x_i): the largest profit that is left."""
-    return max((Fraction(w) - x for w, x in zip(endowment, seized, strict=True)), default=Fraction(0))
+    return Fraction(max((w - x for w, x in zip(endowment, seized, strict=True)), default=0))
 
 
 def ptsr(

@@ -164,7 +164,7 @@ def claims_of(
         no winner, an id twice or of two kinds, a bad position, several marks, a lot or execution price
         that is not positive or that would pay winners.
     UnitError
-        a gap per lot of less than 10⁻⁶ USD, so that closing lots would move no money.
+        an amount beyond 2⁶² uusd, or a gap per lot of less than 10⁻⁶ USD: closing lots would move no money.
     """
     if not winners:
         raise InputError("expected at least one winner, found none")
@@ -181,6 +181,7 @@ def claims_of(
     if step <= 0:
         raise InputError(f"expected a lot > 0, found {lot}", field="lot")
     endowment = tuple(max(0, _down(min(row.profit_usd, exact(row.equity, "equity")))) for row in rows)
+    money = [_money(row) for row in rows]
     return Claims(
         ids=tuple(row.id for row in rows),
         endowment=endowment,
@@ -189,7 +190,7 @@ def claims_of(
         leverage_ppb=tuple(_leverage_ppb(row) for row in rows),
         lots=tuple((exact(row.size, "size") / step).__floor__() for row in rows),
         gap=0 if execution is None else _gap(rows, exact(execution, "execution"), step),
-        scores={rank: _scores(rank, rows, start) for rank in AdlRank},
+        scores={rank: tuple(_scores(rank, rows, money, start)) for rank in AdlRank},
     )
 
 
@@ -224,29 +225,44 @@ def _gap(rows: Sequence[Winner], execution: Fraction, lot: Fraction) -> int:
     return gap
 
 
-def _scores(rank: AdlRank, rows: Sequence[Winner], start: int) -> tuple[float, ...]:
-    """Scores by the functions that the engine ranks with, from money in uusd (rounded to the nearest)."""
+def _money(row: Winner) -> tuple[int, ...]:
+    """What scores read [uusd, nearest]: profit, entry value, notional, collateral, two margins, equity."""
+    profit = row.profit_usd
+    equity = exact(row.equity, "equity")
+    collateral = equity - profit if row.collateral is None else exact(row.collateral, "collateral")
+    first = collateral if row.initial_margin is None else exact(row.initial_margin, "initial_margin")
+    return (
+        uusd(profit),
+        uusd(exact(row.entry, "entry") * exact(row.size, "size")),
+        uusd(row.notional_usd),
+        uusd(collateral),
+        uusd(first),
+        uusd(exact(row.margin, "margin")),
+        uusd(equity),
+    )
+
+
+def _scores(
+    rank: AdlRank, rows: Sequence[Winner], money: Sequence[tuple[int, ...]], start: int
+) -> list[float]:
+    """Scores by the function that the engine ranks with."""
     points = []
-    for place, row in enumerate(rows):
-        profit = row.profit_usd
-        equity = exact(row.equity, "equity")
-        collateral = equity - profit if row.collateral is None else exact(row.collateral, "collateral")
-        first = collateral if row.initial_margin is None else exact(row.initial_margin, "initial_margin")
-        entry_value = exact(row.entry, "entry") * exact(row.size, "size")
+    for place, (row, amounts) in enumerate(zip(rows, money, strict=True)):
+        profit, entry_value, notional, collateral, first, margin, equity = amounts
         points.append(
             adl_rank_score(
                 int(rank),
                 row.side == "long",
-                uusd(profit),
-                uusd(entry_value),
-                uusd(row.notional_usd),
-                uusd(collateral),
-                uusd(first),
-                uusd(exact(row.margin, "margin")),
-                uusd(equity),
+                profit,
+                entry_value,
+                notional,
+                collateral,
+                first,
+                margin,
+                equity,
                 place,
                 start,
                 len(rows),
             )
         )
-    return tuple(points)
+    return points
