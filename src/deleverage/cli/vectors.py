@@ -35,7 +35,7 @@ def vectors(
     if json:
         emit_json(plain_results(results, str(file), only_failed=failed))
     else:
-        emit(screen(results, str(file), width=columns(), color=has_colour(), only_failed=failed))
+        emit(screen(results, file.name, width=columns(), color=has_colour(), only_failed=failed))
     if not all(result.passed for result in results):
         raise typer.Exit(EXIT_CHECK_NOT_MET)
 

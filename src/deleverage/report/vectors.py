@@ -124,7 +124,7 @@ def _table(rows: Sequence[dict[str, Any]], width: int) -> list[Line]:
 
 def _failure(result: Result, width: int) -> list[Line]:
     example = result.example
-    lines: list[Line] = [[Piece(example.id, HEAD), Piece(f"  {example.venue} · {example.kind}", SOFT)]]
+    lines = flow([Piece(example.id, HEAD), Piece(example.venue), Piece(example.kind)], width, " · ")
     if all(check.why == result.why for check in result.checks):
         lines += fold(result.why, width, "warning", indent=2, hang=2)
         expected = ", ".join(f"{check.key} {text(check.expected)}" for check in result.checks)

@@ -207,7 +207,7 @@ def largest_repayment(
 
 
 def _percent_mul(value: int, percent: int) -> int:
-    """Product of value and percent, rounded to the nearest, halves up: as the venue does for its percentages."""
+    """Product of value and percent, rounded to the nearest, halves up, as the venue does."""
     return (value * percent + PERCENT_UNIT // 2) // PERCENT_UNIT
 
 
