@@ -239,7 +239,7 @@ def seizure(repaid: int, collateral: Reserve, debt: Reserve, bonus: int, protoco
     """Collateral that pays for a repayment at a ``bonus`` [10⁻⁴, 10,500 for 5 %].
 
         base   = floor(repaid·p_d·unit_c / (p_c·unit_d))
-        seized = base·bonus; if that is more than there is: all there is, and repaid = ceil(its worth / bonus)
+        seized = base·bonus; if that is more than there is: all there is, and repaid = ceil(floor(worth) / bonus)
         fee    = (seized − seized / bonus)·protocol fee, out of the bonus
 
     Raises
@@ -258,7 +258,7 @@ def seizure(repaid: int, collateral: Reserve, debt: Reserve, bonus: int, protoco
     if seized > collateral.amount:
         seized = collateral.amount
         worth = collateral.price * seized * debt.unit // (debt.price * collateral.unit)
-        # Up: the liquidator pays for what it gets.
+        # Up, after the worth was rounded down: what is got is paid for, but for a unit of debt.
         repaid = -(-worth * PERCENT_UNIT // bonus)
     reward = seized - _percent_div(seized, bonus)
     return Seizure(repaid, seized, reward, _percent_mul(reward, protocol_fee))
