@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -156,3 +157,49 @@ def test_help_has_an_example_and_loads_no_rules() -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert ended.returncode == 0, ended.stderr
     assert "deleverage vectors venue_vectors.json" in ended.stdout
+
+
+def test_lists_texts_and_missing_values_are_told_in_words_and_in_json(
+    command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from deleverage.venues.examples import answers_by_kind
+    from deleverage.venues.examples.registry import ANSWERS
+
+    answers_by_kind()
+    found = {
+        "order": ["A", 2],
+        "done": False,
+        "name": "x",
+        "third": Fraction(1, 3),
+        "tiny": Fraction(1, 10**40),
+        "deep": {"k": (1,)},
+    }
+    monkeypatch.setitem(ANSWERS, ("Test", "k"), lambda inputs: found)
+    expected = {
+        "order": ["B", 2],
+        "done": True,
+        "name": "y",
+        "third": 0.5,
+        "tiny": 1e-310,
+        "deep": {"k": [2]},
+    }
+    row = {**AAVE, "venue": "Test", "kind": "k", "expected": {**expected, "none": None}}
+    told = " ".join(command([row]).out.split())
+    assert "order: expected [B, 2], found [A, 2]; not the same" in told
+    assert "done: expected true, found false; not the same" in told
+    assert "third: expected 0.5, found 0.333333333333333; off by -0.166666666666667, allowed 0" in told
+    assert "tiny: expected 1e-310, found 1e-40; off by" in told
+    assert "none: expected null; the answer has no 'none'" in told
+    checks = {c["key"]: c for c in json.loads(command([row], "--json").out)["results"][0]["checks"]}
+    assert (checks["order"]["expected"], checks["order"]["found"]) == (["B", 2], ["A", 2])
+    assert (checks["deep"]["expected"], checks["deep"]["found"]) == ({"k": [2]}, {"k": [1]})
+    assert checks["tiny"]["expected"] == "1e-310" and checks["tiny"]["found"] == 1e-40
+    assert checks["third"]["difference"] == pytest.approx(-1 / 6)
+
+
+def test_names_too_long_for_the_table_stand_in_blocks(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    row = {**AAVE, "venue": "A venue with a long name", "kind": "and_a_kind_of_it"}
+    out = command([row, DYDX]).out
+    assert max(map(len, out.splitlines())) <= 40
+    assert "and_a_kind_of_it" in out and "1 failed" in out and "1 passed" in out

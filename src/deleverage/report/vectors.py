@@ -7,7 +7,7 @@ from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Any
 
-from deleverage.report.lines import HEAD, SOFT, Line, Piece, flow, fold, pairs_of, render, table
+from deleverage.report.lines import HEAD, SOFT, Line, Piece, flow, fold, render, table
 from deleverage.venues.examples.run import Check, Result, number
 
 _NARROWEST = 40
@@ -115,11 +115,11 @@ def _table(rows: Sequence[dict[str, Any]], width: int) -> list[Line]:
     found = table(["venue", "kind", "passed", "failed"], cells, width)
     if found is not None:
         return found
-    pairs = []
+    lines: list[Line] = []
     for row in rows:
-        values = [row["kind"], f"{row['passed']} passed", f"{row['failed']} failed"]
-        pairs.append((row["venue"], values[: 3 if row["failed"] else 2]))
-    return pairs_of(pairs, width)
+        values = [row["venue"], row["kind"], f"{row['passed']} passed", f"{row['failed']} failed"]
+        lines += flow([Piece(value) for value in values[: 4 if row["failed"] else 3]], width, " · ", indent=2)
+    return lines
 
 
 def _failure(result: Result, width: int) -> list[Line]:
@@ -153,8 +153,8 @@ def text(value: Any) -> str:
         return _decimal(exact)
     if isinstance(value, list | tuple):
         return f"[{', '.join(text(item) for item in value)}]"
-    if isinstance(value, bool):
-        return str(value).lower()
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
     return str(value)
 
 

@@ -239,7 +239,7 @@ def seizure(repaid: int, collateral: Reserve, debt: Reserve, bonus: int, protoco
     """Collateral that pays for a repayment at a ``bonus`` [10⁻⁴, 10,500 for 5 %].
 
         base   = floor(repaid·p_d·unit_c / (p_c·unit_d))
-        seized = base·bonus; if that is more than there is: all there is, and repaid = ceil(floor(worth) / bonus)
+        seized = base·bonus; where there is less: all of it, and repaid = ceil(floor(worth) / bonus)
         fee    = (seized − seized / bonus)·protocol fee, out of the bonus
 
     Raises
@@ -249,7 +249,7 @@ def seizure(repaid: int, collateral: Reserve, debt: Reserve, bonus: int, protoco
     """
     if bonus < PERCENT_UNIT or not 0 <= protocol_fee <= PERCENT_UNIT:
         raise InputError(
-            f"expected a bonus from 10,000 e-4 on and a fee from 0 to it, found {bonus}, {protocol_fee}"
+            f"expected a bonus from 10,000 e-4 on, a fee up to it, found {bonus}, {protocol_fee}"
         )
     if collateral.price <= 0 or debt.price <= 0 or repaid < 0:
         raise InputError("expected prices above 0 and a repayment of at least 0")
