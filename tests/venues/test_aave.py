@@ -200,6 +200,17 @@ def test_before_v33_dust_and_debt_without_collateral_stay(
         assert done.seizure.repaid <= (debt.amount + 1) // 2
 
 
+def test_debt_is_valued_up_and_collateral_down() -> None:
+    token = Reserve(10**18, 3 * BASE_UNIT, 18)
+    assert (token.owed(1), token.value(1)) == (1, 0)
+    assert token.owed(10**18) == token.value(10**18) == 3 * BASE_UNIT
+    # A debt that is worth 1,000 USD less a hundred-millionth of a cent is no dust.
+    debt = Reserve(4_000 * 10**18, BASE_UNIT, 18)
+    collateral = Reserve(10**18, 5_000 * BASE_UNIT, 18)
+    done = aave.liquidate(3_000 * 10**18 + 1, LOW, collateral, debt, 10_500)
+    assert done.debt_left == 1_000 * 10**18 - 1
+
+
 def test_a_deficit_is_what_no_collateral_is_left_for() -> None:
     collateral, debt = Reserve(10**18, 1_000 * BASE_UNIT, 18), Reserve(1_500 * 10**6, BASE_UNIT, 6)
     done = aave.liquidate(debt.amount, F("0.5"), collateral, debt, 10_500)

@@ -66,6 +66,12 @@ SPOT_FEE = {
             {**PERP, "liq_fee": F("0.01"), "if_fee": F("0.01"), "quote_oracle": 1},
             {"base_1e9": 1_250_000_000},
         ),
+        (  # the fund's part is of the price in the quote asset: 10 / (9.9 − 1)
+            "partial_liquidation_size",
+            {**PERP, "if_fee": F("0.01"), "quote_oracle": F("0.99")},
+            {"base_1e9": 1_123_595_505},
+        ),
+        ("partial_liquidation_size", {**PERP, "position": F("-0.3")}, {"base_1e9": 300_000_000}),
         ("insurance_fund_fee", {**FEE, "shortage_usd": 1}, {"fee_1e6": 37_050}),
         ("insurance_fund_fee", {**FEE, "shortage_usd": 20, "liq_fee": F("0.1")}, {"fee_1e6": 0}),
         ("insurance_fund_fee", {**FEE, "shortage_usd": 20, "px": 0}, {"fee_1e6": 0}),

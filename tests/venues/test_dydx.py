@@ -166,6 +166,18 @@ def test_orders_of_the_genesis_limits(size: Fraction, expected: Fraction) -> Non
     assert dydx.largest_order(Position(size, F(50_000), F(1, 50)), F("0.0001"), WATERFALL) == expected
 
 
+@pytest.mark.parametrize(("before", "expected"), [(0, F(2)), (60_000, F("0.8")), (99_999, F("0.0001"))])
+def test_what_was_closed_in_the_block_counts(before: int, expected: Fraction) -> None:
+    position = Position(F(-100), F(50_000), F(1, 50))
+    assert dydx.largest_order(position, F("0.0001"), WATERFALL, before * 10**6) == expected
+
+
+def test_notional_is_truncated_towards_zero_on_both_sides() -> None:
+    size, price = F(1, 10**4), F("1234567.89123")  # a figure of the chain's tests
+    assert dydx.notional(size, price) == 123_456_789
+    assert dydx.notional(-size, price) == -123_456_789
+
+
 @given(st.integers(0, 10**6), st.integers(0, 10**13), st.integers(0, 10**13), st.integers(0, 2 * 10**13))
 def test_initial_rate_rises_from_base_to_all_between_the_caps(
     base: int, lower: int, width: int, interest: int
