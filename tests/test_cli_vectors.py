@@ -102,7 +102,7 @@ def test_failed_leaves_out_what_passed(command: Any) -> None:
 
 def test_venue_chooses_by_the_beginning_of_the_name(command: Any) -> None:
     ended = command([OFF, AAVE], "--venue", "aave")
-    assert ended.code == 0 and "1 worked examples · 1 passed" in ended.out
+    assert ended.code == 0 and "1 worked example · 1 passed" in ended.out
     missing = command([OFF, AAVE], "--venue", "binance")
     assert missing.code == 2 and missing.out == ""
     assert "found 'binance'" in missing.err and "Aave v3.3+, dYdX v4" in missing.err

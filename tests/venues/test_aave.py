@@ -15,7 +15,7 @@ from deleverage.venues import aave
 from deleverage.venues.aave import BASE_UNIT, Reserve
 from deleverage.venues.examples.file import Example, Tolerance
 from deleverage.venues.examples.run import run_example
-from tests.venues.onchain import printed
+from tests.venues.printed import printed
 
 F = Fraction
 PRINTED = printed("Aave", "Aave v3", "Aave v3.3+")

@@ -16,7 +16,7 @@ from deleverage.venues.dydx import Position, Subaccount
 from deleverage.venues.examples.file import Example, Tolerance
 from deleverage.venues.examples.run import run_example
 from deleverage.venues.rules import AdlRank, Grade, OrderLimit
-from tests.venues.onchain import printed
+from tests.venues.printed import printed
 
 F = Fraction
 PRINTED = printed("dYdX v4")

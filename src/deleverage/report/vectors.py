@@ -28,7 +28,7 @@ def screen(
     failed = [result for result in results if not result.passed]
     facts = [
         Piece(name, HEAD),
-        Piece(f"{len(results)} worked examples"),
+        Piece(f"{len(results)} worked example{'s' if len(results) > 1 else ''}"),
         Piece(f"{len(results) - len(failed)} passed"),
         Piece(f"{len(failed)} failed", "warning" if failed else ""),
     ]
