@@ -86,6 +86,7 @@ def test_help_answers_at_once_without_heavy_imports() -> None:
         "import",
         "lake",
         "lake status",
+        "vectors",
     ],
 )
 def test_every_command_has_help_and_every_leaf_an_example(command: Any, path: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum, StrEnum
 from fractions import Fraction
+from typing import Protocol, TypeVar
 
 from deleverage.errors import RulesError
 
@@ -308,7 +309,22 @@ class VenueRules:
         return self.tiers[symbol]
 
 
-def rules_on(versions: tuple[VenueRules, ...], day: date) -> VenueRules:
+class Dated(Protocol):
+    """Any rule set with a first day: of a venue for contracts, or of a lending market."""
+
+    @property
+    def venue(self) -> str:
+        """Short name in lower case."""
+
+    @property
+    def valid_from(self) -> date:
+        """First day (UTC) on which all of it held together."""
+
+
+Rules = TypeVar("Rules", bound=Dated)
+
+
+def rules_on(versions: tuple[Rules, ...], day: date) -> Rules:
     """The version in force on a day (UTC); ``versions`` stand newest first.
 
     Raises
