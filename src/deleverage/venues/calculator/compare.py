@@ -1,0 +1,355 @@
+"""What does one position mean on every venue, side by side?
+
+import deleverage as dl
+dl.margin("BTCUSDT", "long", leverage=100, entry=117_000, size_coins="0.1").columns
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from fractions import Fraction
+from importlib import import_module
+from typing import TypeVar
+
+from deleverage import venues as room
+from deleverage.errors import InputError, RulesError
+from deleverage.venues.calculator.assess import Assessment, assess, checked_symbol
+from deleverage.venues.calculator.position import (
+    MarginMode,
+    Number,
+    Position,
+    Side,
+    above_zero,
+    coin_of,
+    contract_of,
+    not_negative,
+)
+from deleverage.venues.rules import Contract, VenueRules, rules_on
+
+ASSUMED_NOTIONAL_USD = Fraction(10_000)
+"""Value at entry when neither size nor notional is given."""
+ASSUMED_ENTRY = Fraction(100)
+"""Entry when none is given: prices then read as percent of entry."""
+
+
+@dataclass(frozen=True)
+class Book:
+    """The rule sets of one product of a venue, newest first."""
+
+    venue: str
+    product: str
+    versions: tuple[VenueRules, ...]
+
+    def knows(self, symbol: str) -> bool:
+        """True when any version has a contract of the symbol's coin."""
+        return any(contract_of(rules, symbol) is not None for rules in self.versions)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One venue's answer: an assessment, or why there is none.
+
+    Parameters
+    ----------
+    refusal : why the venue does not allow the position.
+    at_most : the same position at the largest leverage of its size, where only the leverage was refused.
+    """
+
+    venue: str
+    product: str
+    symbol: str
+    valid_from: date | None
+    assessment: Assessment | None = None
+    refusal: RulesError | None = None
+    at_most: Assessment | None = None
+
+    @property
+    def shown(self) -> Assessment | None:
+        """The assessment; where the leverage was refused, that of the largest leverage."""
+        return self.assessment or self.at_most
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One position on several venues.
+
+    Parameters
+    ----------
+    at : day whose rules hold; None is the newest rule set of each venue.
+    assumed : names of what was not given and assumed: 'entry', 'notional'.
+    other_contracts : venues that have the coin in the other kind of contract, left out.
+    """
+
+    position: Position
+    at: date | None
+    columns: tuple[Column, ...]
+    assumed: tuple[str, ...]
+    other_contracts: tuple[str, ...]
+
+
+def margin(
+    symbol: str,
+    side: str,
+    *,
+    leverage: Number | None = None,
+    margin_usd: Number | None = None,
+    entry: Number | None = None,
+    size_coins: Number | None = None,
+    notional_usd: Number | None = None,
+    venues: Sequence[str] = (),
+    mode: str = "isolated",
+    wallet_usd: Number | None = None,
+    extra_margin_usd: Number = 0,
+    mark: Number | None = None,
+    at: date | str | None = None,
+) -> Comparison:
+    """Margin, liquidation and bankruptcy price of one position on every venue that knows its coin.
+
+    Parameters
+    ----------
+    symbol : contract or coin in any venue's spelling; BTCUSD and BTC_USD mean inverse contracts.
+    side : 'long' or 'short'.
+    leverage : leverage setting [x] ≥ 1; may be left out in cross mode, then the largest allowed counts.
+    margin_usd : margin of an isolated position instead of a leverage [USD].
+    entry : entry price [USD/coin]; 100 by default, so that prices read as percent of it.
+    size_coins, notional_usd : size [coins], or value at entry [USD]; 10,000 USD by default.
+    venues : names of venues; all that know the coin by default. A venue that was named must answer.
+    mode : 'isolated' or 'cross'.
+    wallet_usd : wallet of the cross account [USD].
+    extra_margin_usd : margin added to an isolated position [USD].
+    mark : price at which it is looked at [USD/coin]; the entry by default.
+    at : day whose rules hold, as a date or 'YYYY-MM-DD'; the newest known by default.
+
+    Raises
+    ------
+    InputError
+        a number, name or date that is not usable; what does not belong together.
+    RulesError
+        a venue that was named refuses the position, or all do.
+    """
+    day = parse_day(at)
+    position, assumed = _position(
+        symbol,
+        side,
+        mode=mode,
+        leverage=leverage,
+        margin_usd=margin_usd,
+        entry=entry,
+        size_coins=size_coins,
+        notional_usd=notional_usd,
+        mark=mark,
+        wallet_usd=wallet_usd,
+        extra_margin_usd=extra_margin_usd,
+    )
+    books = rule_books()
+    named = tuple(dict.fromkeys(name.strip().lower() for name in venues))
+    known = sorted({book.venue for book in books})
+    for name in named:
+        if name not in known:
+            raise RulesError(f"venue: expected one of {known}, found '{name}'", venue=name)
+    kind = _kind(position.symbol, books)
+    columns: list[Column] = []
+    others: list[Book] = []
+    for book in books:
+        if (named and book.venue not in named) or not book.knows(position.symbol):
+            continue
+        if kind is not None and book.versions[0].contract is not kind:
+            others.append(book)
+        else:
+            columns.append(_column(book, day, position))
+    if named:
+        _each_answers(named, columns, books, position)
+    else:
+        _one_answers(columns, others, books, position)
+    return Comparison(position, day, tuple(columns), assumed, tuple(_name(book) for book in others))
+
+
+def rule_books() -> list[Book]:
+    """Every product of every venue that the program carries rules of, by name.
+
+    A venue is a file of `deleverage.venues` with `VERSIONS`.
+    """
+    books: dict[tuple[str, str], list[VenueRules]] = {}
+    for module in sorted(found.name for found in pkgutil.iter_modules(room.__path__) if not found.ispkg):
+        for rules in getattr(import_module(f"{room.__name__}.{module}"), "VERSIONS", ()):
+            books.setdefault((module, rules.product), []).append(rules)
+    return [Book(venue, product, tuple(versions)) for (venue, product), versions in books.items()]
+
+
+def parse_day(at: date | str | None) -> date | None:
+    """A day from 'YYYY-MM-DD'.
+
+    Raises
+    ------
+    InputError
+        not such a day.
+    """
+    if at is None or (isinstance(at, date) and not isinstance(at, datetime)):
+        return at
+    try:
+        return date.fromisoformat(str(at).strip())
+    except ValueError:
+        raise InputError(
+            f"at: expected a day like 2025-10-10, found '{at}'", hint="Days are in UTC.", field="at"
+        ) from None
+
+
+def _kind(symbol: str, books: list[Book]) -> Contract | None:
+    """The kind of contract that is asked for; None for a bare coin, which means any.
+
+    A symbol that a venue lists letter for letter is of that venue's kind: BTC-USD is linear on dYdX.
+    """
+    said = coin_of(symbol)[1]
+    if said is None:
+        return None
+    listed = {rules.contract for book in books for rules in book.versions if symbol in rules.tiers}
+    return listed.pop() if len(listed) == 1 else said
+
+
+def _column(book: Book, day: date | None, position: Position) -> Column:
+    empty = Column(book.venue, book.product, position.symbol, None)
+    try:
+        rules = book.versions[0] if day is None else rules_on(book.versions, day)
+    except RulesError as refusal:
+        return replace(empty, refusal=refusal)
+    symbol = contract_of(rules, position.symbol)
+    empty = replace(empty, symbol=symbol or position.symbol, valid_from=rules.valid_from)
+    here = replace(position, symbol=empty.symbol)  # spelt as the venue does, so of its kind
+    try:
+        return replace(empty, assessment=assess(rules, here))
+    except RulesError as refusal:
+        return replace(empty, refusal=refusal, at_most=_at_most(rules, here, refusal))
+
+
+def _at_most(rules: VenueRules, position: Position, refusal: RulesError) -> Assessment | None:
+    """The position at the largest leverage of its size, if it was the leverage that was refused."""
+    largest = refusal.context.get("max_leverage")
+    if not isinstance(largest, int):
+        return None
+    try:
+        return assess(rules, replace(position, leverage=Fraction(largest), margin_usd=None))
+    except RulesError:
+        return None  # the wallet of a cross account may not be enough then
+
+
+def _each_answers(
+    named: tuple[str, ...], columns: list[Column], books: list[Book], position: Position
+) -> None:
+    """Raise unless every venue that was named allows the position in one of its products."""
+    for name in named:
+        here = [column for column in columns if column.venue == name]
+        if any(column.assessment for column in here):
+            continue
+        for column in here:
+            if column.refusal is not None:
+                raise _with_alternative(column)
+        for book in books:
+            if book.venue == name:
+                checked_symbol(book.versions[0], position.symbol)  # says which symbol or contract it is not
+
+
+def _one_answers(columns: list[Column], others: list[Book], books: list[Book], position: Position) -> None:
+    """Raise unless one venue at least allows the position."""
+    if any(column.assessment for column in columns):
+        return
+    if columns:
+        first, *more = [column for column in columns if column.refusal is not None]
+        error = _with_alternative(first)
+        said = "\n".join([error.message, *(str(column.refusal.message) for column in more if column.refusal)])
+        raise RulesError(said, hint=error.hint, **error.context)
+    if others:
+        checked_symbol(others[0].versions[0], position.symbol)
+    coins = sorted(
+        {coin_of(symbol)[0] for book in books for rules in book.versions for symbol in rules.tiers}
+    )
+    raise RulesError(
+        f"symbol: expected a contract of one of the coins {coins}, found '{position.symbol}'",
+        hint="Write it as the venue does, like BTCUSDT or BTC-USD, or as a bare coin.",
+        refused="symbol",
+    )
+
+
+def _with_alternative(column: Column) -> RulesError:
+    """The refusal, with what the position would be at the largest leverage."""
+    refusal, other = column.refusal, column.at_most
+    assert refusal is not None  # only refused columns come here
+    move = other and other.move(other.liquidation_price)
+    if other is None or move is None:
+        return refusal
+    said = f"At {other.max_leverage}x a move of {float(move * 100):+.2f} % would end it."
+    return RulesError(refusal.message, hint=f"{said} {refusal.hint}", **refusal.context)
+
+
+def _name(book: Book) -> str:
+    return f"{book.venue} {book.product}"
+
+
+def _position(
+    symbol: str,
+    side: str,
+    *,
+    mode: str,
+    leverage: Number | None,
+    margin_usd: Number | None,
+    entry: Number | None,
+    size_coins: Number | None,
+    notional_usd: Number | None,
+    mark: Number | None,
+    wallet_usd: Number | None,
+    extra_margin_usd: Number,
+) -> tuple[Position, tuple[str, ...]]:
+    """The position that loose numbers mean, and the names of what was assumed."""
+    if not symbol.strip():
+        raise InputError("symbol: expected a contract or coin like BTCUSDT, found nothing", field="symbol")
+    if size_coins is not None and notional_usd is not None:
+        raise InputError("expected a size or a notional, found both", hint="Leave one out.", field="size")
+    assumed = []
+    if entry is None:
+        if size_coins is not None or mark is not None:
+            other = "size in coins" if size_coins is not None else "mark"
+            raise InputError(
+                f"entry: expected an entry price in USD beside a {other}, found none",
+                hint="Give the entry price; or a notional alone, then prices are in percent of entry.",
+                field="entry",
+            )
+        assumed.append("entry")
+    price = ASSUMED_ENTRY if entry is None else above_zero(entry, "entry")
+    if size_coins is None and notional_usd is None:
+        notional_usd = ASSUMED_NOTIONAL_USD
+        assumed.append("notional")
+    size = (
+        above_zero(size_coins, "size")
+        if size_coins is not None
+        else above_zero(notional_usd or 0, "notional") / price
+    )
+    if isinstance(leverage, str):
+        leverage = leverage.strip().removesuffix("x").removesuffix("×")
+    position = Position(
+        symbol=symbol.strip(),
+        side=_one_of(Side, side, "side"),
+        entry=price,
+        size_coins=size,
+        mark=price if mark is None else above_zero(mark, "mark"),
+        leverage=None if leverage is None else above_zero(leverage, "leverage"),
+        margin_usd=None if margin_usd is None else above_zero(margin_usd, "margin"),
+        mode=_one_of(MarginMode, mode, "mode"),
+        wallet_usd=None if wallet_usd is None else above_zero(wallet_usd, "wallet"),
+        extra_margin_usd=not_negative(extra_margin_usd, "extra margin"),
+    )
+    return position, tuple(assumed)
+
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+def _one_of(kind: type[_Choice], text: str, name: str) -> _Choice:
+    try:
+        return kind(str(text).strip().lower())
+    except ValueError:
+        raise InputError(
+            f"{name}: expected {' or '.join(str(one) for one in kind)}, found '{text}'", field=name
+        ) from None
