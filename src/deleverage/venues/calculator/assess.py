@@ -12,8 +12,9 @@ position: its margin (isolated) or the wallet (cross), r_k and d_k rate and dedu
 
 By rule set (`rules.Maintenance`): ``isolated_at_entry`` has M of the value at entry, which gives
 EP − s·(IM − M)/q (Bybit, linear); ``with_taker_fee`` adds the fee of closing to r_k, which gives
-(EP − s·W/q) ÷ (1 − s·(r + fee)) (OKX, Gate). Hyperliquid's px − s·(W − M)/q ÷ (1 − l·s) is the first formula with r = l. Inverse contracts: Q = q·EP
-contracts [USD], money in coins, W ÷ EP, E(m) = W + s·Q·(1/EP − 1/m), N = Q/m; tier caps are in coins.
+(EP − s·W/q) ÷ (1 − s·(r + fee)) (OKX, Gate). Hyperliquid's px − s·(W − M)/q ÷ (1 − l·s) is the first formula
+with r = l. Inverse contracts: Q = q·EP contracts [USD], money in coins, W ÷ EP,
+E(m) = W + s·Q·(1/EP − 1/m), N = Q/m; tier caps are in coins.
 
 Sources are those of the rule set. All figures are exact fractions; only a screen rounds.
 """
@@ -120,7 +121,7 @@ def assess(rules: VenueRules, position: Position) -> Assessment:
         fixed=margin_at_entry if fixed else None,
         inverse=inverse,
         size_coins=position.size_coins,
-        mark=position.mark,
+        coin=coin_of(symbol)[0] if position.priced else "",
         long=position.side.sign > 0,
     )
     trigger = equity_meets(line, margin_at_entry) if fixed else margin_meets(line, owed)

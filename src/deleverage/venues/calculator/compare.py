@@ -7,33 +7,23 @@ dl.margin("BTCUSDT", "long", leverage=100, entry=117_000, size_coins="0.1").colu
 from __future__ import annotations
 
 import pkgutil
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from enum import StrEnum
+from datetime import date
 from fractions import Fraction
 from importlib import import_module
-from typing import TypeVar
+from importlib.abc import SourceLoader
+from importlib.util import find_spec
 
 from deleverage import venues as room
-from deleverage.errors import InputError, RulesError
+from deleverage.errors import RulesError
+from deleverage.venues.calculator.asked import parse_day, position_of
 from deleverage.venues.calculator.assess import Assessment, assess, checked_symbol
-from deleverage.venues.calculator.position import (
-    MarginMode,
-    Number,
-    Position,
-    Side,
-    above_zero,
-    coin_of,
-    contract_of,
-    not_negative,
-)
+from deleverage.venues.calculator.position import Number, Position, coin_of, contract_of
 from deleverage.venues.rules import Contract, VenueRules, rules_on
 
-ASSUMED_NOTIONAL_USD = Fraction(10_000)
-"""Value at entry when neither size nor notional is given."""
-ASSUMED_ENTRY = Fraction(100)
-"""Entry when none is given: prices then read as percent of entry."""
+_HAS_VERSIONS = re.compile(r"^VERSIONS\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -55,6 +45,7 @@ class Column:
 
     Parameters
     ----------
+    rules : the rule set that was asked; None when there is none for the day.
     refusal : why the venue does not allow the position.
     at_most : the same position at the largest leverage of its size, where only the leverage was refused.
     """
@@ -62,7 +53,7 @@ class Column:
     venue: str
     product: str
     symbol: str
-    valid_from: date | None
+    rules: VenueRules | None
     assessment: Assessment | None = None
     refusal: RulesError | None = None
     at_most: Assessment | None = None
@@ -132,7 +123,7 @@ def margin(
         a venue that was named refuses the position, or all do.
     """
     day = parse_day(at)
-    position, assumed = _position(
+    position, assumed = position_of(
         symbol,
         side,
         mode=mode,
@@ -174,28 +165,14 @@ def rule_books() -> list[Book]:
     A venue is a file of `deleverage.venues` with `VERSIONS`.
     """
     books: dict[tuple[str, str], list[VenueRules]] = {}
-    for module in sorted(found.name for found in pkgutil.iter_modules(room.__path__) if not found.ispkg):
-        for rules in getattr(import_module(f"{room.__name__}.{module}"), "VERSIONS", ()):
-            books.setdefault((module, rules.product), []).append(rules)
+    for found in sorted(pkgutil.iter_modules(room.__path__), key=lambda found: found.name):
+        spec = None if found.ispkg else find_spec(f"{room.__name__}.{found.name}")
+        source = spec.loader.get_source(spec.name) if spec and isinstance(spec.loader, SourceLoader) else None
+        if source is None or not _HAS_VERSIONS.search(source):
+            continue  # told by its text: a file of kernels need not be loaded for this
+        for rules in import_module(f"{room.__name__}.{found.name}").VERSIONS:
+            books.setdefault((found.name, rules.product), []).append(rules)
     return [Book(venue, product, tuple(versions)) for (venue, product), versions in books.items()]
-
-
-def parse_day(at: date | str | None) -> date | None:
-    """A day from 'YYYY-MM-DD'.
-
-    Raises
-    ------
-    InputError
-        not such a day.
-    """
-    if at is None or (isinstance(at, date) and not isinstance(at, datetime)):
-        return at
-    try:
-        return date.fromisoformat(str(at).strip())
-    except ValueError:
-        raise InputError(
-            f"at: expected a day like 2025-10-10, found '{at}'", hint="Days are in UTC.", field="at"
-        ) from None
 
 
 def _kind(symbol: str, books: list[Book]) -> Contract | None:
@@ -217,7 +194,7 @@ def _column(book: Book, day: date | None, position: Position) -> Column:
     except RulesError as refusal:
         return replace(empty, refusal=refusal)
     symbol = contract_of(rules, position.symbol)
-    empty = replace(empty, symbol=symbol or position.symbol, valid_from=rules.valid_from)
+    empty = replace(empty, symbol=symbol or position.symbol, rules=rules)
     here = replace(position, symbol=empty.symbol)  # spelt as the venue does, so of its kind
     try:
         return replace(empty, assessment=assess(rules, here))
@@ -277,7 +254,7 @@ def _with_alternative(column: Column) -> RulesError:
     """The refusal, with what the position would be at the largest leverage."""
     refusal, other = column.refusal, column.at_most
     assert refusal is not None  # only refused columns come here
-    move = other and other.move(other.liquidation_price)
+    move = None if other is None else other.move(other.liquidation_price)
     if other is None or move is None:
         return refusal
     said = f"At {other.max_leverage}x a move of {float(move * 100):+.2f} % would end it."
@@ -286,70 +263,3 @@ def _with_alternative(column: Column) -> RulesError:
 
 def _name(book: Book) -> str:
     return f"{book.venue} {book.product}"
-
-
-def _position(
-    symbol: str,
-    side: str,
-    *,
-    mode: str,
-    leverage: Number | None,
-    margin_usd: Number | None,
-    entry: Number | None,
-    size_coins: Number | None,
-    notional_usd: Number | None,
-    mark: Number | None,
-    wallet_usd: Number | None,
-    extra_margin_usd: Number,
-) -> tuple[Position, tuple[str, ...]]:
-    """The position that loose numbers mean, and the names of what was assumed."""
-    if not symbol.strip():
-        raise InputError("symbol: expected a contract or coin like BTCUSDT, found nothing", field="symbol")
-    if size_coins is not None and notional_usd is not None:
-        raise InputError("expected a size or a notional, found both", hint="Leave one out.", field="size")
-    assumed = []
-    if entry is None:
-        if size_coins is not None or mark is not None:
-            other = "size in coins" if size_coins is not None else "mark"
-            raise InputError(
-                f"entry: expected an entry price in USD beside a {other}, found none",
-                hint="Give the entry price; or a notional alone, then prices are in percent of entry.",
-                field="entry",
-            )
-        assumed.append("entry")
-    price = ASSUMED_ENTRY if entry is None else above_zero(entry, "entry")
-    if size_coins is None and notional_usd is None:
-        notional_usd = ASSUMED_NOTIONAL_USD
-        assumed.append("notional")
-    size = (
-        above_zero(size_coins, "size")
-        if size_coins is not None
-        else above_zero(notional_usd or 0, "notional") / price
-    )
-    if isinstance(leverage, str):
-        leverage = leverage.strip().removesuffix("x").removesuffix("×")
-    position = Position(
-        symbol=symbol.strip(),
-        side=_one_of(Side, side, "side"),
-        entry=price,
-        size_coins=size,
-        mark=price if mark is None else above_zero(mark, "mark"),
-        leverage=None if leverage is None else above_zero(leverage, "leverage"),
-        margin_usd=None if margin_usd is None else above_zero(margin_usd, "margin"),
-        mode=_one_of(MarginMode, mode, "mode"),
-        wallet_usd=None if wallet_usd is None else above_zero(wallet_usd, "wallet"),
-        extra_margin_usd=not_negative(extra_margin_usd, "extra margin"),
-    )
-    return position, tuple(assumed)
-
-
-_Choice = TypeVar("_Choice", bound=StrEnum)
-
-
-def _one_of(kind: type[_Choice], text: str, name: str) -> _Choice:
-    try:
-        return kind(str(text).strip().lower())
-    except ValueError:
-        raise InputError(
-            f"{name}: expected {' or '.join(str(one) for one in kind)}, found '{text}'", field=name
-        ) from None

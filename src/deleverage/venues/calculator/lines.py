@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import cast
 
 import numpy as np
 
@@ -125,7 +124,7 @@ def _record(table: TierTable, unit: Fraction) -> Tiers:
     for k, (tier, deduction) in enumerate(zip(table.tiers, table.deductions_usd, strict=True)):
         record.cap_uusd[0, k] = min(math.floor(tier.cap_usd / unit), MAX_UUSD)
         record.deduction_uusd[0, k] = min(round(deduction / unit), MAX_UUSD)
-    return cast(Tiers, record)
+    return record
 
 
 def _agree(found: Fraction | None, ticks: int, tick: Fraction, allowed: Fraction) -> None:

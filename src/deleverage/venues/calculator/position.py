@@ -106,6 +106,7 @@ class Position:
     margin_usd : margin of an isolated position instead of a leverage [USD] > 0.
     wallet_usd : wallet of a cross account [USD]; for inverse contracts its worth at the mark.
     extra_margin_usd : margin added to an isolated position after it was opened [USD] ≥ 0.
+    priced : false when the entry stands for 100 %, so that a number of coins says nothing.
 
     Raises
     ------
@@ -123,6 +124,7 @@ class Position:
     mode: MarginMode = MarginMode.ISOLATED
     wallet_usd: Fraction | None = None
     extra_margin_usd: Fraction = Fraction(0)
+    priced: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what does not belong together."""

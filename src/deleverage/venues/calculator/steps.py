@@ -25,9 +25,6 @@ from deleverage.venues.rules import (
     VenueRules,
 )
 
-MOST_BLOCKS = 100_000
-"""Orders that are counted one by one."""
-
 
 @dataclass(frozen=True)
 class Step:
@@ -41,7 +38,6 @@ class Step:
     limit : worst price of the order, or price of the takeover or ADL [USD/coin]; None when it is not known
         beforehand (a market order, a mark yet to come).
     size_coins : how much of the position it is about [coins]; None where it is about none.
-    after_s : earliest time after the step before [s].
     """
 
     policy: str
@@ -49,7 +45,6 @@ class Step:
     price: Fraction
     limit: Fraction | None = None
     size_coins: Fraction | None = None
-    after_s: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,8 @@ class Walk:
     """What steps are reckoned from: the line of equity, and between prices and its variable x.
 
     ``owed`` : the tiers with what else is owed; ``fixed`` : maintenance margin where it does not depend on
-    the mark; ``long`` : true when falling prices lose.
+    the mark; ``coin`` : its name, empty where sizes are said in shares; ``long`` : true when falling prices
+    lose.
     """
 
     rules: VenueRules
@@ -67,7 +63,7 @@ class Walk:
     fixed: Fraction | None
     inverse: bool
     size_coins: Fraction
-    mark: Fraction
+    coin: str
     long: bool
 
     def x_of(self, price: Fraction) -> Fraction:
@@ -77,6 +73,10 @@ class Walk:
     def price_of(self, x: Fraction | None) -> Fraction | None:
         """The price [USD/coin] for a value of the variable; None stays None."""
         return None if x is None else self.x_of(x)
+
+    def text(self, price: Fraction) -> str:
+        """A price in words, rounded against the position."""
+        return price_text(price, up=self.long)
 
     def margin(self, x: Fraction) -> Fraction:
         """Maintenance margin owed [money]."""
@@ -113,22 +113,17 @@ def steps_of(walk: Walk, trigger: Fraction) -> tuple[Step, ...]:
 # --- words for figures --------------------------------------------------------------------------------
 
 
-def price_text(price: Fraction, away_from: Fraction | None = None) -> str:
-    """A price with enough digits to tell 0.001 % apart: `116,298.19`, `2.7904`, `0.00001234`.
+def price_text(price: Fraction, *, up: bool) -> str:
+    """A price with enough digits to tell 0.001 % apart: `116,295.19`, `2.7904`, `0.00001234`.
 
-    To the nearest; with ``away_from`` rounded away from that price, so that a liquidation never looks
-    further off than it is: pass the bankruptcy side.
+    ``up`` : rounding, up for a long and down for a short: an end of a position never looks further away
+    than it is, and at a printed bankruptcy price nothing is owed.
     """
     places = 2
     while places < 12 and price * 10**places < 50_000:
         places += 1
     scaled = price * 10**places
-    if away_from is None:
-        whole = round(scaled)
-    elif price >= away_from:
-        whole = -(-scaled.numerator // scaled.denominator)  # up
-    else:
-        whole = scaled.numerator // scaled.denominator  # down
+    whole = -(-scaled.numerator // scaled.denominator) if up else scaled.numerator // scaled.denominator
     return f"{Decimal(whole).scaleb(-places):,.{places}f}"
 
 
@@ -144,7 +139,9 @@ def dollars_text(amount: Fraction) -> str:
 
 
 def share_text(share: Fraction) -> str:
-    """A share in percent, as many digits as it has up to four."""
+    """A share in percent, as many digits as it has up to four; a fraction where it has more."""
+    if (share * 1_000_000).denominator != 1:
+        return f"{share.numerator}/{share.denominator}"
     return f"{float(share * 100):.4f}".rstrip("0").rstrip(".") + " %"
 
 
@@ -159,7 +156,7 @@ def _trigger(walk: Walk, x: Fraction, price: Fraction) -> Step:
     beyond = "below" if walk.long else "above"
     return Step(
         "trigger",
-        f"{name} {beyond} {price_text(price)}: less than the maintenance margin of {margin} is left, "
+        f"{name} {beyond} {walk.text(price)}: less than the maintenance margin of {margin} is left, "
         "liquidation starts",
         price,
         size_coins=walk.size_coins,
@@ -175,10 +172,17 @@ def _orders(walk: Walk, x: Fraction, price: Fraction, bust: Fraction | None) -> 
     verb = "sells" if walk.long else "buys back"
     size, value = walk.size_coins, walk.value_usd(x)
 
-    def order(share: Fraction, why: str, *, after_s: int = 0) -> Step:
+    def order(share: Fraction, why: str, *, rest: bool = False) -> Step:
         part = size * share
-        what = f"all {coins_text(size)}" if share == 1 else coins_text(part)
-        return Step("order", f"{verb} {what} coins {said}{why}", price, limit, part, after_s)
+        amount = f"{coins_text(part)} {walk.coin}" if walk.coin else f"{share_text(share)} of it"
+        if rest:
+            left = f" ({amount})" if walk.coin else ""
+            return Step("order", f"{verb} the rest{left} likewise{why}", price, limit, part)
+        if share == 1:
+            what = f"all {amount}" if walk.coin else "all of it"
+        else:
+            what = amount
+        return Step("order", f"{verb} {what} {said}{why}", price, limit, part)
 
     number = tier_number(walk.tiers, walk.line.notional(x))
     if policy.slice is Slice.LOWER_TIER and number:
@@ -186,54 +190,50 @@ def _orders(walk: Walk, x: Fraction, price: Fraction, bust: Fraction | None) -> 
         # Margin is continuous and tiers rise, so what is left at the cap of the tier below is enough,
         # if the order fills at the mark.
         share = 1 - Fraction(cap) / walk.line.notional(x)
-        yield order(share, f", down to the end of tier {number} ({_cap_text(walk, cap)})")
-        yield order(Fraction(1), ", if margin is still short")
+        yield order(share, f": down to the end of tier {number} ({_cap_text(walk, cap)})")
+        yield order(1 - share, ", if margin is short still", rest=True)
     elif policy.slice is Slice.LOWER_TIER:
         yield order(Fraction(1), ": it is in the lowest tier")
     elif policy.slice is Slice.SHARE_THEN_WHOLE and value > policy.slice_above_usd:
-        yield order(
-            policy.slice_share,
-            f": {share_text(policy.slice_share)} first, since {dollars_text(value)} is above "
-            f"{dollars_text(Fraction(policy.slice_above_usd))}",
-        )
-        yield order(
-            Fraction(1),
-            f", all that is left, if margin is short again within {policy.cooldown_s} s",
-        )
+        share = policy.slice_share
+        above = dollars_text(Fraction(policy.slice_above_usd))
+        yield order(share, f": {share_text(share)} first, since {dollars_text(value)} is above {above}")
+        yield order(1 - share, f", if margin is short again within {policy.cooldown_s} s", rest=True)
     elif policy.slice is Slice.SHARE_THEN_WHOLE:
-        why = f": {dollars_text(value)} is not above {dollars_text(Fraction(policy.slice_above_usd))}"
-        yield order(Fraction(1), why)
+        above = dollars_text(Fraction(policy.slice_above_usd))
+        yield order(Fraction(1), f": {dollars_text(value)} is not above {above}")
     elif policy.slice is Slice.SHARE_A_STEP:
         first, orders = _blocks(walk, value)
-        why = f": {share_text(policy.slice_share)} of it"
-        why += f", at least {dollars_text(Fraction(policy.slice_minimum_usd))}"
+        why = f": {share_text(policy.slice_share)}"
+        if policy.slice_minimum_usd:
+            why += f", at least {dollars_text(Fraction(policy.slice_minimum_usd))}"
         if policy.slice_maximum_usd:
-            why += f" and at most {dollars_text(Fraction(policy.slice_maximum_usd))}"
+            why += f", at most {dollars_text(Fraction(policy.slice_maximum_usd))}"
         yield order(first / value, f"{why}, in the first block")
-        if orders > 1:
-            why = f", one such order a block until margin suffices; nothing is left after {orders} at most"
-            yield order(1 - first / value, why)
+        if first < value:
+            most = f" (at most {orders} blocks)" if orders else ""
+            yield order(1 - first / value, f", an order a block until margin suffices{most}", rest=True)
     else:
         yield order(Fraction(1), "")
 
 
 def _blocks(walk: Walk, value: Fraction) -> tuple[Fraction, int]:
-    """First order [USD], and orders until nothing is left if the price stands still."""
+    """First order [USD], and blocks until nothing is left at a price that stands still; 0 if never."""
     policy = walk.rules.waterfall
-    first, left, orders = Fraction(0), value, 0
-    while left > 0 and orders < MOST_BLOCKS:
-        # of what is left, at least the minimum, at most the maximum, never more than there is
-        part = max(policy.slice_share * left, Fraction(policy.slice_minimum_usd))
-        if policy.slice_maximum_usd:
-            part = min(part, Fraction(policy.slice_maximum_usd))
-        part = min(part, left)
-        first = first or part
-        if part == policy.slice_maximum_usd:  # all the same for a while: counted at once
-            same = max(1, int((left - Fraction(policy.slice_maximum_usd) / policy.slice_share) // part))
-            left, orders = left - same * part, orders + same
-        else:
-            left, orders = left - part, orders + 1
-    return first, orders
+    largest = Fraction(policy.slice_maximum_usd) if policy.slice_maximum_usd else value
+    smallest = Fraction(policy.slice_minimum_usd)
+
+    def part(left: Fraction) -> Fraction:
+        # a share of what is left, at least the minimum, at most the maximum, never more than there is
+        return min(max(policy.slice_share * left, smallest), largest, left)
+
+    left, blocks = value, 0
+    while left > 0 and smallest > 0:  # shares of what is left alone never come to an end
+        same = 1
+        if part(left) == largest:  # all of the largest for a while: counted at once
+            same = max(1, int((left - largest / policy.slice_share) // largest))
+        left, blocks = left - same * part(left), blocks + same
+    return part(value), blocks
 
 
 def _cap_text(walk: Walk, cap: int) -> str:
@@ -246,14 +246,14 @@ def _limit(walk: Walk, x: Fraction, bust: Fraction | None) -> tuple[Fraction | N
         case OrderLimit.BANKRUPTCY:
             if bust is None:
                 return None, "at any price: no price leaves less than nothing"
-            return bust, f"at {price_text(bust)} (bankruptcy price) or better"
+            return bust, f"at {walk.text(bust)} (bankruptcy price) or better"
         case OrderLimit.NONE:
             return None, "at market, without a limit"
         case OrderLimit.FILLABLE:
             start = _fillable(walk, x, Fraction(0))
             end = None if bust is None else _fillable(walk, walk.x_of(bust), Fraction(1))
-            said = f"at its fillable price, {price_text(start)} now"
-            return start, said if end is None else f"{said}, {price_text(end)} when no equity is left"
+            said = f"at its fillable price, {walk.text(start)} now"
+            return start, said if end is None else f"{said}, {walk.text(end)} when no equity is left"
 
 
 def _fillable(walk: Walk, x: Fraction, under_water: Fraction) -> Fraction:
@@ -270,7 +270,7 @@ def _rest(walk: Walk, x: Fraction, price: Fraction) -> Step:
     equity, value = walk.usd(walk.line.equity(x), x), walk.value_usd(x)
     taken = min(max(equity, Fraction(0)), fee * value)
     left = equity - taken
-    text = f"if that fills at {price_text(price)}, {dollars_text(equity)} is left"
+    text = f"if that fills at {walk.text(price)}, {dollars_text(equity)} is left"
     if fee:
         text += f"; the liquidation fee (up to {share_text(fee)}) takes {dollars_text(taken)}"
     if left <= 0:
@@ -292,7 +292,7 @@ def _takeover(walk: Walk, bust: Fraction | None, price: Fraction) -> Iterator[St
         if at is not None:
             yield Step(
                 "takeover",
-                f"mark {'below' if walk.long else 'above'} {price_text(at)}: less than "
+                f"mark {'below' if walk.long else 'above'} {walk.text(at)}: less than "
                 f"{share_text(policy.backstop_share)} of the maintenance margin is left; a backstop vault "
                 "takes what is still open, and the margin with it",
                 at,
@@ -302,7 +302,7 @@ def _takeover(walk: Walk, bust: Fraction | None, price: Fraction) -> Iterator[St
         rest = " and what was left of the margin" if policy.rest_to_fund or not policy.keeps_margin else ""
         yield Step(
             "takeover",
-            f"the insurance fund takes what nobody filled, at {price_text(bust)} (bankruptcy price){rest}",
+            f"the insurance fund takes what nobody filled, at {walk.text(bust)} (bankruptcy price){rest}",
             price,
             bust,
             walk.size_coins,
@@ -371,16 +371,16 @@ def _adl_when(walk: Walk, bust: Fraction) -> str:
                 if policy.takeover is Takeover.VAULT
                 else ""
             )
-            return f"nothing is left (mark {side} {price_text(bust)}){vault}"
+            return f"nothing is left (mark {side} {walk.text(bust)}){vault}"
         case AdlTrigger.NOTHING_FILLED:
-            return f"nobody fills, the fund is too small, or nothing is left (beyond {price_text(bust)})"
+            return f"nobody fills, the fund is too small, or nothing is left (beyond {walk.text(bust)})"
 
 
 def _adl_price(walk: Walk, bust: Fraction) -> tuple[Fraction | None, str]:
     bound = walk.rules.waterfall.price_bound
     match walk.rules.waterfall.adl_price:
         case AdlPrice.BANKRUPTCY:
-            return bust, f"at {price_text(bust)} (bankruptcy price)"
+            return bust, f"at {walk.text(bust)} (bankruptcy price)"
         case AdlPrice.MARK:
             return None, "at the mark of that moment"
         case AdlPrice.PREVIOUS_MARK:
@@ -391,6 +391,6 @@ def _adl_price(walk: Walk, bust: Fraction) -> tuple[Fraction | None, str]:
             # |bust ÷ mark − 1| = bound on the side where the mark has run away from the bankruptcy price
             far = bust / (1 + bound if walk.long else 1 - bound)
             return bust, (
-                f"at {price_text(bust)} (bankruptcy price), or at mark once that is beyond {price_text(far)} "
+                f"at {walk.text(bust)} (bankruptcy price), or at mark once that is beyond {walk.text(far)} "
                 f"({share_text(bound)} away)"
             )
