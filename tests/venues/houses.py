@@ -1,4 +1,4 @@
-"""Invented venues, one for each way of reckoning margin and each policy: tests must not hang on real tiers."""
+"""Invented venues, one for each way of reckoning margin and each policy: no test hangs on real tiers."""
 
 from __future__ import annotations
 

@@ -12,13 +12,13 @@ from fractions import Fraction
 from rich.cells import cell_len
 
 from deleverage.report import style
-from deleverage.report.lines import HEAD, SOFT, Line, Piece, bar, flow, fold, pairs_of, render
+from deleverage.report.lines import HEAD, SOFT, Line, Piece, bar, flow, fold, render
 from deleverage.report.style import THIN
 from deleverage.venues.calculator.assess import Assessment
 from deleverage.venues.calculator.compare import Column, Comparison
 from deleverage.venues.calculator.position import MarginMode, coin_of
 from deleverage.venues.calculator.said import press_says
-from deleverage.venues.calculator.steps import coins_text, price_text
+from deleverage.venues.calculator.steps import coins_text, dollars_text, price_text
 
 NOTHING = style.DASH
 _NARROWEST = 40
@@ -36,13 +36,13 @@ class _Figure:
 
 
 _FIGURES = (
-    _Figure("liquidated", "at {price}", "liquidation"),
+    _Figure("liquidated", "{price}", "liquidation"),
     _Figure("move", "%", "liquidation_move"),
-    _Figure("bankrupt", "at {price}", "bankruptcy"),
+    _Figure("bankrupt", "{price}", "bankruptcy"),
     _Figure("move", "%", "bankruptcy_move", 3),
     _Figure("maintenance", "margin, USD", "maintenance"),
     _Figure("initial", "margin, USD", "initial", 2),
-    _Figure("leverage", "at most, ×", "largest"),
+    _Figure("leverage", "at most", "largest"),
     _Figure("tier", "of", "tier", 1),
 )
 
@@ -71,15 +71,15 @@ def screen(comparison: Comparison, *, width: int = 100, color: bool = False, ste
 
 def _head(comparison: Comparison, width: int) -> list[Line]:
     asked = comparison.position
-    value = style.usd(float(asked.notional_usd), digits=4)
+    value = dollars_text(asked.notional_usd)
     facts = [
         value
         if "entry" in comparison.assumed
         else f"{coins_text(asked.size_coins)} {coin_of(asked.symbol)[0]} at ${_plain(asked.entry)} = {value}",
         "size assumed" if "notional" in comparison.assumed else "",
         f"{asked.mode.value} margin",
-        "" if asked.wallet_usd is None else f"wallet {style.usd(float(asked.wallet_usd))}",
-        f"{style.usd(float(asked.extra_margin_usd))} added" if asked.extra_margin_usd else "",
+        "" if asked.wallet_usd is None else f"wallet {dollars_text(asked.wallet_usd)}",
+        f"{dollars_text(asked.extra_margin_usd)} added" if asked.extra_margin_usd else "",
         "" if asked.mark == asked.entry else f"mark ${_plain(asked.mark)}",
         "newest rules known" if comparison.at is None else f"rules of {comparison.at}",
     ]
@@ -100,9 +100,12 @@ def _times(leverage: Fraction) -> str:
 
 def label(column: Column, comparison: Comparison) -> str:
     """Name of a venue; with its product where it stands twice; with the leverage where another was asked."""
-    twice = sum(other.venue == column.venue for other in comparison.columns) > 1
-    name = f"{column.venue} {column.product}" if twice else column.venue
-    return name if column.at_most is None else f"{name}, at {_times(column.at_most.leverage)}"
+    name, same = column.venue, [other for other in comparison.columns if other.venue == column.venue]
+    if len(same) > 1:
+        kinds = [None if other.rules is None else other.rules.contract for other in same]
+        told = column.rules is not None and kinds.count(column.rules.contract) == 1
+        name += f" {column.rules.contract.value if told and column.rules else column.product}"
+    return name if column.at_most is None else f"{name} {_times(column.at_most.leverage)}"
 
 
 # --- the table ----------------------------------------------------------------------------------------
@@ -114,15 +117,24 @@ def _table(comparison: Comparison, width: int) -> list[Line]:
         lines = _grid(comparison, figures)
         if max(sum(cell_len(piece.text) for piece in line) for line in lines) <= width:
             return lines
-    lines = []
-    for column in comparison.columns:
-        cells = _cells(column)
-        lines.append([Piece(f"  {label(column, comparison)}", "warning" if column.refusal else HEAD)])
-        if column.shown is None:
-            continue
-        pairs = [(f"{figure.name} {_unit(figure, comparison)}", [cells[figure.key]]) for figure in _FIGURES]
-        lines += pairs_of(pairs, width)
-    return lines
+    return [line for column in comparison.columns for line in _block(column, comparison, width)]
+
+
+def _block(column: Column, comparison: Comparison, width: int) -> list[Line]:
+    """One venue where a table has no room: its name, and its figures in running lines."""
+    cells, price = _cells(column), "% of entry" if "entry" in comparison.assumed else "USD"
+    lines: list[Line] = [[Piece(f"  {label(column, comparison)}", "warning" if column.refusal else HEAD)]]
+    if column.shown is None:
+        return lines
+    said = [
+        f"liquidated at {cells['liquidation']} {price} ({cells['liquidation_move']}{THIN}%)",
+        f"bankrupt at {cells['bankruptcy']} {price} ({cells['bankruptcy_move']}{THIN}%)",
+        f"maintenance margin {cells['maintenance']} USD",
+        f"initial {cells['initial']} USD",
+        f"at most {cells['largest']}",
+        f"tier {cells['tier']}",
+    ]
+    return lines + flow([Piece(text) for text in said], width, " · ", indent=4)
 
 
 def _unit(figure: _Figure, comparison: Comparison) -> str:
@@ -178,7 +190,7 @@ def _cells(column: Column) -> dict[str, str]:
         "bankruptcy_move": _move(found, found.bankruptcy_price),
         "maintenance": _money(found.maintenance_margin * usd),
         "initial": _money(found.initial_margin * usd),
-        "largest": f"{found.max_leverage}",
+        "largest": f"{found.max_leverage}×",
         "tier": f"{found.tier}/{found.tiers}",
     }
 
@@ -237,8 +249,8 @@ def _moves(comparison: Comparison, width: int) -> list[Line]:
     if not rows:
         return fold("no price above 0 liquidates this position", width, HEAD, indent=2)
     asked = comparison.position
-    isolated = asked.mode is MarginMode.ISOLATED and asked.leverage is not None and asked.mark == asked.entry
-    if isolated and asked.leverage is not None:
+    plain = asked.mode is MarginMode.ISOLATED and asked.mark == asked.entry and not asked.extra_margin_usd
+    if plain and asked.leverage is not None:
         rows.append(("1 ÷ leverage", 1 / asked.leverage, "other", "forgets the maintenance margin"))
         pressed = press_says(asked.leverage)
         if pressed is not None:

@@ -91,12 +91,20 @@ def assess(rules: VenueRules, position: Position) -> Assessment:
     Raises
     ------
     RulesError
-        the venue has no such contract, or does not allow the position; ``context['refused']`` says what:
-        'symbol', 'contract', 'size', 'leverage' (with 'max_leverage') or 'wallet'.
+        the venue has no such contract, or does not allow the position; ``context['refused']`` is one of
+        'symbol', 'contract', 'entry', 'size', 'leverage' (with 'max_leverage') or 'wallet'.
     """
     symbol = checked_symbol(rules, position.symbol)
     table = rules.tier_table(symbol)
     inverse = rules.contract is Contract.INVERSE
+    if inverse and not position.priced:
+        raise RulesError(
+            f"{rules.venue}: expected an entry price for an inverse contract, whose margin tiers are in "
+            "coins; found none",
+            hint="Give the entry price in USD.",
+            refused="entry",
+            venue=rules.venue,
+        )
     start = 1 / position.entry if inverse else position.entry
     slope = (
         -position.side.sign * position.notional_usd if inverse else position.side.sign * position.size_coins

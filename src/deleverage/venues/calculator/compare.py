@@ -171,6 +171,8 @@ def rule_books() -> list[Book]:
         if source is None or not _HAS_VERSIONS.search(source):
             continue  # told by its text: a file of kernels need not be loaded for this
         for rules in import_module(f"{room.__name__}.{found.name}").VERSIONS:
+            if not isinstance(rules, VenueRules):
+                continue  # a lending market has rules of its own kind
             books.setdefault((found.name, rules.product), []).append(rules)
     return [Book(venue, product, tuple(versions)) for (venue, product), versions in books.items()]
 

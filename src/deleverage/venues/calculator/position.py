@@ -187,7 +187,9 @@ def coin_of(symbol: str) -> tuple[str, Contract | None]:
     """
     text = symbol.strip().split(":")[0]
     text = re.sub(r"^k(?=[A-Z]{3,})", "1000", text).upper()  # kPEPE counts in thousands, as 1000PEPE does
-    words = [word for word in re.split(r"[-_/]", text) if word not in ("PERP", "PERPETUAL", "SWAP", "")]
+    words = [
+        word for word in re.split(r"[-_/.]", text) if not re.fullmatch(r"PERP|PERPETUAL|SWAP|P|\d*", word)
+    ]
     coin, quote = (words[0] if words else ""), (words[1] if len(words) > 1 else "")
     for ending in _QUOTES if not quote else ():
         if coin.endswith(ending) and coin != ending:

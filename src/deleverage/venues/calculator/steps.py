@@ -114,7 +114,7 @@ def steps_of(walk: Walk, trigger: Fraction) -> tuple[Step, ...]:
 
 
 def price_text(price: Fraction, *, up: bool) -> str:
-    """A price with enough digits to tell 0.001 % apart: `116,295.19`, `2.7904`, `0.00001234`.
+    """A price with enough digits to tell 0.001 % apart: `116,295.19`, `2.79041`.
 
     ``up`` : rounding, up for a long and down for a short: an end of a position never looks further away
     than it is, and at a printed bankruptcy price nothing is owed.
@@ -139,8 +139,8 @@ def dollars_text(amount: Fraction) -> str:
 
 
 def share_text(share: Fraction) -> str:
-    """A share in percent, as many digits as it has up to four; a fraction where it has more."""
-    if (share * 1_000_000).denominator != 1:
+    """A share in percent, as many digits as it has up to four; thirds and the like as a fraction."""
+    if (share * 1_000_000).denominator != 1 and share.denominator < 10:
         return f"{share.numerator}/{share.denominator}"
     return f"{float(share * 100):.4f}".rstrip("0").rstrip(".") + " %"
 
@@ -174,7 +174,7 @@ def _orders(walk: Walk, x: Fraction, price: Fraction, bust: Fraction | None) -> 
 
     def order(share: Fraction, why: str, *, rest: bool = False) -> Step:
         part = size * share
-        amount = f"{coins_text(part)} {walk.coin}" if walk.coin else f"{share_text(share)} of it"
+        amount = f"{coins_text(part)} {walk.coin}" if walk.coin else f"{float(share * 100):.2f} % of it"
         if rest:
             left = f" ({amount})" if walk.coin else ""
             return Step("order", f"{verb} the rest{left} likewise{why}", price, limit, part)
