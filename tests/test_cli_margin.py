@@ -20,11 +20,11 @@ from deleverage.errors import InputError, RulesError
 from deleverage.report.margin import screen
 from deleverage.report.style import THIN
 from deleverage.venues.calculator import compare
-from deleverage.venues.calculator.asked import position_of
 from deleverage.venues.calculator.assess import assess
 from deleverage.venues.calculator.compare import Comparison, margin, rule_books
 from deleverage.venues.calculator.contract import to_dict
-from deleverage.venues.rules import Contract, VenueRules
+from deleverage.venues.calculator.position import Position, Side
+from deleverage.venues.rules import Contract, TierTable
 from tests.venues import houses
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +42,7 @@ Command = Callable[..., Ended]
 @pytest.fixture
 def venues(monkeypatch: pytest.MonkeyPatch) -> None:
     """The invented venues stand for those that the program carries."""
-    monkeypatch.setattr(compare, "rule_books", houses.books)
+    monkeypatch.setattr(compare, "rule_books", houses.books())
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ def test_json_of_a_day_and_of_a_refused_day(venues: None, monkeypatch: pytest.Mo
     later = houses.house(
         "later", houses.tiers("BTCUSDT", (houses.NO_END, "0.01", 50)), valid_from=date(2026, 1, 1)
     )
-    monkeypatch.setattr(compare, "rule_books", lambda: houses.books(houses.PLAIN, later))
+    monkeypatch.setattr(compare, "rule_books", houses.books(houses.PLAIN, later))
     found = to_dict(margin("BTCUSDT", "long", leverage=5, at="2025-10-10"))
     assert found["at"] == "2025-10-10"
     second = found["venues"][0]
@@ -371,7 +371,7 @@ def test_a_product_without_the_contract_does_not_speak_for_the_venue(monkeypatch
         "both", houses.tiers("BTCUSD", (9, "0.01", 50)), contract=Contract.INVERSE, product="inverse"
     )
     linear = houses.house("both", houses.tiers("BTCUSDT", (10**6, "0.01", 50)), product="linear")
-    monkeypatch.setattr(compare, "rule_books", lambda: houses.books(linear, inverse))
+    monkeypatch.setattr(compare, "rule_books", houses.books(linear, inverse))
     answer = margin("BTCUSDT", "long", leverage=2, venues=["both"])
     assert [column.product for column in answer.columns] == ["linear"]
     both = screen(margin("BTC", "long", leverage=2, entry=100, size_coins=1, venues=["both"]), width=120)
@@ -379,33 +379,33 @@ def test_a_product_without_the_contract_does_not_speak_for_the_venue(monkeypatch
 
 
 def test_all_that_refuse_are_named_in_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "rule_books", lambda: houses.books(houses.PLAIN, houses.VAULT))
+    monkeypatch.setattr(compare, "rule_books", houses.books(houses.PLAIN, houses.VAULT))
     with pytest.raises(RulesError, match=r"(?s)plain: expected a leverage.*vault: expected a leverage"):
         margin("BTC", "long", leverage=200)
 
 
 def test_every_rule_set_that_the_program_carries_answers() -> None:
-    found: list[VenueRules] = [rules for book in rule_books() for rules in book.versions]
-    assert found
-    for rules in found:
+    books = rule_books(None)
+    assert "binance" in {book.venue for book in books}
+    for book in books:
+        rules = book.newest
         for symbol, table in rules.tiers.items():
-            for side in ("long", "short"):
-                for entry in ("0.5", "3000"):
-                    smallest = min(table.tiers[0].cap_usd, 10**4)
-                    asked, _ = position_of(
-                        symbol,
-                        side,
-                        mode="isolated",
-                        leverage=max(2, table.tiers[0].max_leverage // 2),
-                        margin_usd=None,
-                        entry=entry,
-                        size_coins=None,
-                        notional_usd=Fraction(smallest)
-                        / 2
-                        * (Fraction(entry) if rules.contract == "inverse" else 1),
-                        mark=None,
-                        wallet_usd=None,
-                        extra_margin_usd=0,
-                    )
-                    answer = assess(rules, asked)
-                    assert answer.liquidation_price is not None and answer.steps
+            first = table.tiers[0]
+            for side in Side:
+                entry = Fraction(3000)
+                # half the first tier, at least: a value that every rate shows at
+                value = Fraction(min(first.cap_usd, 10**4), 2)
+                size = value if rules.contract is Contract.INVERSE else value / entry
+                leverage = Fraction(max(2, first.max_leverage // 2))
+                answer = assess(rules, Position(symbol, side, entry, size, entry, leverage))
+                assert answer.liquidation_price is not None and answer.steps
+                assert side.sign * (entry - answer.liquidation_price) > 0, (book.venue, symbol)
+
+
+def test_figures_that_are_not_the_venues_are_called_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = TierTable("BTCUSDT", houses.PLAIN.tiers["BTCUSDT"].tiers, "assumed: borrowed")
+    rules = houses.house("guess", row, sources={"waterfall": "assumed: as others"})
+    monkeypatch.setattr(compare, "rule_books", houses.books(houses.PLAIN, rules))
+    said = screen(margin("BTCUSDT", "long", leverage=5), width=100)
+    assert "margin tiers assumed, not read from the venue: guess (" in said
+    assert "steps assumed, not read from the venue: guess (" in said

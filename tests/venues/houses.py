@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
-from deleverage.venues.calculator.compare import Book
+from deleverage.venues.calculator.compare import Book, book_of
 from deleverage.venues.rules import (
     AdlPrice,
     AdlRank,
@@ -139,6 +140,6 @@ COIN = house(
 ALL = (CHAIN, COIN, ENTRY, FEE, PLAIN, VAULT)
 
 
-def books(*rules: VenueRules) -> list[Book]:
-    """One book for each rule set; all of them by default."""
-    return [Book(one.venue, one.product, (one,)) for one in rules or ALL]
+def books(*rules: VenueRules) -> Callable[[date | None], list[Book]]:
+    """What stands for `compare.rule_books`: one book for each rule set; all of them by default."""
+    return lambda day: [book_of(one.venue, (one,), day) for one in rules or ALL]

@@ -21,6 +21,8 @@ from deleverage.venues.calculator.said import press_says
 from deleverage.venues.calculator.steps import coins_text, dollars_text, price_text
 
 NOTHING = style.DASH
+ASSUMED = "assumed"
+"""How the source of a figure begins that was not read from the venue."""
 _NARROWEST = 40
 
 
@@ -303,13 +305,26 @@ def _steps(column: Column, comparison: Comparison, width: int) -> list[Line]:
     return lines
 
 
+def _tier_source(column: Column) -> str:
+    return "" if column.rules is None else column.rules.tier_table(column.symbol).source
+
+
+def _waterfall_source(column: Column) -> str:
+    return "" if column.rules is None else column.rules.sources.get("waterfall", "")
+
+
 def _closing(comparison: Comparison, width: int, steps: bool) -> list[Line]:
     lines: list[Line] = []
     if "entry" in comparison.assumed:
         lines += fold("no entry given: prices are in percent of entry", width, SOFT, indent=2)
+    for part, tell in (("margin tiers", _tier_source), ("steps", _waterfall_source)):
+        names = [label(c, comparison) for c in comparison.columns if c.shown and tell(c).startswith(ASSUMED)]
+        if names:
+            said = f"{part} assumed, not read from the venue: {', '.join(names)} (--json says from where)"
+            lines += fold(said, width, SOFT, indent=2)
     if comparison.other_contracts:
-        names = ", ".join(comparison.other_contracts)
-        lines += fold(f"the other kind of contract, not shown: {names}", width, SOFT, indent=2)
+        others = ", ".join(comparison.other_contracts)
+        lines += fold(f"the other kind of contract, not shown: {others}", width, SOFT, indent=2)
     if not steps:
         lines += fold("--steps says what each venue would do", width, SOFT, indent=2)
     return lines

@@ -28,15 +28,23 @@ _HAS_VERSIONS = re.compile(r"^VERSIONS\b", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Book:
-    """The rule sets of one product of a venue, newest first."""
+    """What a venue's product goes by on a day.
+
+    Parameters
+    ----------
+    newest : its newest rule set.
+    rules : the one in force on the day; None when none is known for so early a day, with the ``refusal``.
+    """
 
     venue: str
     product: str
-    versions: tuple[VenueRules, ...]
+    newest: VenueRules
+    rules: VenueRules | None
+    refusal: RulesError | None = None
 
     def knows(self, symbol: str) -> bool:
-        """True when any version has a contract of the symbol's coin."""
-        return any(contract_of(rules, symbol) is not None for rules in self.versions)
+        """True when it has a contract of the symbol's coin."""
+        return contract_of(self.rules or self.newest, symbol) is not None
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,7 @@ def margin(
         wallet_usd=wallet_usd,
         extra_margin_usd=extra_margin_usd,
     )
-    books = rule_books()
+    books = rule_books(day)
     named = tuple(dict.fromkeys(name.strip().lower() for name in venues))
     known = sorted({book.venue for book in books})
     for name in named:
@@ -148,10 +156,10 @@ def margin(
     for book in books:
         if (named and book.venue not in named) or not book.knows(position.symbol):
             continue
-        if kind is not None and book.versions[0].contract is not kind:
+        if kind is not None and book.newest.contract is not kind:
             others.append(book)
         else:
-            columns.append(_column(book, day, position))
+            columns.append(_column(book, position))
     if named:
         _each_answers(named, columns, books, position)
     else:
@@ -159,10 +167,10 @@ def margin(
     return Comparison(position, day, tuple(columns), assumed, tuple(_name(book) for book in others))
 
 
-def rule_books() -> list[Book]:
-    """Every product of every venue that the program carries rules of, by name.
+def rule_books(day: date | None) -> list[Book]:
+    """Every product of every venue that the program carries rules of, by name, as of a day (UTC).
 
-    A venue is a file of `deleverage.venues` with `VERSIONS`.
+    A venue is a file of `deleverage.venues` with `VERSIONS`; without a day its newest rule sets hold.
     """
     books: dict[tuple[str, str], list[VenueRules]] = {}
     for found in sorted(pkgutil.iter_modules(room.__path__), key=lambda found: found.name):
@@ -174,7 +182,17 @@ def rule_books() -> list[Book]:
             if not isinstance(rules, VenueRules):
                 continue  # a lending market has rules of its own kind
             books.setdefault((found.name, rules.product), []).append(rules)
-    return [Book(venue, product, tuple(versions)) for (venue, product), versions in books.items()]
+    return [book_of(venue, tuple(versions), day) for (venue, _), versions in books.items()]
+
+
+def book_of(venue: str, versions: tuple[VenueRules, ...], day: date | None) -> Book:
+    """The book of one product, from its rule sets, newest first."""
+    newest = versions[0]
+    try:
+        rules = newest if day is None else rules_on(versions, day)
+    except RulesError as refusal:
+        return Book(venue, newest.product, newest, None, refusal)
+    return Book(venue, newest.product, newest, rules)
 
 
 def _kind(symbol: str, books: list[Book]) -> Contract | None:
@@ -185,19 +203,17 @@ def _kind(symbol: str, books: list[Book]) -> Contract | None:
     said = coin_of(symbol)[1]
     if said is None:
         return None
-    listed = {rules.contract for book in books for rules in book.versions if symbol in rules.tiers}
+    listed = {book.newest.contract for book in books if symbol in (book.rules or book.newest).tiers}
     return listed.pop() if len(listed) == 1 else said
 
 
-def _column(book: Book, day: date | None, position: Position) -> Column:
-    empty = Column(book.venue, book.product, position.symbol, None)
-    try:
-        rules = book.versions[0] if day is None else rules_on(book.versions, day)
-    except RulesError as refusal:
-        return replace(empty, refusal=refusal)
-    symbol = contract_of(rules, position.symbol)
-    empty = replace(empty, symbol=symbol or position.symbol, rules=rules)
-    here = replace(position, symbol=empty.symbol)  # spelt as the venue does, so of its kind
+def _column(book: Book, position: Position) -> Column:
+    rules = book.rules
+    symbol = contract_of(rules or book.newest, position.symbol) or position.symbol
+    empty = Column(book.venue, book.product, symbol, rules, refusal=book.refusal)
+    if rules is None:
+        return empty
+    here = replace(position, symbol=symbol)  # spelt as the venue does, so of its kind
     try:
         return replace(empty, assessment=assess(rules, here))
     except RulesError as refusal:
@@ -228,7 +244,9 @@ def _each_answers(
                 raise _with_alternative(column)
         for book in books:
             if book.venue == name:
-                checked_symbol(book.versions[0], position.symbol)  # says which symbol or contract it is not
+                checked_symbol(
+                    book.rules or book.newest, position.symbol
+                )  # says which symbol or contract it is not
 
 
 def _one_answers(columns: list[Column], others: list[Book], books: list[Book], position: Position) -> None:
@@ -241,10 +259,9 @@ def _one_answers(columns: list[Column], others: list[Book], books: list[Book], p
         said = "\n".join([error.message, *(str(column.refusal.message) for column in more if column.refusal)])
         raise RulesError(said, hint=error.hint, **error.context)
     if others:
-        checked_symbol(others[0].versions[0], position.symbol)
-    coins = sorted(
-        {coin_of(symbol)[0] for book in books for rules in book.versions for symbol in rules.tiers}
-    )
+        checked_symbol(others[0].rules or others[0].newest, position.symbol)
+    tables = [(book.rules or book.newest).tiers for book in books]
+    coins = sorted({coin_of(symbol)[0] for tiers in tables for symbol in tiers})
     raise RulesError(
         f"symbol: expected a contract of one of the coins {coins}, found '{position.symbol}'",
         hint="Write it as the venue does, like BTCUSDT or BTC-USD, or as a bare coin.",

@@ -81,6 +81,7 @@ def _result(found: Assessment) -> dict[str, Any]:
         "max_leverage": found.max_leverage,
         "tier": found.tier,
         "tiers": found.tiers,
+        "tiers_source": found.rules.tier_table(found.symbol).source,
         "settlement": found.settlement,
         "initial_margin_usd": float(found.initial_margin * usd),
         "initial_margin_settlement": float(found.initial_margin),
