@@ -185,7 +185,7 @@ def test_nothing_to_liquidate(command: Command) -> None:
             "expected a linear contract like 'BTCUSDT', found 'BTCUSD'",
         ),
         (("--symbol", "BTCUSD"), "coin: expected an entry price for an inverse contract"),
-        (("--symbol", "BTCUSDT", "--venue", "coin"), "expected a inverse contract like 'BTCUSD'"),
+        (("--symbol", "BTCUSDT", "--venue", "coin"), "expected an inverse contract like 'BTCUSD'"),
     ],
 )
 def test_bad_input_ends_with_2_and_says_why(command: Command, args: tuple[str, ...], said: str) -> None:

@@ -174,13 +174,16 @@ def checked_symbol(rules: VenueRules, asked: str) -> str:
     kind = coin_of(asked)[1]
     if symbol != asked and kind is not None and kind is not rules.contract:
         raise RulesError(
-            f"{rules.venue} ({rules.product}): expected a {rules.contract} contract like '{symbol}', found "
-            f"'{asked}', which is {'an' if kind is Contract.INVERSE else 'a'} {kind} one",
+            f"{rules.venue} ({rules.product}): expected {_A[rules.contract]} contract like '{symbol}', found "
+            f"'{asked}', which is {_A[kind]} one",
             hint=f"Ask for '{symbol}', or for a venue with {kind} contracts.",
             refused="contract",
             venue=rules.venue,
         )
     return symbol
+
+
+_A = {Contract.LINEAR: "a linear", Contract.INVERSE: "an inverse"}
 
 
 def with_fee(table: TierTable, fee: Fraction) -> TierTable:

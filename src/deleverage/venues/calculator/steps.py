@@ -270,7 +270,7 @@ def _rest(walk: Walk, x: Fraction, price: Fraction) -> Step:
     equity, value = walk.usd(walk.line.equity(x), x), walk.value_usd(x)
     taken = min(max(equity, Fraction(0)), fee * value)
     left = equity - taken
-    text = f"if that fills at {walk.text(price)}, {dollars_text(equity)} is left"
+    text = f"if all of it fills at {walk.text(price)}, {dollars_text(equity)} is left"
     if fee:
         text += f"; the liquidation fee (up to {share_text(fee)}) takes {dollars_text(taken)}"
     if left <= 0:
