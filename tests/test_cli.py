@@ -79,6 +79,7 @@ def test_help_answers_at_once_without_heavy_imports() -> None:
     [
         "",
         "run",
+        "margin",
         "scenario",
         "scenario list",
         "scenario show",

@@ -22,18 +22,30 @@ if TYPE_CHECKING:
     from deleverage.experiment.run import run
     from deleverage.experiment.scenario import Scenario
     from deleverage.report.note import write_note
+    from deleverage.venues.calculator.compare import margin
 
 _HOME = {
     "Answer": "deleverage.experiment.answer",
     "Lake": "deleverage.data.lake",
     "Scenario": "deleverage.experiment.scenario",
     "import_paths": "deleverage.data.importing",
+    "margin": "deleverage.venues.calculator.compare",
     "run": "deleverage.experiment.run",
     "simulate": "deleverage.engine.simulate",
     "write_note": "deleverage.report.note",
 }
 
-__all__ = ["Answer", "Lake", "Scenario", "__version__", "import_paths", "run", "simulate", "write_note"]
+__all__ = [
+    "Answer",
+    "Lake",
+    "Scenario",
+    "__version__",
+    "import_paths",
+    "margin",
+    "run",
+    "simulate",
+    "write_note",
+]
 
 
 def __getattr__(name: str) -> Any:

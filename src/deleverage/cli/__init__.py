@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from deleverage import __version__
-from deleverage.cli import failure, lake, run, scenario, vectors
+from deleverage.cli import failure, lake, margin, run, scenario, vectors
 
 app = typer.Typer(
     name="deleverage",
@@ -50,6 +50,7 @@ def deleverage(
 
 app.command("run", epilog=run.EXAMPLES)(run.run)
 app.add_typer(scenario.app, name="scenario")
+app.command("margin", epilog=margin.EXAMPLES)(margin.margin)
 app.command("import", epilog=lake.IMPORT_EXAMPLE)(lake.import_files)
 app.add_typer(lake.app, name="lake")
 app.command("vectors", epilog=vectors.EXAMPLES)(vectors.vectors)

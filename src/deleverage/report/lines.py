@@ -146,3 +146,17 @@ def _glue(text: str) -> str:
         depth += {"[": 1, "]": -1}.get(letter, 0)
         out.append(_GLUE if letter == " " and depth > 0 else letter)
     return "".join(out)
+
+
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def bar(share: float, room: int) -> str:
+    """A bar in eighths of a cell; a negative share is drawn with minus signs and cannot look positive."""
+    if share < 0:
+        return "-" * max(1, round(-share * room))
+    eighths = round(share * room * 8)
+    whole, rest = divmod(eighths, 8)
+    if share > 0 and eighths == 0:
+        return "▏"
+    return "█" * whole + (_EIGHTHS[rest] if rest else "")

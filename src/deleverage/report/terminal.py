@@ -16,10 +16,9 @@ from rich.cells import cell_len
 from deleverage.experiment.answer import Answer
 from deleverage.report import style, words
 from deleverage.report.figures.series import interval_of
-from deleverage.report.lines import HEAD, SOFT, Line, Piece, ends, flow, fold, pairs_of, render, table
+from deleverage.report.lines import HEAD, SOFT, Line, Piece, bar, ends, flow, fold, pairs_of, render, table
 from deleverage.report.style import THIN
 
-_EIGHTHS = " ▏▎▍▌▋▊▉"
 _NARROWEST = 40
 _ORDER = 21
 """Cells for `first 10, last 100` and the gap before it."""
@@ -232,13 +231,13 @@ def _bars(parts: Sequence[words.Part], width: int) -> list[Line]:
     largest = max([abs(p.mean) for p in parts] + [0.01])
     lines: list[Line] = []
     for part in parts:
-        bar = _bar(part.mean / largest, room)
+        filled = bar(part.mean / largest, room)
         colour = "mechanical" if part.mechanical else "other"
         value = style.percent(part.mean, 0 if abs(part.mean) >= 0.1 or part.mean == 0 else 1)
         order = ""
         if part.first_in is not None and part.last_in is not None and (part.first_in or part.last_in):
             order = f"first {style.number(part.first_in * 100)}, last {style.number(part.last_in * 100)}"
-        filled = bar + " " * (room - cell_len(bar))
+        filled += " " * (room - cell_len(filled))
         if stacked:
             lines += fold(part.name, width, indent=2)
             lines.append([Piece("    "), Piece(filled, colour), Piece(f"{value:>7}")])
@@ -255,17 +254,6 @@ def _bars(parts: Sequence[words.Part], width: int) -> list[Line]:
         elif order:
             lines.append([Piece(f"    {order}", SOFT)])
     return lines
-
-
-def _bar(share: float, room: int) -> str:
-    """A bar in eighths of a cell; a negative share is drawn with minus signs and cannot look positive."""
-    if share < 0:
-        return "-" * max(1, round(-share * room))
-    eighths = round(share * room * 8)
-    whole, rest = divmod(eighths, 8)
-    if share > 0 and eighths == 0:
-        return "▏"
-    return "█" * whole + (_EIGHTHS[rest] if rest else "")
 
 
 def _closing(answer: Answer, width: int, note: str) -> list[Line]:
