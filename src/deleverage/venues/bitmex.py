@@ -11,6 +11,7 @@ from deleverage.venues.rules import (
     Fees,
     Funding,
     Grade,
+    Maintenance,
     MarginTier,
     Mark,
     MarkRule,
@@ -43,6 +44,7 @@ VERSIONS = (
             keeps_margin=False,
             rest_to_fund=True,
         ),
+        maintenance=Maintenance(isolated_at_entry=True, with_taker_fee=True),
         sources={
             "tiers": _TIER_SOURCE,
             "mark": "assumed: index with a basis; BitMEX's fair price takes the basis from funding",

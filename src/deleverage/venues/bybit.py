@@ -15,6 +15,7 @@ from deleverage.venues.rules import (
     Fees,
     Funding,
     Grade,
+    Maintenance,
     Mark,
     MarkRule,
     Slice,
@@ -76,6 +77,7 @@ _BEFORE = VenueRules(
     funding=Funding(interval_h=8, interest=Fraction(1, 10_000), clamp=Fraction(5, 10_000)),
     fees=Fees(taker=Fraction(55, 100_000), liquidation=Fraction(0)),
     waterfall=OLD_WATERFALL,
+    maintenance=Maintenance(isolated_at_entry=True),
     sources={
         "tiers": borrowed.source("Bybit", _LARGEST),
         "mark": MARK_SOURCE,

@@ -13,6 +13,7 @@ from deleverage.venues.rules import (
     Fees,
     Funding,
     Grade,
+    Maintenance,
     MarginTier,
     Mark,
     MarkRule,
@@ -58,6 +59,7 @@ _FIRST = VenueRules(
     funding=Funding(interval_h=8, interest=Fraction(1, 10_000), clamp=Fraction(5, 10_000)),
     fees=Fees(taker=Fraction(55, 100_000), liquidation=Fraction(0)),
     waterfall=bybit.OLD_WATERFALL,
+    maintenance=Maintenance(isolated_at_entry=True),
     sources={
         "tiers": _TIER_SOURCE,
         "mark": bybit.MARK_SOURCE,
@@ -78,6 +80,7 @@ VERSIONS = (
     replace(
         _SECOND,
         valid_from=ISOLATED_TEXTS[0][0],
+        maintenance=Maintenance(extra_pays_fee=True),
         sources={**_SECOND.sources, "liquidation price": _FORMULA_2026},
     ),
     _SECOND,

@@ -11,6 +11,7 @@ from deleverage.venues.rules import (
     Fees,
     Funding,
     Grade,
+    Maintenance,
     Mark,
     MarkRule,
     VenueRules,
@@ -34,6 +35,7 @@ VERSIONS = (
         funding=Funding(interval_h=8, interest=Fraction(1, 10_000), clamp=Fraction(5, 10_000)),
         fees=Fees(taker=Fraction(6, 10_000), liquidation=Fraction(0)),
         waterfall=Waterfall(),
+        maintenance=Maintenance(with_taker_fee=True),
         sources={
             "tiers": borrowed.source("Gate", _LARGEST),
             "mark": _ASSUMED,

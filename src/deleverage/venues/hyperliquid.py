@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
+from deleverage.units import MAX_UUSD, UUSD_PER_USD
 from deleverage.venues.rules import (
     AdlPrice,
     AdlRank,
@@ -29,8 +30,8 @@ from deleverage.venues.rules import (
 
 FIRST_TABLE_OF_TIERS = 50
 """Margin tables with a smaller id are one tier whose largest leverage is the id itself."""
-_NO_END_USD = 100_000_000_000
-"""Cap of the last tier: the venue prints none, and a table must have one."""
+_NO_END_USD = MAX_UUSD // UUSD_PER_USD
+"""Cap of the last tier: the venue prints none, and a table must have one that the integers hold."""
 
 _TIER_SOURCE = "Hyperliquid docs, 'Margin tiers', as of 2025; maintenance rate is 1/(2 × largest leverage)"
 _OLD_TIER_SOURCE = (

@@ -14,6 +14,7 @@ from deleverage.venues.rules import (
     Fees,
     Funding,
     Grade,
+    Maintenance,
     Mark,
     MarkRule,
     Slice,
@@ -65,6 +66,7 @@ VERSIONS = (
             keeps_margin=False,
             rest_to_fund=True,
         ),
+        maintenance=Maintenance(with_taker_fee=True),
         sources={
             "tiers": borrowed.source("OKX", _LARGEST),
             "mark": _MARK_SOURCE,

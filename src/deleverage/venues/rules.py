@@ -188,6 +188,24 @@ class Fees:
 
 
 @dataclass(frozen=True)
+class Maintenance:
+    """What a venue reckons maintenance margin on, besides its tiers.
+
+    Parameters
+    ----------
+    isolated_at_entry : true when an isolated position owes the margin of its value at entry, whatever the
+        mark; false when it owes that of its value at the mark.
+    with_taker_fee : true when the fee of closing the position at the mark is owed on top.
+    extra_pays_fee : true when added margin counts less the fee of closing with it: X ÷ (1 + s·taker), s the
+        side (Bybit inverse, text of 2026).
+    """
+
+    isolated_at_entry: bool = False
+    with_taker_fee: bool = False
+    extra_pays_fee: bool = False
+
+
+@dataclass(frozen=True)
 class CollateralAsset:
     """An asset that counts as margin at ``haircut`` less than its price."""
 
@@ -275,6 +293,7 @@ class VenueRules:
     tiers : margin tiers by symbol; the package carries the main markets, `deleverage rules import` more.
     collateral : assets besides the settlement asset that count as margin.
     sources : where each part comes from, by name of the part ("tiers", "mark", "funding", "waterfall", …).
+    maintenance : what maintenance margin is reckoned on, besides the tiers.
     """
 
     venue: str
@@ -289,6 +308,7 @@ class VenueRules:
     waterfall: Waterfall
     sources: Mapping[str, str]
     collateral: tuple[CollateralAsset, ...] = field(default=())
+    maintenance: Maintenance = field(default=Maintenance())
 
     def tier_table(self, symbol: str) -> TierTable:
         """Tiers of a contract.
