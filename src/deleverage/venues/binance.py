@@ -57,11 +57,13 @@ _COLLATERAL_SOURCE = (
 )
 _OWN_BOOK_SOURCE = (
     "index of WBETH and BNSOL made of Binance's own books until 2025-10-14 08:00 UTC (WBETHUSDT 20 %, "
-    "WBETHETH × ETHUSDT 80 %; BNSOLUSDT 30 %, BNSOLSOL × SOLUSDT 70 %): Binance notice of 2025-10-11"
+    "WBETHETH × ETHUSDT 80 %; BNSOLUSDT 30 %, BNSOLSOL × SOLUSDT 70 %): copies of the "
+    "notice that ended it"
 )
 _REDEMPTION_SOURCE = (
-    "WBETH and BNSOL by the venue's own staking rate from 2025-10-14 08:00 UTC; USDE: redemption price "
-    "added to the index and a minimum price, date not printed, taken as the same day"
+    "copies of Binance's notice of October 2025: WBETH and BNSOL by its own staking rate from 2025-10-14 "
+    "08:00 UTC; USDE: redemption price added to the index and a minimum price, date not printed, taken as "
+    "the same day"
 )
 
 # cap in USDT, rate in ppm, largest leverage
