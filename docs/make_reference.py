@@ -4,24 +4,30 @@
     python docs/make_reference.py --check    exit 1 if one of them is not as the code says
 
 A page holds a pair of comments, ``<!-- made: KIND NAME -->`` and ``<!-- /made -->``; what stands between
-them is made from the code. Kinds are `command`, `section` and `table`.
+them is made from the code. Kinds are `command`, `section`, `table` and `venues`.
 """
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import sys
 from collections.abc import Iterable
+from datetime import date
 from enum import Enum
+from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import typer
 
 from deleverage import schema
+from deleverage import venues as venues_room
 from deleverage.cli import app
 from deleverage.experiment.scenario import Scenario
 from deleverage.experiment.scenario.figure import Figure, LakeQuery, Needs, Strict
+from deleverage.venues.rules import AdlPrice, AdlTrigger, Slice, Takeover, VenueRules, Waterfall, rules_on
 
 DOCS = Path(__file__).resolve().parent
 _BLOCK = re.compile(r"(<!-- made: (\w+) ([^\n]*?) -->\n).*?(<!-- /made -->)", re.DOTALL)
@@ -202,9 +208,106 @@ def command(name: str) -> str:
     return _rows(("argument or option", "default", "does"), rows)
 
 
+# --- venues -----------------------------------------------------------------------------------------
+
+NIGHT = date(2025, 10, 10)
+_UNSURE = re.compile(r"assumed|inferred|not read|third part|third-part|not published", re.IGNORECASE)
+
+
+def rule_sets() -> list[tuple[VenueRules, ...]]:
+    """Versions of every venue for contracts, newest first; venues by name."""
+    found = []
+    for module in sorted(pkgutil.iter_modules(venues_room.__path__), key=lambda module: module.name):
+        versions = getattr(import_module(f"{venues_room.__name__}.{module.name}"), "VERSIONS", ())
+        if versions and all(isinstance(rules, VenueRules) for rules in versions):
+            found.append(versions)
+    return found
+
+
+def _word(policy: Enum) -> str:
+    return policy.name.lower().replace("_", " ")
+
+
+def _percent(share: Fraction) -> str:
+    return f"{float(100 * share):.4g} %"
+
+
+def _with(policy: Enum, figures: str) -> str:
+    return f"{_word(policy)}: {figures}" if figures else _word(policy)
+
+
+def _policies(flow: Waterfall) -> tuple[str, ...]:
+    slices = {
+        Slice.SHARE_THEN_WHOLE: f"{_percent(flow.slice_share)} above ${flow.slice_above_usd:,}, whole within "
+        f"{flow.cooldown_s} s after",
+        Slice.SHARE_A_STEP: f"{_percent(flow.slice_share)}, at least ${flow.slice_minimum_usd:,}, at most "
+        f"${flow.slice_maximum_usd:,}",
+    }
+    triggers = {
+        AdlTrigger.FUND_DRAWDOWN: f"in {flow.fund_window_s // 3600} h",
+        AdlTrigger.FUND_BELOW_REFERENCE: f"by {_percent(flow.fund_drop_share)} or ${flow.fund_drop_usd:,} "
+        f"of {flow.fund_window_s // 3600} h",
+    }
+    vault = f"below {flow.backstop_share} of the margin"
+    bound = f"within {_percent(flow.price_bound)}"
+    return (
+        _word(flow.trigger),
+        _word(flow.order_limit),
+        _with(flow.slice, slices.get(flow.slice, "")),
+        _with(flow.takeover, vault if flow.takeover is Takeover.VAULT else ""),
+        _with(flow.adl_trigger, triggers.get(flow.adl_trigger, "")),
+        _word(flow.adl_rank),
+        _with(flow.adl_price, bound if flow.adl_price is AdlPrice.BANKRUPTCY_NEAR_MARK else ""),
+    )
+
+
+def venues(name: str) -> str:
+    """Policies of the night, versions, or what is assumed, of every venue."""
+    if name == "policies":
+        night = [rules_on(versions, NIGHT) for versions in rule_sets()]
+        policies = ("trigger", "order limit", "slice", "takeover", "ADL trigger", "ADL rank", "ADL price")
+        rows = ((f"`{rules.venue}`", *_policies(rules.waterfall)) for rules in night)
+        return _rows(("venue", *policies), rows)
+    if name == "versions":
+        facts = ("from", "grade", "contract", "markets", "mark", "funding", "taker", "left margin")
+        return _rows(("venue", *facts), (_version(rules) for versions in rule_sets() for rules in versions))
+    said: dict[tuple[str, str, str], None] = {}
+    for versions in rule_sets():
+        for rules in versions:
+            for part, source in rules.sources.items():
+                # Only the clauses that are unsure: the rest of a source is read.
+                unsure = [clause for clause in re.split(r"(?<=[;.]) ", source) if _UNSURE.search(clause)]
+                if unsure:
+                    said[f"`{rules.venue}`", part, " ".join(unsure).rstrip(";.")] = None
+    return _rows(("venue", "part", "what its source says"), said)
+
+
+def _version(rules: VenueRules) -> tuple[str, ...]:
+    symbols = list(rules.tiers)
+    more = f" and {len(symbols) - 4} more" if len(symbols) > 4 else ""
+    funding = f"{rules.funding.interval_h} h" + (
+        f", at most {_percent(rules.funding.cap)}" if rules.funding.cap else ""
+    )
+    return (
+        f"`{rules.venue}`",
+        str(rules.valid_from),
+        rules.grade.value,
+        rules.contract.value,
+        ", ".join(symbols[:4]) + more,
+        f"{_word(rules.mark.rule)}, {rules.mark.window_s} s",
+        funding if rules.funding.rate_of_8h else f"{funding}, not scaled to 8 h",
+        _percent(rules.fees.taker),
+        "to the fund"
+        if rules.waterfall.rest_to_fund
+        else f"kept, less {_percent(rules.fees.liquidation)}"
+        if rules.fees.liquidation
+        else "kept",
+    )
+
+
 # --- pages ------------------------------------------------------------------------------------------
 
-_KINDS = {"section": section, "table": columns, "command": command}
+_KINDS = {"section": section, "table": columns, "command": command, "venues": venues}
 
 
 def filled(text: str) -> str:
