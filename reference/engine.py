@@ -876,10 +876,9 @@ class Twin:
             return None
         if venue.order_limit == OrderLimit.FILLABLE:
             owed = self.margin_owed(account)
-            lack = min(max(owed - self.equity(account), 0), owed)
-            depth = min(venue.adjustment_ppm * lack // owed, PPM)
+            lack = min(max(owed - self.equity(account), 0) * venue.adjustment_ppm // PPM, owed)
             own = market.margin.of(self.notional(account, market))
-            ticks = own * venue.spread_ppm // PPM * depth // PPM // (abs(size) * market.tick_lot_uusd)
+            ticks = own * venue.spread_ppm // PPM * lack // owed // (abs(size) * market.tick_lot_uusd)
             return max(1, market.mark - ticks) if size > 0 else market.mark + ticks
         return bust
 
@@ -999,8 +998,8 @@ class Twin:
         """To fund or vault as far as it can, then against winners, then to fund or vault all the same.
 
         ``rest`` is (account, lots, bankruptcy price, plan). Best bankruptcy prices first, equal ones by uid.
-        Winners are ranked once, when the first of them is needed; who would lose at one price would lose at all
-        later ones too, and is not asked again.
+        Winners are ranked once, when the first of them is needed; who would lose at one price would lose at
+        all later ones too, and is not asked again.
         """
         venue = market.venue
         winners: list[Account] | None = None

@@ -126,8 +126,8 @@ def order_limit(s: Setting, row: int, k: int, worth: int, owed: int, bust: int) 
         mark = s.live.mark[k]
         v = s.markets.tick_lot_uusd[k]
         own = maintenance_margin(abs(size) * mark * v, k, s.tiers)
-        depth = mul_div(s.venues.adjustment_ppm[venue], min(max(owed - worth, 0), owed), owed)
-        beyond = mul_rate(mul_rate(own, s.venues.spread_ppm[venue], PPM), min(depth, PPM), PPM)
+        lack = min(mul_rate(max(owed - worth, 0), s.venues.adjustment_ppm[venue], PPM), owed)
+        beyond = mul_div(mul_rate(own, s.venues.spread_ppm[venue], PPM), lack, owed)
         ticks = beyond // (abs(size) * v)
         return int(max(1, mark - ticks) if size > 0 else mark + ticks)
     return bust
