@@ -97,6 +97,13 @@ FURTHER: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
         {"mode": "isolated", "symbol": "BTCUSDT", "side": "short", "q": 0.1, "ep": 100000, "leverage": 5},
         {"liquidation_price": 119521.91, "bankruptcy_price": 120000},
     ),
+    (
+        "Binance USD-M", "liquidation_price",
+        {"mode": "isolated", "side": -1, "q": 1, "ep": 100, "wallet_balance": 50,
+         "floors": [0, 120, 500], "mmr": [0.01, 0.02, 0.5]},
+        # (150 + 1.2) ÷ 1.02: in the second tier at the price, in the first at entry
+        {"liquidation_price": 148.2353},
+    ),
     # Both legs and a one-way leg; LP = (10,000 − 100,000 + 52,000 − 0.5·50,000) ÷ (3.5·0.004 − 1.5)
     (
         "Binance USD-M", "liquidation_price",

@@ -87,6 +87,7 @@ def test_a_borrowed_table_says_so_and_is_binances_with_less_leverage() -> None:
         for symbol, origin in zip(symbols, ("BTCUSDT", "ETHUSDT", "SOLUSDT"), strict=True):
             table = rules.tier_table(symbol)
             assert table.source.startswith("assumed: borrowed")
+            assert table.as_of == date.min  # any table of the venue itself is newer
             assert table.deductions_usd == theirs[origin].deductions_usd
             assert max(tier.max_leverage for tier in table.tiers) == 100
 

@@ -129,10 +129,15 @@ AUTO_EXCHANGE = AutoExchange(
 """When and how multi-assets mode sells collateral for a negative balance."""
 
 
-def _tables(rows: Mapping[str, tuple[tuple[int, int, int], ...]], source: str) -> dict[str, TierTable]:
+def _tables(
+    rows: Mapping[str, tuple[tuple[int, int, int], ...]], source: str, as_of: date
+) -> dict[str, TierTable]:
     return {
         symbol: TierTable(
-            symbol, tuple(MarginTier(cap, Fraction(ppm, 1_000_000), lev) for cap, ppm, lev in tiers), source
+            symbol,
+            tuple(MarginTier(cap, Fraction(ppm, 1_000_000), lev) for cap, ppm, lev in tiers),
+            source,
+            as_of,
         )
         for symbol, tiers in rows.items()
     }
@@ -153,7 +158,7 @@ _OF_THE_NIGHT = VenueRules(
     grade=Grade.ENGINE,
     contract=Contract.LINEAR,
     valid_from=date(2025, 9, 18),
-    tiers=_tables(_ROWS, _TIER_SOURCE),
+    tiers=_tables(_ROWS, _TIER_SOURCE, date(2025, 10, 9)),
     mark=Mark(MarkRule.MEDIAN, window_s=30),
     funding=Funding(interval_h=8, interest=Fraction(1, 10_000), clamp=Fraction(5, 10_000)),
     fees=Fees(taker=Fraction(5, 10_000), liquidation=Fraction(125, 10_000)),
@@ -180,7 +185,7 @@ VERSIONS = (
     replace(
         _OF_THE_NIGHT,
         valid_from=date(2021, 3, 18),
-        tiers=_tables({"BTCUSDT": _BTC_2021}, _OLD_TIER_SOURCE),
+        tiers=_tables({"BTCUSDT": _BTC_2021}, _OLD_TIER_SOURCE, date(2021, 3, 18)),
         mark=Mark(MarkRule.MEDIAN, window_s=60),
         funding=replace(_OF_THE_NIGHT.funding, rate_of_8h=False),
         sources={

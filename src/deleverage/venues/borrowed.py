@@ -41,6 +41,8 @@ def tiers(venue: str, symbols: Mapping[str, str], largest: int) -> dict[str, Tie
                 replace(tier, max_leverage=min(tier.max_leverage, largest)) for tier in tables[theirs].tiers
             ),
             source(venue, largest),
+            # Borrowed, so that any table of the venue's own counts as newer.
+            date.min,
         )
         for theirs, ours in symbols.items()
     }

@@ -23,8 +23,8 @@ from deleverage.venues.rules import (
 )
 
 _TIER_SOURCE = (
-    "base rate 0.5 % for BTC and 1 % for ETH: Bybit help, 'Risk limit'. assumed: steps of 150 BTC and 3,000 "
-    "ETH that each add the base rate, ten of them; no table of October 2025 was found. Caps are in coins"
+    "assumed: steps of 150 BTC and 3,000 ETH that each add the base rate, ten of them; no table of October "
+    "2025 was found. Base rates of 0.5 % for BTC and 1 % for ETH: Bybit help, 'Risk limit'. Caps are in coins"
 )
 _FORMULA_2024 = "Bybit help, liquidation price under isolated mode (unified account), 2024: margins at entry"
 _FORMULA_2026 = (
@@ -42,7 +42,8 @@ ISOLATED_TEXTS = (
 def _ladder(symbol: str, step_coins: int, base: Fraction) -> TierTable:
     """Risk limits of equal steps in coins; the initial margin rate is twice the maintenance rate."""
     tiers = (MarginTier(k * step_coins, k * base, int(1 / (2 * k * base))) for k in range(1, _STEPS + 1))
-    return TierTable(symbol, tuple(tiers), _TIER_SOURCE)
+    # Assumed, so that any table of the venue's own counts as newer.
+    return TierTable(symbol, tuple(tiers), _TIER_SOURCE, date.min)
 
 
 _FIRST = VenueRules(

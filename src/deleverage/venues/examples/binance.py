@@ -121,7 +121,7 @@ def leg_of(given: Given, suffix: str = "", side: int | None = None) -> Leg:
     size, entry = given.number(*names[0]), given.number(*names[1])
     if side is None:
         side = given.side(f"side{suffix}", "side", default=-1 if size < 0 else 1)
-    if given.has(*names[2]):
+    if given.has(*names[2]) and not given.has("floors"):
         rate, deduction = given.number(*names[2]), given.number(*names[3], default=0)
     else:
         # Neither rate nor table: the tier of the notional at mark, in the venue's own table.
@@ -168,7 +168,8 @@ def liquidation_price(inputs: Inputs) -> dict[str, Any]:
     if len(legs) == 1:
         # No rate given: the tier at the liquidation price counts, not the one at entry.
         position = given.part("position")
-        table = None if position.has(*RATE) or hedged else table_of(position)
+        fixed = hedged or (position.has(*RATE) and not position.has("floors"))
+        table = None if fixed else table_of(position)
         exact = linear.tiered_liquidation_price(wallet, legs[0], table) if table else None
         price = exact if exact is not None else fine.liquidation_price(wallet, legs[0])
     else:
