@@ -1,0 +1,137 @@
+"""Which venues and versions are there, and which rules hold at a venue on a day?
+
+A venue is a file of this folder that defines `VERSIONS`; adding one is adding the file. Tiers that the user
+imported (`data.tier_store`) extend the packaged ones, and override those that are older.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from deleverage import venues as _room
+from deleverage.data.tier_store import Stored, stored_tiers
+from deleverage.errors import RulesError
+from deleverage.venues.rules import MarginTier, TierTable, VenueRules, rules_on
+
+NO_END_USD = 4_000_000_000_000
+"""Cap of a last tier without one [USD]: the largest sum of money that the integers hold (`MAX_UUSD`)."""
+
+_DEFINES_VERSIONS = re.compile(r"^VERSIONS\b", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Catalogued:
+    """A rule set, and where each of its tier tables comes from: the day that a table is of, by contract.
+
+    ``imported`` holds the contracts whose tiers come from the store, with the file they came in.
+    """
+
+    rules: VenueRules
+    imported: Mapping[str, Stored]
+
+
+def venues() -> tuple[str, ...]:
+    """Names of the venues that there are rules of, sorted; each is a file of this folder."""
+    found = []
+    for module in pkgutil.iter_modules(_room.__path__):
+        if module.ispkg:
+            continue
+        # The text tells without importing: kernels of other files need not be loaded for a list.
+        spec = find_spec(f"{_room.__name__}.{module.name}")
+        source = getattr(spec.loader, "get_source", None) if spec is not None else None
+        if source is not None and _DEFINES_VERSIONS.search(source(f"{_room.__name__}.{module.name}") or ""):
+            found.append(module.name)
+    return tuple(sorted(found))
+
+
+def versions(venue: str) -> tuple[VenueRules, ...]:
+    """The packaged rule sets of a venue, newest first.
+
+    Raises
+    ------
+    RulesError
+        there is no such venue.
+    """
+    known = venues()
+    if venue not in known:
+        raise RulesError(
+            f"expected a venue of {list(known)}, found '{venue}'",
+            hint="`deleverage rules list` shows them",
+            venue=venue,
+        )
+    found: tuple[VenueRules, ...] = import_module(f"{_room.__name__}.{venue}").VERSIONS
+    return found
+
+
+def products(venue: str) -> tuple[str, ...]:
+    """Products of a venue, in the order of its file."""
+    return tuple(dict.fromkeys(rules.product for rules in versions(venue)))
+
+
+def rules_at(
+    venue: str, day: date, *, product: str | None = None, imported: Path | None = None
+) -> VenueRules:
+    """The rule set of a venue in force on a day (UTC).
+
+    Parameters
+    ----------
+    product : which of the venue's products, as its file calls it; by default the first one.
+    imported : folder of imported tiers (`tier_store.rules_folder()`). By default only what the package
+        carries is used, so that a run depends on nothing but its scenario and the program.
+
+    Raises
+    ------
+    RulesError
+        no such venue or product, or no rule set is known for so early a day.
+    """
+    return catalogued(venue, day, product=product, imported=imported).rules
+
+
+def catalogued(
+    venue: str, day: date, *, product: str | None = None, imported: Path | None = None
+) -> Catalogued:
+    """As `rules_at`, with where the tiers come from."""
+    known = products(venue)
+    wanted = known[0] if product is None else product
+    if wanted not in known:
+        raise RulesError(
+            f"{venue}: expected a product of {list(known)}, found '{wanted}'", venue=venue, product=wanted
+        )
+    rules = rules_on(tuple(one for one in versions(venue) if one.product == wanted), day)
+    if imported is None or wanted != known[0]:
+        return Catalogued(rules, {})
+    # The packaged tiers count as of the day from which their rule set holds: a file that is older only adds
+    # contracts that the package does not carry, a newer one replaces what it holds.
+    stored = {
+        symbol: found
+        for symbol, found in stored_tiers(imported, venue, day).items()
+        if symbol not in rules.tiers or day_of(found) >= rules.valid_from
+    }
+    tables = {symbol: tier_table(symbol, found) for symbol, found in stored.items()}
+    return Catalogued(replace(rules, tiers={**rules.tiers, **tables}), stored)
+
+
+def day_of(stored: Stored) -> date:
+    """The day (UTC) that stored tiers are of."""
+    return datetime.fromtimestamp(stored.time_ns // 1_000_000_000, UTC).date()
+
+
+def tier_table(symbol: str, stored: Stored) -> TierTable:
+    """Stored tiers as a table of the rules.
+
+    A tier that holds for no notional (cap = floor) is left out: its two steps of the deduction add up to one.
+    A largest leverage between two whole numbers is rounded down: settings are whole numbers.
+    """
+    tiers = tuple(
+        MarginTier(NO_END_USD if tier.cap is None else int(tier.cap), tier.rate, int(tier.max_leverage))
+        for tier in stored.tiers
+        if tier.cap is None or tier.cap > tier.floor
+    )
+    return TierTable(symbol, tiers, f"{stored.source}, tiers of {day_of(stored)}")
