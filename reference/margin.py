@@ -1,4 +1,4 @@
-"""Where does an account become liquidatable? The readable twin of the margin maths: fractions, nothing rounded.
+"""Where does an account become liquidatable? The readable twin of the margin maths, in fractions.
 
 Symbols: W wallet, q size (long > 0), P mark, C signed cost of the position (what was paid for it; < 0 for a
 short), all in one unit of money; k a tier with rate r_k up to the notional cap_k.
@@ -84,15 +84,17 @@ def liquidation_prices(
 ) -> tuple[Fraction | None, Fraction | None, bool]:
     """Marks of one market at which H = 0, the others held: (from below, from above, ever healthy).
 
-    H < 0 below the first and above the second; None where no mark of 0 or more is. H is concave (a margin only
-    ever grows faster), so there are at most two, and two only for the legs of a hedge.
+    H < 0 below the first and above the second; None where no mark of 0 or more is. H is concave (a margin
+    only ever grows faster), so there are at most two, and two only for the legs of a hedge.
     """
     table = tables[market]
     taken = cums(table)
     here = [leg for leg in legs if leg.market == market]
     rest = health(wallet, [leg for leg in legs if leg.market != market], marks, tables)
     # The marks at which a leg changes tier: between two of them every margin is one straight line.
-    edges = sorted({Fraction(0), *(tier.cap_usd / abs(leg.size) for leg in here for tier in table.tiers[:-1])})
+    edges = sorted(
+        {Fraction(0), *(tier.cap_usd / abs(leg.size) for leg in here for tier in table.tiers[:-1])}
+    )
     lower: Fraction | None = None
     upper: Fraction | None = None
     ever = False

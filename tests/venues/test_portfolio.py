@@ -34,9 +34,7 @@ def tables(draw: st.DrawFn, around_usd: int) -> TierTable:
     count = draw(st.integers(2, 6))
     caps = sorted(
         draw(
-            st.sets(
-                st.integers(max(1, around_usd // 3), 3 * around_usd + 10), min_size=count, max_size=count
-            )
+            st.sets(st.integers(max(1, around_usd // 3), 3 * around_usd + 10), min_size=count, max_size=count)
         )
     )
     unit = draw(st.sampled_from((1_000, 10_000, 30)))
@@ -132,9 +130,7 @@ def test_prices_are_the_closed_form_per_tier_rounded_to_the_tick(
     found = liquidation_range(account, market, state)
     # In the twin, prices are money per lot, so that ticks are of size v.
     unit = [Fraction(v, USD) for v in state.tick_lot_uusd]
-    legs = [
-        twin.Leg(str(p.market), Fraction(p.size), Fraction(p.cost, USD)) for p in account.positions
-    ]
+    legs = [twin.Leg(str(p.market), Fraction(p.size), Fraction(p.cost, USD)) for p in account.positions]
     marks = {str(k): mark * unit[k] for k, mark in enumerate(state.mark)}
     by_name = {str(k): table for k, table in enumerate(books)}
     wallet = Fraction(account.wallet, USD)
@@ -194,7 +190,7 @@ def test_market_without_a_position_decides_nothing() -> None:
 def test_short_that_is_never_healthy_is_liquidatable_at_every_mark() -> None:
     table = TierTable("X", (MarginTier(10, Fraction(1, 100), 50),), "test")
     state = Marks([1_000], [10], tiers_record([table]))
-    found = liquidation_range(Account(-10**9, (Position(0, -1, -10_000),)), 0, state)
+    found = liquidation_range(Account(-(10**9), (Position(0, -1, -10_000),)), 0, state)
     assert found.holds(0) and found.holds(10**12)
 
 

@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from deleverage import __version__
-from deleverage.cli import failure, lake, run, scenario
+from deleverage.cli import failure, lake, rules, run, scenario
 
 app = typer.Typer(
     name="deleverage",
@@ -52,6 +52,7 @@ app.command("run", epilog=run.EXAMPLES)(run.run)
 app.add_typer(scenario.app, name="scenario")
 app.command("import", epilog=lake.IMPORT_EXAMPLE)(lake.import_files)
 app.add_typer(lake.app, name="lake")
+app.add_typer(rules.app, name="rules")
 
 
 def main(args: Sequence[str] | None = None) -> int:

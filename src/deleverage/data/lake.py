@@ -365,8 +365,8 @@ def _scan(
             ) from error
         if tuple(frame.columns) != table.names:
             raise DataError(
-                f"expected the columns {list(table.names)} in '{part['file']}', found {frame.columns}: another "
-                "version of the program wrote it",
+                f"expected the columns {list(table.names)} in '{part['file']}', found {frame.columns}: "
+                "another version of the program wrote it",
                 hint="import again into a new folder",
                 file=part["file"],
             )

@@ -36,6 +36,8 @@ FORMATS = "tiers as ccxt's fetch_leverage_tiers gives them, or Hyperliquid's met
 VENUES = (*leverage_tiers.CCXT_VENUES, "hyperliquid")
 """Whose files are read: others' brackets are not notional in dollars."""
 
+_LAST_NS = (1 << 63) - 1
+
 
 def rules_folder() -> Path:
     """Folder of the imported tiers: DELEVERAGE_RULES_DIR, or `deleverage/rules` in the user's data folder."""
@@ -99,7 +101,7 @@ def import_tiers(
     if not path.is_file():
         raise InputError(f"expected a file of margin tiers, found none at '{path}'", hint="check the path")
     source = SourceFile(path, f"{path.resolve().parent.name}/{path.name}".lstrip("/"))
-    content = read_json(source)
+    content = read_json(source, SchemaError)
     form, venue, everything, defects = _read(source, content, venue)
     moment = _moment(source, day)
     kept = [one for one in everything if one.in_dollars]
@@ -270,7 +272,7 @@ def stored_tiers(folder: Path, venue: str, day: date) -> dict[str, Stored]:
 
     if not (Path(folder) / MANIFEST).exists():
         return {}
-    end = int(datetime.combine(day, time(23, 59, 59), UTC).timestamp()) * 1_000_000_000
+    end = min(int(datetime.combine(day, time(23, 59, 59), UTC).timestamp()) * 1_000_000_000, _LAST_NS)
     rows = Lake.open(folder).read("tiers", end_ns=end, where={"venue": venue})
     newest = rows.filter(pl.col("time_ns") == pl.col("time_ns").max().over("symbol"))
     by_symbol: dict[str, list[dict[str, Any]]] = {}

@@ -11,9 +11,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from deleverage import venues as _room
 from deleverage.data.tier_store import Stored, stored_tiers
@@ -51,23 +53,76 @@ def venues() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def versions(venue: str) -> tuple[VenueRules, ...]:
-    """The packaged rule sets of a venue, newest first.
+def trades_contracts(venue: str) -> bool:
+    """False for a venue whose rule sets are of another kind: a lending market.
 
     Raises
     ------
     RulesError
         there is no such venue.
     """
-    known = venues()
-    if venue not in known:
+    return all(isinstance(rules, VenueRules) for rules in _versions(venue))
+
+
+def versions(venue: str) -> tuple[VenueRules, ...]:
+    """The packaged rule sets of a venue of contracts, newest first.
+
+    Raises
+    ------
+    RulesError
+        there is no such venue, or it trades no contracts.
+    """
+    if not trades_contracts(venue):
         raise RulesError(
-            f"expected a venue of {list(known)}, found '{venue}'",
-            hint="`deleverage rules list` shows them",
+            f"expected a venue of contracts, found '{venue}', which lends",
+            hint=f"venues of contracts are {[name for name in venues() if trades_contracts(name)]}",
             venue=venue,
         )
-    found: tuple[VenueRules, ...] = import_module(f"{_room.__name__}.{venue}").VERSIONS
+    return _versions(venue)
+
+
+def all_versions() -> tuple[Any, ...]:
+    """Every packaged rule set, by venue and product, newest first; lending markets as they are."""
+    return tuple(rules for venue in venues() for rules in _by_product(_versions(venue)))
+
+
+def until(rules: Any) -> date | None:
+    """First day on which the next version of a packaged rule set holds; None for the newest."""
+    same = [one for one in _versions(rules.venue) if _product(one) == _product(rules)]
+    return min((one.valid_from for one in same if one.valid_from > rules.valid_from), default=None)
+
+
+def lending_at(venue: str, day: date) -> Any:
+    """The rule set of a lending market in force on a day (UTC).
+
+    Raises
+    ------
+    RulesError
+        no rule set is known for so early a day.
+    """
+    return rules_on(_versions(venue), day)
+
+
+def _versions(venue: str) -> tuple[Any, ...]:
+    known = venues()
+    if venue not in known:
+        near = get_close_matches(venue, known, n=1)
+        raise RulesError(
+            f"expected a venue of {list(known)}, found '{venue}'",
+            hint=f"did you mean '{near[0]}'?" if near else "`deleverage rules list` shows them",
+            venue=venue,
+        )
+    found: tuple[Any, ...] = import_module(f"{_room.__name__}.{venue}").VERSIONS
     return found
+
+
+def _product(rules: Any) -> str:
+    return str(getattr(rules, "product", ""))
+
+
+def _by_product(found: tuple[Any, ...]) -> list[Any]:
+    order = list(dict.fromkeys(map(_product, found)))
+    return sorted(found, key=lambda rules: order.index(_product(rules)))
 
 
 def products(venue: str) -> tuple[str, ...]:
@@ -116,6 +171,25 @@ def catalogued(
     }
     tables = {symbol: tier_table(symbol, found) for symbol, found in stored.items()}
     return Catalogued(replace(rules, tiers={**rules.tiers, **tables}), stored)
+
+
+def known_symbol(rules: VenueRules, symbol: str) -> None:
+    """Refuse a contract that the rule set does not know, with names that are like it.
+
+    Raises
+    ------
+    RulesError
+        there is no such contract.
+    """
+    if symbol in rules.tiers:
+        return
+    near = get_close_matches(symbol, rules.tiers, n=3) or sorted(rules.tiers)[:3]
+    raise RulesError(
+        f"{rules.venue}: expected one of {len(rules.tiers)} contracts, like {near}, found '{symbol}'",
+        hint="import the venue's tier file with `deleverage rules import FILE`, or choose another contract",
+        venue=rules.venue,
+        symbol=symbol,
+    )
 
 
 def day_of(stored: Stored) -> date:

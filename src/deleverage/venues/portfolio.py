@@ -1,18 +1,19 @@
 """At which mark of one market does a cross account become liquidatable, its other markets' marks held?
 
-Symbols: W wallet [uusd], q size [lots, long > 0], m mark [ticks], v ``tick_lot_uusd`` [uusd per tick and lot],
-C signed cost [uusd]; sums run over the account's positions, of which two may be legs of one market (hedge mode).
+Symbols: W wallet [uusd], q size [lots, long > 0], m mark [ticks], v ``tick_lot_uusd`` [uusd per tick and
+lot], C signed cost [uusd]; sums run over the account's positions, of which two may be legs of one market
+(hedge mode).
 
     equity      E = W + Σ (q·m·v − C)
-    maintenance M = Σ M(|q|·m·v)            each leg owes its own, rounded up, as in `margin.maintenance_margin`
+    maintenance M = Σ M(|q|·m·v)            each leg owes its own, rounded up: `margin.maintenance_margin`
     health      H = E − M                   liquidatable when H < 0
 
-The prices are found by bisection on H itself, in integers, so that nothing has to be known about tiers: as the
-mark moves, every position of the market may change tier on the way. With positions on one side of the market H
-is monotone in its mark. With legs on both sides it is concave (a margin only ever grows faster), so the account
-may be liquidatable below one mark and above another: the search goes outwards from the top of H. Rounding can
-shift a leg's margin by one uusd; where the legs cancel so well that a tick is worth less than that, H of
-neighbouring marks may differ by so much from a concave line.
+The prices are found by bisection on H itself, in integers, so that nothing has to be known about tiers: as
+the mark moves, every position of the market may change tier on the way. With positions on one side of the
+market H is monotone in its mark. With legs on both sides it is concave (a margin only ever grows faster), so
+the account may be liquidatable below one mark and above another: the search goes outwards from the top of H.
+Rounding can shift a leg's margin by one uusd; where the legs cancel so well that a tick is worth less than
+that, H of neighbouring marks may differ by so much from a concave line.
 
 Source: Binance, "How to calculate the liquidation price of USD-M futures" (cross margin, one-way and hedge
 mode), whose closed form per tier is `reference/margin.py`.
@@ -95,7 +96,9 @@ class LiquidationRange:
 
 def equity(account: Account, marks: Marks) -> int:
     """E [uusd] of the account."""
-    values = (p.size * marks.mark[p.market] * marks.tick_lot_uusd[p.market] - p.cost for p in account.positions)
+    values = (
+        p.size * marks.mark[p.market] * marks.tick_lot_uusd[p.market] - p.cost for p in account.positions
+    )
     return account.wallet + sum(values)
 
 

@@ -116,8 +116,12 @@ def _tables(source: SourceFile, entries: Any) -> dict[int, list[tuple[Fraction, 
         place = f"margin table {int(name)}"
         steps = [
             (
-                number(source, place, "lowerBound", tier.get("lowerBound") if isinstance(tier, dict) else tier),
-                number(source, place, "maxLeverage", tier.get("maxLeverage") if isinstance(tier, dict) else None),
+                number(
+                    source, place, "lowerBound", tier.get("lowerBound") if isinstance(tier, dict) else tier
+                ),
+                number(
+                    source, place, "maxLeverage", tier.get("maxLeverage") if isinstance(tier, dict) else None
+                ),
             )
             for tier in _list(source, place, "marginTiers", entry[1].get("marginTiers"))
         ]

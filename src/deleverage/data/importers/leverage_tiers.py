@@ -47,7 +47,9 @@ def is_ccxt(content: Any) -> bool:
     if not isinstance(content, dict) or not content:
         return False
     lists = [tiers for tiers in content.values() if isinstance(tiers, list) and tiers]
-    return bool(lists) and all(isinstance(tier, dict) and "maintenanceMarginRate" in tier for tier in lists[0])
+    return bool(lists) and all(
+        isinstance(tier, dict) and "maintenanceMarginRate" in tier for tier in lists[0]
+    )
 
 
 def venue_of(content: dict[str, Any]) -> str:
@@ -124,7 +126,9 @@ def listed(source: SourceFile, content: Any, venue: str) -> list[Listed]:
         one = Listed(_symbol(match, venue), match[3], tuple(rows))
         found.append(one if one.in_dollars else Listed(market, match[3], tuple(rows)))
     names = [one.symbol for one in found]
-    if repeated := sorted({name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()):
+    if repeated := sorted(
+        {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
+    ):
         raise refusal(
             RulesError,
             source,

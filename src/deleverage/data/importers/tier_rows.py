@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from deleverage.data.importers.base import SourceFile, refusal
-from deleverage.errors import RulesError, SchemaError, SourceChanged, UnitError
+from deleverage.errors import DeleverageError, RulesError, SchemaError, SourceChanged, UnitError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,13 +64,13 @@ class TierNames:
     deduction: str = "cum"
 
 
-def read_json(source: SourceFile) -> Any:
+def read_json(source: SourceFile, kind: type[DeleverageError] = SourceChanged) -> Any:
     """The document with every number as an exact fraction.
 
     Raises
     ------
-    SourceChanged
-        it is no JSON, or holds NaN or an infinity.
+    DeleverageError
+        of that kind: it is no JSON, or holds NaN or an infinity.
     """
 
     def refuse(constant: str) -> None:
@@ -81,7 +81,7 @@ def read_json(source: SourceFile) -> Any:
         return json.loads(text, parse_float=Fraction, parse_int=Fraction, parse_constant=refuse)
     except (ValueError, OSError) as error:
         raise refusal(
-            SourceChanged,
+            kind,
             source,
             expected="a file that parses as JSON",
             found=f"{type(error).__name__}: {error}",
@@ -108,7 +108,9 @@ def number(source: SourceFile, place: str, column: str, value: object) -> Fracti
     except (ValueError, ZeroDivisionError):
         pass
     shown = f"{float(value):g}" if isinstance(value, Fraction) else repr(value)
-    raise refusal(SchemaError, source, place=place, column=column, expected="a number", found=shown, todo=_TODO)
+    raise refusal(
+        SchemaError, source, place=place, column=column, expected="a number", found=shown, todo=_TODO
+    )
 
 
 def checked(
