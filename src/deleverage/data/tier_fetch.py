@@ -73,7 +73,7 @@ def _ccxt(venue: str) -> Any:
     if venue not in _CCXT_NAMES:
         raise InputError(
             f"expected a venue of {sorted(_CCXT_NAMES)} to fetch tiers from, found '{venue}'",
-            hint="other venues' brackets are not notional in dollars there; `deleverage rules import` reads files",
+            hint="other venues' brackets are no notional in dollars; `deleverage rules import` reads files",
             venue=venue,
         )
     try:
@@ -180,7 +180,7 @@ def _fetched(ccxt: Any, exchange: Any, venue: str, symbols: tuple[str, ...]) -> 
 
 
 def _market(ccxt: Any, exchange: Any, venue: str, symbol: str) -> str:
-    """ccxt's name of a contract that is called by it or by the venue's own."""
+    """Name that ccxt has for a contract, which may be called by that or by the venue's own."""
     for candidate in [*exchange.markets_by_id.get(symbol, []), *filter(None, [exchange.markets.get(symbol)])]:
         if candidate.get("contract"):
             return str(candidate["symbol"])

@@ -46,8 +46,10 @@ def rule_set(found: Catalogued, versions: Sequence[VenueRules], symbol: str | No
     rules = found.rules
     names = list(rules.tiers) if symbol is None else [symbol]
     later = min((one.valid_from for one in versions if one.valid_from > rules.valid_from), default=None)
+    head = listed(rules, later)
+    del head["contracts"]  # they are the keys of "tiers"
     return {
-        **listed(rules, later),
+        **head,
         "policies": {
             name.replace(" ", "_").lower(): {
                 "letter": letter,

@@ -20,7 +20,7 @@ from typing import Any
 from deleverage import venues as _room
 from deleverage.data.tier_store import Stored, stored_tiers
 from deleverage.errors import RulesError
-from deleverage.venues.rules import MarginTier, TierTable, VenueRules, rules_on
+from deleverage.venues.rules import Contract, MarginTier, TierTable, VenueRules, rules_on
 
 NO_END_USD = 4_000_000_000_000
 """Cap of a last tier without one [USD]: the largest sum of money that the integers hold (`MAX_UUSD`)."""
@@ -160,7 +160,7 @@ def catalogued(
             f"{venue}: expected a product of {list(known)}, found '{wanted}'", venue=venue, product=wanted
         )
     rules = rules_on(tuple(one for one in versions(venue) if one.product == wanted), day)
-    if imported is None or wanted != known[0]:
+    if imported is None or rules.contract is not Contract.LINEAR:  # the store counts in dollars
         return Catalogued(rules, {})
     # The packaged tiers count as of the day from which their rule set holds: a file that is older only adds
     # contracts that the package does not carry, a newer one replaces what it holds.

@@ -13,6 +13,7 @@ from deleverage.data.importers.tier_rows import (
     UNDATED,
     Listed,
     Tier,
+    TierNames,
     checked,
     empty_tiers,
     frame,
@@ -46,10 +47,8 @@ def is_ccxt(content: Any) -> bool:
     """Whether a document is what ccxt's fetch_leverage_tiers gives: tiers by market."""
     if not isinstance(content, dict) or not content:
         return False
-    lists = [tiers for tiers in content.values() if isinstance(tiers, list) and tiers]
-    return bool(lists) and all(
-        isinstance(tier, dict) and "maintenanceMarginRate" in tier for tier in lists[0]
-    )
+    first = next((tiers[0] for tiers in content.values() if isinstance(tiers, list) and tiers), None)
+    return isinstance(first, dict) and "maintenanceMarginRate" in first
 
 
 def venue_of(content: dict[str, Any]) -> str:
@@ -168,6 +167,7 @@ def _tier(source: SourceFile, place: str, tier: dict[str, Any], before: Tier | N
         ),
         before,
         printed=None if printed is None else number(source, place, printed, own.get(printed)),
+        names=TierNames(deduction=printed or "cum"),
     )
 
 
