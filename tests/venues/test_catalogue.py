@@ -47,7 +47,7 @@ class Lending:
     close_factor: float
 
 
-VERSIONS = (Lending("lender", date(2025, 1, 1), 0.5),)
+LENDING_VERSIONS = (Lending("lender", date(2025, 1, 1), 0.5),)
 '''
 
 

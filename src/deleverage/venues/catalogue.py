@@ -1,6 +1,7 @@
 """Which venues and versions are there, and which rules hold at a venue on a day?
 
-A venue is a file of this folder that defines `VERSIONS`; adding one is adding the file. Tiers that the user
+A venue is a file of this folder that defines `VERSIONS` (a lending market: `LENDING_VERSIONS`); adding one is
+adding the file. Tiers that the user
 imported (`data.tier_store`) extend the packaged ones, and override those that are older.
 """
 
@@ -25,7 +26,7 @@ from deleverage.venues.rules import Contract, MarginTier, TierTable, VenueRules,
 NO_END_USD = 4_000_000_000_000
 """Cap of a last tier without one [USD]: the largest sum of money that the integers hold (`MAX_UUSD`)."""
 
-_DEFINES_VERSIONS = re.compile(r"^VERSIONS\b", re.MULTILINE)
+_DEFINES_VERSIONS = re.compile(r"^(?:LENDING_)?VERSIONS\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ def _versions(venue: str) -> tuple[Any, ...]:
             hint=f"did you mean '{near[0]}'?" if near else "`deleverage rules list` shows them",
             venue=venue,
         )
-    found: tuple[Any, ...] = import_module(f"{_room.__name__}.{venue}").VERSIONS
+    module = import_module(f"{_room.__name__}.{venue}")
+    found: tuple[Any, ...] = module.VERSIONS if hasattr(module, "VERSIONS") else module.LENDING_VERSIONS
     return found
 
 
