@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from deleverage import venues as room
 from deleverage.data.tier_store import import_tiers, stored_tiers
 from deleverage.errors import RulesError
 from deleverage.venues import catalogue
-from deleverage.venues.binance import VERSIONS
+from deleverage.venues.rules import Grade, MarginTier, TierTable
 from tests.data import tiny
 
 NIGHT = date(2025, 10, 10)
+PACKAGED = catalogue.rules_at("binance", NIGHT)
 
 VENUE = '''
 """Two products, two versions of the first."""
@@ -88,10 +90,10 @@ def test_every_packaged_version_is_whole(invented: None) -> None:
         if not catalogue.trades_contracts(venue):
             continue
         for rules in catalogue.versions(venue):
-            assert rules.tiers and rules.sources
+            assert rules.sources
+            assert rules.tiers or rules.grade is Grade.CALCULATOR
             assert catalogue.rules_at(venue, rules.valid_from, product=rules.product) == rules
-    for rules in VERSIONS:
-        assert rules.venue == "binance"  # the name of its file
+            assert rules.venue == venue  # the name of its file
 
 
 def test_versions_of_each_product_follow_each_other(invented: None) -> None:
@@ -127,32 +129,41 @@ def test_imported_tiers_are_asked_for_and_never_a_matter_of_what_lies_on_the_mac
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DELEVERAGE_RULES_DIR", str(tiers_of(tmp_path, date(2025, 10, 1))))
-    assert catalogue.rules_at("binance", NIGHT) == VERSIONS[0]
+    assert catalogue.rules_at("binance", NIGHT) == PACKAGED
 
 
 def test_newer_tiers_replace_and_add_from_their_day_on(tmp_path: Path) -> None:
     store = tiers_of(tmp_path, date(2025, 10, 9))
     before = catalogue.rules_at("binance", date(2025, 10, 8), imported=store)
-    assert before == VERSIONS[0]
+    assert before == PACKAGED
     found = catalogue.catalogued("binance", NIGHT, imported=store)
     assert set(found.imported) == {"BTCUSDT", "XYZUSDT"}
     assert found.rules.tiers["BTCUSDT"].tiers[0].cap_usd == 900_000
-    assert found.rules.tiers["ETHUSDT"] == VERSIONS[0].tiers["ETHUSDT"]
+    assert found.rules.tiers["ETHUSDT"] == PACKAGED.tiers["ETHUSDT"]
     assert "files/2025-10-09.json" in found.rules.tiers["XYZUSDT"].source
 
 
 def test_tiers_older_than_the_rule_set_only_add_contracts(tmp_path: Path) -> None:
-    store = tiers_of(tmp_path, date(2025, 9, 17))
+    store = tiers_of(tmp_path, PACKAGED.valid_from - timedelta(days=1))
     found = catalogue.catalogued("binance", NIGHT, imported=store)
     assert set(found.imported) == {"XYZUSDT"}
-    assert found.rules.tiers["BTCUSDT"] == VERSIONS[0].tiers["BTCUSDT"]
+    assert found.rules.tiers["BTCUSDT"] == PACKAGED.tiers["BTCUSDT"]
+
+
+def test_day_of_a_packaged_table_counts_where_it_is_told(tmp_path: Path, invented: None) -> None:
+    table = TierTable("BTCUSDT", (MarginTier(10, Fraction(1, 100), 50),), "test", date(2025, 10, 9))
+    rules = replace(PACKAGED, tiers={"BTCUSDT": table})
+    stored = stored_tiers(tiers_of(tmp_path, date(2025, 10, 9)), "binance", NIGHT)["BTCUSDT"]
+    assert not catalogue._is_newer(rules, "BTCUSDT", stored)
+    later = replace(rules, tiers={"BTCUSDT": replace(table, as_of=date(2025, 10, 10))})
+    assert catalogue._is_newer(later, "BTCUSDT", stored)
 
 
 def test_packaged_tiers_of_the_night_are_those_of_the_full_file(test_data: Path, tmp_path: Path) -> None:
     import_tiers(test_data / "leverage_tiers" / "binance_leverage_tiers_2025-10-09.json", tmp_path / "rules")
     rules = catalogue.rules_at("binance", NIGHT, imported=tmp_path / "rules")
     assert len(rules.tiers) == 603
-    for symbol, table in VERSIONS[0].tiers.items():
+    for symbol, table in PACKAGED.tiers.items():
         assert rules.tiers[symbol].tiers == table.tiers
 
 
@@ -174,7 +185,7 @@ def test_tier_without_an_end_has_the_largest_cap_that_integers_hold(tmp_path: Pa
 
 
 def test_contract_that_is_not_there_is_refused_with_names_that_are_like_it() -> None:
-    catalogue.known_symbol(VERSIONS[0], "BTCUSDT")
+    catalogue.known_symbol(PACKAGED, "BTCUSDT")
     with pytest.raises(RulesError, match=r"like \['BTCUSDT'.*found 'BTCUSD'") as caught:
-        catalogue.known_symbol(VERSIONS[0], "BTCUSD")
+        catalogue.known_symbol(PACKAGED, "BTCUSD")
     assert "rules import" in caught.value.hint

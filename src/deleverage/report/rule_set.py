@@ -39,7 +39,7 @@ def listing(
             str(getattr(entry.rules, "product", DASH)),
             _span(entry.rules.valid_from, entry.until),
             str(getattr(entry.rules, "grade", DASH)),
-            str(len(getattr(entry.rules, "tiers", ()))) or DASH,
+            str(len(entry.rules.tiers)) if isinstance(entry.rules, VenueRules) else DASH,
         ]
         for entry in entries
     ]

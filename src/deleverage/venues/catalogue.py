@@ -1,8 +1,8 @@
 """Which venues and versions are there, and which rules hold at a venue on a day?
 
-A venue is a file of this folder that defines `VERSIONS` (a lending market: `LENDING_VERSIONS`); adding one is
-adding the file. Tiers that the user
-imported (`data.tier_store`) extend the packaged ones, and override those that are older.
+A venue is a file of this folder that defines `VERSIONS` (a lending market: `LENDING_VERSIONS`); adding one
+is adding the file. Tiers that the user imported (`data.tier_store`) extend the packaged ones, and override
+those that are older.
 """
 
 from __future__ import annotations
@@ -119,7 +119,8 @@ def _versions(venue: str) -> tuple[Any, ...]:
 
 
 def _product(rules: Any) -> str:
-    return str(getattr(rules, "product", ""))
+    """Versions of one product follow each other; all of a lending market do."""
+    return rules.product if isinstance(rules, VenueRules) else ""
 
 
 def _by_product(found: tuple[Any, ...]) -> list[Any]:
@@ -164,12 +165,10 @@ def catalogued(
     rules = rules_on(tuple(one for one in versions(venue) if one.product == wanted), day)
     if imported is None or rules.contract is not Contract.LINEAR:  # the store counts in dollars
         return Catalogued(rules, {})
-    # The packaged tiers count as of the day from which their rule set holds: a file that is older only adds
-    # contracts that the package does not carry, a newer one replaces what it holds.
     stored = {
         symbol: found
         for symbol, found in stored_tiers(imported, venue, day).items()
-        if symbol not in rules.tiers or day_of(found) >= rules.valid_from
+        if not _is_newer(rules, symbol, found)
     }
     tables = {symbol: tier_table(symbol, found) for symbol, found in stored.items()}
     return Catalogued(replace(rules, tiers={**rules.tiers, **tables}), stored)
@@ -210,4 +209,11 @@ def tier_table(symbol: str, stored: Stored) -> TierTable:
         for tier in stored.tiers
         if tier.cap is None or tier.cap > tier.floor
     )
-    return TierTable(symbol, tiers, f"{stored.source}, tiers of {day_of(stored)}")
+    return TierTable(symbol, tiers, f"{stored.source}, tiers of {day_of(stored)}", day_of(stored))
+
+
+def _is_newer(rules: VenueRules, symbol: str, stored: Stored) -> bool:
+    """True where the package carries the contract as of a later day than the stored tiers."""
+    if symbol not in rules.tiers:
+        return False
+    return (rules.tiers[symbol].as_of or rules.valid_from) > day_of(stored)

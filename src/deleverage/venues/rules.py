@@ -214,11 +214,15 @@ class MarginTier:
 
 @dataclass(frozen=True)
 class TierTable:
-    """Margin tiers of one contract, increasing in cap and rate, with their deductions."""
+    """Margin tiers of one contract, increasing in cap and rate, with their deductions.
+
+    ``as_of`` is the day of which they were observed; None where that is the first day of the rule set.
+    """
 
     symbol: str
     tiers: tuple[MarginTier, ...]
     source: str
+    as_of: date | None = None
 
     def __post_init__(self) -> None:
         """Refuse tiers that do not increase.
