@@ -13,6 +13,7 @@ import pytest
 from deleverage.cli import main
 from deleverage.cli.rules import day_of
 from deleverage.errors import InputError
+from deleverage.venues.catalogue import venues
 from tests.data import tiny
 
 Call = Callable[..., tuple[int, str, str]]
@@ -100,6 +101,15 @@ def test_show_as_json_has_figures_and_words(call: Call) -> None:
         "deduction_usd": 0,
     }
     assert shown["funding"]["clamp"] == 0.0005 and shown["sources"]
+
+
+def test_every_venue_can_be_shown_in_words_and_as_json(call: Call) -> None:
+    for venue in venues():
+        code, out, err = call("show", venue)
+        assert code == 0, err
+        assert venue in out
+        code, out, _ = call("show", venue, "--json")
+        assert code == 0 and json.loads(out)["venue"] == venue
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])

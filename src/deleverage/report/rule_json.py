@@ -13,7 +13,7 @@ from deleverage.data.lake import iso
 from deleverage.data.tier_store import Snapshot
 from deleverage.report import rule_words as words
 from deleverage.venues.catalogue import NO_END_USD, Catalogued
-from deleverage.venues.rules import MarginTier, TierTable, VenueRules
+from deleverage.venues.rules import Contract, MarginTier, TierTable, VenueRules
 
 
 def listed(rules: Any, until: date | None) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def rule_set(found: Catalogued, versions: Sequence[VenueRules], symbol: str | No
         "funding": {**plain(rules.funding), "words": words.funding(rules.funding)},
         "fees": plain(rules.fees),
         "collateral": plain(rules.collateral),
-        "tiers": {name: _table(rules.tiers[name], name in found.imported) for name in names},
+        "tiers": {name: _table(rules.tiers[name], rules, name in found.imported) for name in names},
         "sources": dict(rules.sources),
         "versions": [str(one.valid_from) for one in versions],
     }
@@ -103,18 +103,20 @@ def _fraction(value: Fraction) -> int | float:
     return int(value) if value.denominator == 1 else float(value)
 
 
-def _table(table: TierTable, imported: bool) -> dict[str, Any]:
+def _table(table: TierTable, rules: VenueRules, imported: bool) -> dict[str, Any]:
+    unit = "coins" if rules.contract is Contract.INVERSE else "usd"
     tiers = [
-        _tier(tier, deduction) for tier, deduction in zip(table.tiers, table.deductions_usd, strict=True)
+        _tier(tier, deduction, unit)
+        for tier, deduction in zip(table.tiers, table.deductions_usd, strict=True)
     ]
     return {"imported": imported, "source": table.source, "tiers": tiers}
 
 
-def _tier(tier: MarginTier, deduction: Fraction) -> dict[str, Any]:
+def _tier(tier: MarginTier, deduction: Fraction, unit: str) -> dict[str, Any]:
     return {
-        "cap_usd": None if tier.cap_usd >= NO_END_USD else tier.cap_usd,
+        f"cap_{unit}": None if tier.cap_usd >= NO_END_USD else tier.cap_usd,
         "rate": float(tier.rate),
         "rate_exact": str(tier.rate),
         "max_leverage": tier.max_leverage,
-        "deduction_usd": _fraction(deduction),
+        f"deduction_{unit}": _fraction(deduction),
     }

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 from deleverage.data.tier_store import Snapshot
 from deleverage.report import rule_words as words
 from deleverage.report.lines import HEAD, SOFT, Line, Piece, flow, fold, pairs_of, render, table
-from deleverage.report.style import DASH, moment, number
+from deleverage.report.style import DASH, moment, number, with_unit
 from deleverage.venues.catalogue import NO_END_USD, Catalogued
-from deleverage.venues.rules import Contract, MarginTier, TierTable, VenueRules
+from deleverage.venues.rules import Contract, TierTable, VenueRules
 
 _NARROWEST, _WIDEST = 40, 120
 _CONTRACTS = 12
@@ -144,7 +145,7 @@ def _contracts(found: Catalogued, width: int) -> list[Line]:
             str(len(tables[name].tiers)),
             f"{tables[name].tiers[0].max_leverage}×",
             f"{words.percent(tables[name].tiers[0].rate)} to {words.percent(tables[name].tiers[-1].rate)}",
-            _cap(tables[name].tiers[-1]),
+            _amount(tables[name].tiers[-1].cap_usd, found.rules),
         ]
         for name in shown
     ]
@@ -165,10 +166,10 @@ def _tiers(found: Catalogued, tiers: TierTable, width: int) -> list[Line]:
     rows = [
         [
             str(k),
-            _cap(tier),
+            _amount(tier.cap_usd, found.rules),
             words.percent(tier.rate),
             f"{tier.max_leverage}×",
-            f"${words.plain(deduction)}",
+            _amount(deduction, found.rules),
         ]
         for k, (tier, deduction) in enumerate(zip(tiers.tiers, tiers.deductions_usd, strict=True), start=1)
     ]
@@ -236,8 +237,12 @@ def _until(rules: VenueRules, versions: Sequence[VenueRules]) -> date | None:
     return min(later, default=None)
 
 
-def _cap(tier: MarginTier) -> str:
-    return "no end" if tier.cap_usd >= NO_END_USD else f"${number(tier.cap_usd)}"
+def _amount(value: Fraction | int, rules: VenueRules) -> str:
+    """A notional or deduction in what the contract is settled in."""
+    if value >= NO_END_USD:
+        return "no end"
+    text = words.plain(Fraction(value))
+    return with_unit(text, "coins") if rules.contract is Contract.INVERSE else f"${text}"
 
 
 def day_of(time_ns: int) -> str:
