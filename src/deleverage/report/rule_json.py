@@ -12,7 +12,7 @@ from typing import Any
 from deleverage.data.lake import iso
 from deleverage.data.tier_store import Snapshot
 from deleverage.report import rule_words as words
-from deleverage.venues.catalogue import NO_END_USD, Catalogued
+from deleverage.venues.catalogue import BOUNDLESS_USD, Catalogued
 from deleverage.venues.rules import Contract, MarginTier, TierTable, VenueRules
 
 
@@ -114,7 +114,7 @@ def _table(table: TierTable, rules: VenueRules, imported: bool) -> dict[str, Any
 
 def _tier(tier: MarginTier, deduction: Fraction, unit: str) -> dict[str, Any]:
     return {
-        f"cap_{unit}": None if tier.cap_usd >= NO_END_USD else tier.cap_usd,
+        f"cap_{unit}": None if tier.cap_usd >= BOUNDLESS_USD else tier.cap_usd,
         "rate": float(tier.rate),
         "rate_exact": str(tier.rate),
         "max_leverage": tier.max_leverage,

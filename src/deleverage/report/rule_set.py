@@ -12,7 +12,7 @@ from deleverage.data.tier_store import Snapshot
 from deleverage.report import rule_words as words
 from deleverage.report.lines import HEAD, SOFT, Line, Piece, flow, fold, pairs_of, render, table
 from deleverage.report.style import DASH, moment, number, with_unit
-from deleverage.venues.catalogue import NO_END_USD, Catalogued
+from deleverage.venues.catalogue import BOUNDLESS_USD, Catalogued
 from deleverage.venues.rules import Contract, TierTable, VenueRules
 
 _NARROWEST, _WIDEST = 40, 120
@@ -144,7 +144,7 @@ def _contracts(found: Catalogued, width: int) -> list[Line]:
             name,
             str(len(tables[name].tiers)),
             f"{tables[name].tiers[0].max_leverage}×",
-            f"{words.percent(tables[name].tiers[0].rate)} to {words.percent(tables[name].tiers[-1].rate)}",
+            _rates(tables[name]),
             _amount(tables[name].tiers[-1].cap_usd, found.rules),
         ]
         for name in shown
@@ -237,9 +237,14 @@ def _until(rules: VenueRules, versions: Sequence[VenueRules]) -> date | None:
     return min(later, default=None)
 
 
+def _rates(tiers: TierTable) -> str:
+    low, high = words.percent(tiers.tiers[0].rate), words.percent(tiers.tiers[-1].rate)
+    return low if low == high else f"{low} to {high}"
+
+
 def _amount(value: Fraction | int, rules: VenueRules) -> str:
     """A notional or deduction in what the contract is settled in."""
-    if value >= NO_END_USD:
+    if value >= BOUNDLESS_USD:
         return "no end"
     text = words.plain(Fraction(value))
     return with_unit(text, "coins") if rules.contract is Contract.INVERSE else f"${text}"

@@ -25,6 +25,8 @@ from deleverage.venues.rules import Contract, MarginTier, TierTable, VenueRules,
 
 NO_END_USD = 4_000_000_000_000
 """Cap of a last tier without one [USD]: the largest sum of money that the integers hold (`MAX_UUSD`)."""
+BOUNDLESS_USD = 1_000_000_000_000
+"""A cap from which on nobody means it [USD]: venues without a last cap are written so."""
 
 _DEFINES_VERSIONS = re.compile(r"^(?:LENDING_)?VERSIONS\b", re.MULTILINE)
 
