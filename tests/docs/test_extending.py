@@ -77,7 +77,6 @@ def lagoon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         added[importlib.import_module("deleverage.venues.examples")] = tmp_path / ANSWERS
     for package, file in added.items():
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(file.parent)])
-    before = dict(registered())
     try:
         if _HAS_RUNNER:
             importlib.import_module(f"deleverage.venues.examples.{VENUE}")
@@ -86,9 +85,8 @@ def lagoon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         for package in added:
             sys.modules.pop(f"{package.__name__}.{VENUE}", None)
             vars(package).pop(VENUE, None)
-        now = registered()
-        for key in set(now) - set(before):
-            del now[key]
+        for key in [key for key in registered() if key[0].lower() == VENUE]:
+            del registered()[key]
 
 
 def registered() -> dict[Any, Any]:
