@@ -239,6 +239,7 @@ def test_tiers_are_dollars_ppm_and_dated_by_the_name(tmp_path: Path) -> None:
     first = lake.read("tiers").row(0, named=True)
     assert (first["symbol"], first["tier"], first["cap_usd"]) == ("BTCUSDT", 1, 300_000.0)
     assert (first["rate_ppm"], first["max_leverage"], first["deduction_usd"]) == (4000, 150.0, 0.0)
+    assert (first["rate_num"], first["rate_den"]) == (1, 250)
     assert first["time_ns"] == tiny.ns("2025-10-09T00:00:00Z")
     assert "ETH/BTC:BTC: notional is not in dollars -> left out" in defects(report)
 
@@ -279,9 +280,9 @@ def test_no_path_of_the_machine_is_written(tmp_path: Path) -> None:
     sources = {s for table in ("candles", "depth", "tiers") for s in lake.read(table)["source"]}
     assert str(tmp_path) not in text
     assert not any(source.startswith("/") or "\\" in source for source in sources)
-    assert {entry["sha256"] != "" and entry["bytes"] > 0 and entry["version"] for entry in lake.sources} == {
-        1
-    }
+    assert all(len(entry["sha256"]) == 64 and entry["bytes"] > 0 for entry in lake.sources)
+    versions = {importer.name: importer.version for importer in IMPORTERS}
+    assert all(entry["version"] == versions[entry["importer"]] for entry in lake.sources)
 
 
 def test_bytes_other_than_listed_are_imported_and_reported(tmp_path: Path) -> None:

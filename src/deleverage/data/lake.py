@@ -356,13 +356,21 @@ def _scan(
                 file=part["file"],
             )
         try:
-            frames.append(pl.scan_parquet(path).filter(condition).collect())
+            frame = pl.scan_parquet(path).filter(condition).collect()
         except (pl.exceptions.ComputeError, OSError) as error:
             raise DataError(
                 f"expected a readable part of the lake in '{part['file']}', found a damaged file: {error}",
                 hint="import again into a new folder",
                 file=part["file"],
             ) from error
+        if tuple(frame.columns) != table.names:
+            raise DataError(
+                f"expected the columns {list(table.names)} in '{part['file']}', found {frame.columns}: "
+                "another version of the program wrote it",
+                hint="import again into a new folder",
+                file=part["file"],
+            )
+        frames.append(frame)
     return pl.concat(frames)
 
 

@@ -42,7 +42,9 @@ def read_candles(scenario: Scenario, lake: CandleLake) -> pl.DataFrame:
     start, end = scenario.start_ns, scenario.start_ns + scenario.steps * SECOND_NS
     frames = []
     for market in scenario.markets:
-        where: dict[str, str | float | int] = {"venue": scenario.venue, "coin": market}
+        where: dict[str, str | float | int] = {
+            "venue": scenario.venue_of(market), "coin": scenario.coin_of(market),
+        }  # fmt: skip
         frames.append(finest(lake.read("candles", start_ns=start, end_ns=end, where=where), start, end))
     return schema.conform(pl.concat(frames).sort("coin", "time_ns"), schema.CANDLES)
 
@@ -57,9 +59,12 @@ def observed(scenario: Scenario, candles: pl.DataFrame, drop: dict[str, dict[str
     # A bar that outlasts the run holds prices of after.
     within = candles.filter(pl.col("time_ns") + pl.col("interval_s") * SECOND_NS <= end)
     for market in scenario.markets:
-        bars = within.filter((pl.col("coin") == market) & (pl.col("kind") == "perp")).sort("time_ns")
+        own = within.filter(
+            (pl.col("coin") == scenario.coin_of(market)) & (pl.col("venue") == scenario.venue_of(market))
+        )
+        bars = own.filter(pl.col("kind") == "perp").sort("time_ns")
         if not bars.height:
-            bars = within.filter(pl.col("coin") == market).sort("time_ns")
+            bars = own.sort("time_ns")
         if not bars.height:
             found[market] = None
             continue

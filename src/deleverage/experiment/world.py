@@ -16,6 +16,7 @@ from deleverage.engine.setup import (
     MarketWorld,
     PartiesSpec,
     RulesSpec,
+    VenueSpec,
     build_world,
 )
 from deleverage.engine.simulate import Prepared
@@ -23,8 +24,8 @@ from deleverage.engine.state import copied
 from deleverage.errors import RulesError
 from deleverage.positions.population import PopulationPrior
 from deleverage.units import Int64s
-from deleverage.venues import binance
-from deleverage.venues.rules import VenueRules
+from deleverage.venues.catalogue import rules_at
+from deleverage.venues.rules import Grade, VenueRules
 
 if TYPE_CHECKING:
     from deleverage.experiment.scenario import Scenario
@@ -32,22 +33,24 @@ if TYPE_CHECKING:
 POPULATION_STREAM, NEWS_STREAM = 1, 2
 """Every subject has a stream of its own: a change of one leaves the other's draws as they were."""
 
-_VENUES = {"binance": binance.rules_at}
 
-
-def venue_rules(scenario: Scenario) -> VenueRules:
-    """Rule set of the scenario's venue on its date.
+def venue_rules(scenario: Scenario, venue: str | None = None) -> VenueRules:
+    """Rule set of a venue (the scenario's own, unless named) on the scenario's date.
 
     Raises
     ------
     RulesError
-        the venue is not known, or no rule set is so old.
+        the venue is not known or only the calculator knows it, or no rule set is so old.
     """
-    if scenario.venue not in _VENUES:
+    rules = rules_at(venue or scenario.venue, scenario.rules_date)
+    if rules.grade is not Grade.ENGINE:
         raise RulesError(
-            f"expected a venue among {sorted(_VENUES)}, found '{scenario.venue}'", venue=scenario.venue
+            f"expected a venue whose whole waterfall is known, found '{rules.venue}', which is for the "
+            "calculator only",
+            hint="deleverage rules list shows the grade of every venue",
+            venue=rules.venue,
         )
-    return _VENUES[scenario.venue](scenario.rules_date)
+    return rules
 
 
 def stream(seed: int, draw: int, subject: int) -> np.random.Generator:
@@ -56,11 +59,14 @@ def stream(seed: int, draw: int, subject: int) -> np.random.Generator:
 
 
 def market_specs(scenario: Scenario) -> list[MarketSpec]:
-    """Markets of the scenario in its order, with the tiers of the venue."""
-    rules = venue_rules(scenario)
+    """Markets of the scenario, venue by venue, with the tiers of each venue."""
     specs = []
-    for name in scenario.markets:
+    for name in market_order(scenario):
         m = scenario.market[name]
+        venue = scenario.venue_of(name)
+        rules = venue_rules(scenario, venue)
+        part = scenario.venues.get(venue)
+        depth = part.depth_multiple.number if part else 1.0
         specs.append(
             MarketSpec(
                 name=name,
@@ -69,12 +75,12 @@ def market_specs(scenario: Scenario) -> list[MarketSpec]:
                 start_price=m.start_price.number,
                 start_index=m.start_index.number,
                 open_interest_coins=m.open_interest_coins.number,
-                depth_bid_coins=m.depth_bid_coins.number,
-                depth_ask_coins=m.depth_ask_coins.number,
+                depth_bid_coins=m.depth_bid_coins.number * depth,
+                depth_ask_coins=m.depth_ask_coins.number * depth,
                 depth_range=m.depth_range.number,
                 half_spread_bps=m.half_spread_bps.number,
-                spot_bid_coins=m.spot_bid_coins.number,
-                spot_ask_coins=m.spot_ask_coins.number,
+                spot_bid_coins=m.spot_bid_coins.number * depth,
+                spot_ask_coins=m.spot_ask_coins.number * depth,
                 spot_range=m.spot_range.number,
                 volatility_annual=m.volatility_annual.number,
                 volume_24h_coins=m.volume_24h_coins.number,
@@ -82,6 +88,73 @@ def market_specs(scenario: Scenario) -> list[MarketSpec]:
                 last_funding_rate=m.last_funding_rate.number,
                 fund=m.fund,
                 tiers=rules.tier_table(m.symbol),
+                venue=venue,
+                coin=scenario.coin_of(name),
+            )
+        )
+    return specs
+
+
+def market_order(scenario: Scenario) -> list[str]:
+    """Names of the markets in the scenario's order; the venues of several must not be mixed in it."""
+    return list(scenario.markets)
+
+
+def venue_specs(scenario: Scenario, accounts: int, max_leverage: float = 0.0) -> list[VenueSpec] | None:
+    """The venues of the scenario in the order of its markets; None where there is only one.
+
+    Accounts, and the capital and limits of the named parties, are divided by open interest in USD.
+    """
+    names = list(dict.fromkeys(scenario.venue_of(name) for name in scenario.markets))
+    if len(names) == 1:
+        return None
+    worth = dict.fromkeys(names, 0.0)
+    for name in scenario.markets:
+        m = scenario.market[name]
+        worth[scenario.venue_of(name)] += m.open_interest_coins.number * m.start_price.number
+    total = sum(worth.values())
+    whole = parties_spec(scenario)
+    specs = []
+    for name in names:
+        share = worth[name] / total
+        rules, part = venue_rules(scenario, name), scenario.venues[name]
+        begins = round(part.halt_from_s.number)
+        specs.append(
+            VenueSpec(
+                name=name,
+                parties=replace(
+                    whole,
+                    **{
+                        field: getattr(whole, field) * share
+                        for field in (
+                            "maker_capital_usd",
+                            "maker_limit_usd",
+                            "arbitrage_capital_usd",
+                            "arbitrage_capacity_usd_per_s",
+                            "profit_capital_usd",
+                            "dip_capital_usd",
+                            "dip_rate_usd_per_s",
+                            "newcomer_capital_usd",
+                        )
+                    },
+                ),  # fmt: skip
+                population=population_prior(scenario, max(50, round(accounts * share)), max_leverage),
+                waterfall=rules.waterfall,
+                mark=rules.mark,
+                funding_interval_h=rules.funding.interval_h,
+                interest=float(rules.funding.interest),
+                funding_clamp=float(rules.funding.clamp),
+                funding_cap=float(rules.funding.cap),
+                liquidation_fee=(
+                    scenario.fees.liquidation_fee.number
+                    if name == scenario.venue
+                    else float(rules.fees.liquidation)
+                ),
+                index_median=part.index_rule == "median",
+                index_weights=part.index,
+                peer_weights=part.peers,
+                halt_from_s=begins,
+                halt_until_s=begins + round(part.halt_for_s.number),
             )
         )
     return specs
@@ -150,6 +223,7 @@ def rules_spec(scenario: Scenario) -> RulesSpec:
     rules = venue_rules(scenario)
     switches = scenario.venue_rules
     return RulesSpec(
+        waterfall=rules.waterfall,
         mark_window_s=switches.mark_window_s,
         funding_interval_h=switches.funding_interval_h,
         interest=float(rules.funding.interest),
@@ -186,9 +260,8 @@ def population_prior(scenario: Scenario, accounts: int, max_leverage: float = 0.
 
 
 def seconds_since_funding(scenario: Scenario) -> int:
-    """Seconds from the last funding hour (counted from 00:00 UTC) to the start."""
-    interval = scenario.venue_rules.funding_interval_h * 3600
-    return int(scenario.start_ns // 1_000_000_000 % 86_400 % interval)
+    """Seconds from 00:00 UTC, at which every venue pays, to the start."""
+    return int(scenario.start_ns // 1_000_000_000 % 86_400)
 
 
 def world_of(
@@ -208,23 +281,37 @@ def world_of(
         steps=scenario.steps,
         start_s=seconds_since_funding(scenario),
         rng=stream(seed, draw, POPULATION_STREAM),
+        venues=venue_specs(scenario, accounts, max_leverage),
+        draw=draw,
     )
 
 
 def news_of(scenario: Scenario, world: MarketWorld, seed: int, draw: int) -> Int64s:
-    """Fair value of every market and second [ticks], int64 [steps, K], of one draw."""
+    """Fair value of every market and second [ticks], int64 [steps, K], of one draw.
+
+    A coin has one fair value; where its venues stand at other prices at the start, they keep the ratio.
+    """
     n = scenario.news
     spec = NewsSpec(n.shock.number, n.starts_s.number, n.ends_s.number, n.correlation.number)
     k = len(world.names)
-    beta = np.array([scenario.market[name].news_beta.number for name in world.names])
-    return fair_path(
+    coin_of = world.markets.coin_of[:k]
+    first = [int(np.argmax(coin_of == coin)) for coin in range(int(coin_of.max()) + 1)]
+    beta = np.array([scenario.market[world.names[at]].news_beta.number for at in first])
+    start = world.markets.start_fair_ticks[:k].astype(np.float64)
+    path = fair_path(
         spec,
-        world.markets.start_fair_ticks[:k],
-        world.markets.sigma[:k],
+        world.markets.start_fair_ticks[first],
+        world.markets.sigma[first],
         beta,
         scenario.steps,
         stream(seed, draw, NEWS_STREAM),
     )
+    ratio = start / start[first][coin_of]
+    of_coin = path[:, coin_of]
+    if (ratio == 1.0).all():
+        return of_coin
+    moved: Int64s = np.maximum(np.rint(of_coin * ratio), 1.0).astype(np.int64)
+    return moved
 
 
 def with_depth(prepared: Prepared, multiple: float) -> Prepared:

@@ -23,7 +23,7 @@ import numpy as np
 
 from deleverage.errors import InputError
 from deleverage.jit import Record, kernel
-from deleverage.units import UUSD_PER_USD, Int64s, mul_rate_up, uusd
+from deleverage.units import MAX_UUSD, UUSD_PER_USD, Int64s, mul_rate_up, uusd
 from deleverage.venues.rules import TierTable
 
 NEVER_TICKS = 1 << 60
@@ -74,7 +74,8 @@ def tiers_record(tables: list[TierTable]) -> Tiers:
     for row, table in enumerate(tables):
         record.last[row] = len(table.tiers) - 1
         for k, tier in enumerate(table.tiers):
-            record.cap_uusd[row, k] = tier.cap_usd * UUSD_PER_USD
+            # A venue writes "no cap" as 2⁶³ − 1; no notional comes near MAX_UUSD.
+            record.cap_uusd[row, k] = min(tier.cap_usd * UUSD_PER_USD, MAX_UUSD)
             record.rate_num[row, k] = tier.rate.numerator
             record.rate_den[row, k] = tier.rate.denominator
             record.deduction_uusd[row, k] = uusd(table.deductions_usd[k])

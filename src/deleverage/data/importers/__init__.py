@@ -8,6 +8,7 @@ from deleverage.data.importers import (
     coinglass_depth,
     coinglass_interest,
     coinglass_pairs,
+    hyperliquid_meta,
     leverage_tiers,
     multi_venue,
     settled_funding,
@@ -28,6 +29,7 @@ IMPORTERS: tuple[Importer, ...] = (
     coinglass_depth.DEPTH,
     coinglass_depth.AGGREGATED,
     leverage_tiers.TIERS,
+    hyperliquid_meta.META,
     adl_totals.ADL_NET,
     adl_totals.ADL_BY_COIN,
 )

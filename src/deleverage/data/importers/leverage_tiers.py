@@ -1,25 +1,40 @@
-"""Maintenance margin tiers of every Binance perpetual as of a date, in the layout of ccxt."""
+"""Maintenance margin tiers of a venue's contracts as of a date, in the layout of ccxt."""
 
 from __future__ import annotations
 
-import json
 import re
-from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, refusal
 from deleverage.data.importers.layout import layout_of
-from deleverage.errors import RulesError, SchemaError, UnitError
+from deleverage.data.importers.tier_rows import (
+    UNDATED,
+    Listed,
+    Tier,
+    TierNames,
+    checked,
+    empty_tiers,
+    frame,
+    moment_in_name,
+    number,
+    read_json,
+)
+from deleverage.errors import RulesError, SchemaError
 
 _COLUMNS = ("tier", "minNotional", "maxNotional", "maintenanceMarginRate", "maxLeverage", "info")
 _BINANCE = ("notionalCap", "notionalFloor", "maintMarginRatio", "cum")  # names only Binance's reply has
-_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+_BYBIT = ("riskLimitValue", "maintenanceMargin", "isLowestRisk")
+_GATE = ("risk_limit", "maintenance_rate", "leverage_max")
+_PRINTED = ("cum", "mmDeduction", "deduction")  # where Binance, Bybit and Gate print the deduction
 _MARKET = re.compile(r"([^/:\s]+)/([A-Z0-9]+):([A-Z0-9]+)(?:-(\d{6}))?")
-_DOLLARS = {"USDT", "USDC", "USD", "BUSD", "FDUSD"}
-_TODO = "get the file again; tiers must join up and increase"
 
-Row = tuple[str, int, float, float, int, float, float]
+CCXT_VENUES = {"binance": _BINANCE, "bybit": _BYBIT, "gate": _GATE}
+"""Venues whose brackets ccxt gives as notional, with the names in ``info`` that are the venue's alone.
+
+OKX is not one of them: its brackets are numbers of contracts under the name of a notional.
+"""
 
 
 def recognise(path: Path) -> bool:
@@ -28,17 +43,61 @@ def recognise(path: Path) -> bool:
     return layout.kind == "json" and {*_COLUMNS, *_BINANCE} <= set(layout.names)
 
 
+def is_ccxt(content: Any) -> bool:
+    """Whether a document is what ccxt's fetch_leverage_tiers gives: tiers by market."""
+    if not isinstance(content, dict) or not content:
+        return False
+    first = next((tiers[0] for tiers in content.values() if isinstance(tiers, list) and tiers), None)
+    return isinstance(first, dict) and "maintenanceMarginRate" in first
+
+
+def venue_of(content: dict[str, Any]) -> str:
+    """Whose tiers these are, by the names that only that venue's reply has; '' where they do not tell."""
+    first = next(tiers[0] for tiers in content.values() if isinstance(tiers, list) and tiers)
+    info = first.get("info")
+    names = set(info) if isinstance(info, dict) else set()
+    for venue, own in CCXT_VENUES.items():
+        if set(own) <= names:
+            return venue
+    return ""
+
+
 def load(source: SourceFile) -> Loaded:
     """Tier file to rows by symbol and tier; the date is the one in its name."""
-    import polars as pl
+    moment = moment_in_name(source.path.name)
+    if moment is None:
+        return Loaded(skipped=UNDATED)
+    everything = listed(source, read_json(source), "binance")
+    kept = [one for one in everything if one.in_dollars]
+    defects = [Defect("the file carries no date", "taken from its name, at 00:00 UTC")]
+    return Loaded(
+        [("tiers", frame(kept, "binance", moment, source.label))], [*defects, *defects_of(everything)]
+    )
 
-    date = _DATE.search(source.path.name)
-    if date is None:
-        return Loaded(skipped="margin tiers, and the name does not say of which date, like 2025-10-09")
-    moment = datetime(int(date[1]), int(date[2]), int(date[3]), tzinfo=UTC)
-    content = json.loads(source.path.read_text(encoding="utf-8"))
-    rows: list[Row] = []
-    foreign: list[str] = []
+
+def defects_of(everything: list[Listed]) -> list[Defect]:
+    """What is unusual in tiers that are usable."""
+    defects = []
+    if empty := empty_tiers([one for one in everything if one.in_dollars]):
+        defects.append(
+            Defect(f"{', '.join(empty)}: cap and floor are the same", "kept; the tier holds for no notional")
+        )
+    if foreign := [one.symbol for one in everything if not one.in_dollars]:
+        defects.append(Defect(f"{', '.join(foreign)}: notional is not in dollars", "left out"))
+    return defects
+
+
+def listed(source: SourceFile, content: Any, venue: str) -> list[Listed]:
+    """The tiers of every contract in a document of ccxt, exactly, in the file's order.
+
+    A contract that is not in dollars keeps ccxt's name ('ETH/BTC:BTC') and its own unit.
+
+    Raises
+    ------
+    SchemaError, UnitError, RulesError
+        a market that is not a list of tiers, a number that is none, tiers that do not join up.
+    """
+    found = []
     for market, tiers in content.items():
         match = _MARKET.fullmatch(market)
         if match is None or not isinstance(tiers, list) or not tiers:
@@ -50,122 +109,71 @@ def load(source: SourceFile) -> Loaded:
                 found=str(tiers)[:60],
                 todo="give the file as ccxt writes it",
             )
-        if match[3] not in _DOLLARS:
-            foreign.append(market)
-            continue
-        rows.extend(_tiers(source, market, _symbol(match), tiers))
-    frame = pl.DataFrame(
-        rows,
-        orient="row",
-        schema={
-            "symbol": pl.String,
-            "tier": pl.Int64,
-            "floor_usd": pl.Float64,
-            "cap_usd": pl.Float64,
-            "rate_ppm": pl.Int64,
-            "max_leverage": pl.Float64,
-            "deduction_usd": pl.Float64,
-        },
-    ).with_columns(
-        pl.lit(int(moment.timestamp()) * 1_000_000_000, dtype=pl.Int64).alias("time_ns"),
-        pl.lit("binance").alias("venue"),
-        pl.lit(source.label).alias("source"),
-    )
-    defects = [Defect("the file carries no date", "taken from its name, at 00:00 UTC")]
-    if empty := [f"{row[0]} tier {row[1]}" for row in rows if row[2] == row[3]]:
-        defects.append(
-            Defect(f"{', '.join(empty)}: cap and floor are the same", "kept; the tier holds for no notional")
-        )
-    if foreign:
-        defects.append(Defect(f"{', '.join(foreign)}: notional is not in dollars", "left out"))
-    return Loaded([("tiers", frame)], defects)
-
-
-def _symbol(match: re.Match[str]) -> str:
-    """The market 'BTC/USDT:USDT-251226' of ccxt by Binance's own name, 'BTCUSDT_251226'."""
-    return f"{match[1]}{match[2]}" + (f"_{match[4]}" if match[4] else "")
-
-
-def _tiers(source: SourceFile, market: str, symbol: str, tiers: list[dict[str, Any]]) -> list[Row]:
-    rows: list[Row] = []
-    for number, tier in enumerate(tiers, start=1):
-        place = f"market '{market}', tier {number}"
-        row = _row(source, place, symbol, tier)
-        _check(source, place, rows[-1] if rows else None, row, number)
-        rows.append(row)
-    return rows
-
-
-def _row(source: SourceFile, place: str, symbol: str, tier: dict[str, Any]) -> Row:
-    values = []
-    for name in ("tier", "minNotional", "maxNotional", "maintenanceMarginRate", "maxLeverage"):
-        values.append(_number(source, place, name, tier.get(name)))
-    deduction = _number(source, place, "cum", tier.get("info", {}).get("cum"))
-    number, floor, cap, rate, leverage = values
-    if not 0 < rate < 1:
+        rows: list[Tier] = []
+        for position, tier in enumerate(tiers, start=1):
+            place = f"market '{market}', tier {position}"
+            if not isinstance(tier, dict):
+                raise refusal(
+                    SchemaError,
+                    source,
+                    place=place,
+                    expected=f"an object with {list(_COLUMNS)}",
+                    found=str(tier)[:60],
+                    todo="give the file as ccxt writes it",
+                )
+            rows.append(_tier(source, place, tier, rows[-1] if rows else None))
+        one = Listed(_symbol(match, venue), match[3], tuple(rows))
+        found.append(one if one.in_dollars else Listed(market, match[3], tuple(rows)))
+    names = [one.symbol for one in found]
+    if repeated := sorted(
+        {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
+    ):
         raise refusal(
-            UnitError,
+            RulesError,
             source,
-            place=place,
-            column="maintenanceMarginRate",
-            expected="a share between 0 and 1",
-            found=f"{rate:g}",
-            todo="give rates as shares: 0.004 for 0.4 %",
+            expected="every contract once",
+            found=f"{repeated} more than once",
+            todo="give the tiers of one kind of contract only",
         )
-    return symbol, int(number), floor, cap, round(rate * 1e6), leverage, deduction
+    return found
 
 
-def _number(source: SourceFile, place: str, name: str, value: object) -> float:
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        number = float("nan")
-    if number != number:  # NaN
-        raise refusal(
-            SchemaError, source, place=place, column=name, expected="a number", found=repr(value), todo=_TODO
-        )
-    return number
+def _symbol(match: re.Match[str], venue: str) -> str:
+    """The market 'BTC/USDT:USDT-251226' of ccxt by the venue's own name, 'BTCUSDT_251226' at Binance."""
+    joined = "_" if venue == "gate" else ""
+    return f"{match[1]}{joined}{match[2]}" + (f"_{match[4]}" if match[4] else "")
 
 
-def _check(source: SourceFile, place: str, before: Row | None, row: Row, number: int) -> None:
-    _, tier, floor, cap, rate, leverage, deduction = row
-    _, _, _, cap_0, rate_0, leverage_0, deduction_0 = before or (None, 0, 0.0, 0.0, 0, float("inf"), 0.0)
-    # The deduction keeps the margin continuous at the floor: cum = cum₋₁ + floor · (rate − rate₋₁).
-    due = deduction_0 + floor * (rate - rate_0) / 1e6 if before else 0.0
-    wants = (
-        ("tier", tier == number, f"tier {number}", tier),
-        ("minNotional", floor == cap_0, f"a floor of {cap_0:.0f}, the cap of the tier before", floor),
-        ("maxNotional", cap >= floor, f"a cap above {floor:.0f}", cap),
-        (
-            "maintenanceMarginRate",
-            rate > rate_0,
-            f"a rate above {rate_0} ppm, that of the tier before",
-            f"{rate} ppm",
+def _tier(source: SourceFile, place: str, tier: dict[str, Any], before: Tier | None) -> Tier:
+    values: dict[str, Fraction] = {}
+    for name in _COLUMNS[:-1]:
+        values[name] = number(source, place, name, tier.get(name))
+    info = tier.get("info")
+    own = info if isinstance(info, dict) else {}
+    printed = next((name for name in _PRINTED if own.get(name) not in (None, "")), None)
+    if printed is None and set(_BINANCE) - {"cum"} <= set(own):
+        printed = "cum"  # Binance always prints it: a file without it has lost something
+    count = values["tier"]
+    return checked(
+        source,
+        place,
+        Tier(
+            int(count) if count.denominator == 1 else 0,
+            values["minNotional"],
+            values["maxNotional"],
+            values["maintenanceMarginRate"],
+            values["maxLeverage"],
+            Fraction(0),
         ),
-        (
-            "maxLeverage",
-            1 <= leverage <= leverage_0,
-            "a leverage of at least 1, not above the tier before",
-            leverage,
-        ),
-        ("cum", abs(deduction - due) <= 1e-6 * max(1.0, abs(due)), f"a deduction of {due:g}", deduction),
+        before,
+        printed=None if printed is None else number(source, place, printed, own.get(printed)),
+        names=TierNames(deduction=printed or "cum"),
     )
-    for column, holds, expected, found in wants:
-        if not holds:
-            raise refusal(
-                RulesError,
-                source,
-                place=place,
-                column=column,
-                expected=expected,
-                found=str(found),
-                todo=_TODO,
-            )
 
 
 TIERS = Importer(
     "binance-tiers",
-    1,
+    2,
     "maintenance margin tiers",
     _COLUMNS,
     re.compile(r"binance_leverage_tiers.*\.json"),

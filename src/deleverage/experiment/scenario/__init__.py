@@ -20,6 +20,7 @@ from deleverage.experiment.scenario.sections import (
     ProfitTakers,
     Published,
     RunSize,
+    Venue,
     VenueRules,
     Withdrawal,
 )

@@ -72,6 +72,8 @@ class Scenario(Strict):
     """Names of the markets, in the order of every table."""
     sources: dict[str, str]
     run: sections.RunSize
+    venues: dict[str, sections.Venue] = Field(default_factory=dict)
+    """Several venues by name; empty: `venue` alone. Totals of the parties are divided by open interest."""
     market: dict[str, sections.Market]
     book: sections.Book
     withdrawal: sections.Withdrawal
@@ -124,6 +126,31 @@ class Scenario(Strict):
         except ValidationError as error:
             raise scenario_error(error, cls, text, file) from None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, tables: Any) -> Any:
+        """A market with ``like = "BTC"`` has what it does not say itself from the market of that name."""
+        markets = tables.get("market") if isinstance(tables, Mapping) else None
+        if not isinstance(markets, Mapping):
+            return tables
+        filled = {}
+        for name, market in markets.items():
+            like = market.get("like") if isinstance(market, Mapping) else None
+            if like is None:
+                filled[name] = market
+                continue
+            known = [other for other, table in markets.items() if "like" not in table]
+            if like not in known:
+                raise wrong(
+                    f"a market that says everything itself, {known}",
+                    f"'{like}'",
+                    did_you_mean(str(like), known),
+                    key=f"market.{name}.like",
+                )
+            own = {key: value for key, value in market.items() if key != "like"}
+            filled[name] = {**markets[like], **own}
+        return {**tables, "market": filled}
+
     @model_validator(mode="after")
     def _agrees(self) -> Scenario:
         """What must hold between sections."""
@@ -174,6 +201,13 @@ class Scenario(Strict):
                 key="markets",
             )
         for name, market in self.market.items():
+            if market.venue not in (None, self.venue, *self.venues):
+                raise wrong(
+                    "a venue with a section [venues.*]",
+                    f"'{market.venue}'",
+                    did_you_mean(str(market.venue), list(self.venues)),
+                    key=f"market.{name}.venue",
+                )
             if market.fund not in self.insurance:
                 raise wrong(
                     "a fund with a section [insurance.*]",
@@ -210,6 +244,14 @@ class Scenario(Strict):
     def start_ns(self) -> int:
         """Start, ns UTC."""
         return round(self.start.timestamp()) * 1_000_000_000
+
+    def venue_of(self, market: str) -> str:
+        """Where a market trades."""
+        return self.market[market].venue or self.venue
+
+    def coin_of(self, market: str) -> str:
+        """What a market trades."""
+        return self.market[market].coin or market
 
     def figure_items(self) -> Iterator[tuple[str, Figure]]:
         """Every figure with its dotted path, in the order of the sections and of ``markets``."""

@@ -39,6 +39,10 @@ class RunSize(Strict):
 class Market(Strict):
     """One market at the start: contract, prices, open interest, books, volatility."""
 
+    venue: str | None = None
+    """A key of [venues]; absent: the scenario's venue."""
+    coin: str | None = None
+    """What is traded; absent: the market's own name. Markets of one coin share its news."""
     symbol: Annotated[str, Field(min_length=1)]
     fund: Annotated[str, Field(min_length=1)]
     tick_usd: Annotated[Figure, Needs("USD", "the smallest step of the price", above=0)]
@@ -56,9 +60,12 @@ class Market(Strict):
         Figure, Needs("share", "the distance from mid within which depth is summed", above=0)
     ]
     half_spread_bps: Annotated[Figure, Needs("bp", "half the quoted spread")]
-    spot_bid_coins: Annotated[Figure, Needs("coins", "displayed spot bids within spot_range of mid", above=0)]
+    spot_bid_coins: Annotated[
+        Figure, Needs("coins", "displayed spot bids within spot_range of mid; 0 where the venue has no spot")
+    ]
     spot_ask_coins: Annotated[
-        Figure, Needs("coins", "displayed spot offers within spot_range of mid", above=0)
+        Figure,
+        Needs("coins", "displayed spot offers within spot_range of mid; 0 where the venue has no spot"),
     ]
     spot_range: Annotated[
         Figure, Needs("share", "the distance from mid within which spot depth is summed", above=0)
@@ -70,6 +77,21 @@ class Market(Strict):
     news_beta: Annotated[
         Figure, Needs("ratio", "the fall of this market's news per unit of news.shock", low=-10)
     ]
+
+
+class Venue(Strict):
+    """One of several venues: what its index is made of, and whether it goes out."""
+
+    index: dict[str, Annotated[float, Field(ge=0)]]
+    """Weight of each venue's spot market in the index."""
+    index_rule: Literal["mean", "median"]
+    peers: dict[str, Annotated[float, Field(ge=0)]]
+    """Weight of each other venue's perpetual in the mark, where the venue's rule asks for them."""
+    depth_multiple: Annotated[
+        Figure, Needs("x", "what stands in its books per coin that the scenario states", above=0)
+    ]
+    halt_from_s: Annotated[Figure, Needs("s", "when the venue goes out, from the start of the run")]
+    halt_for_s: Annotated[Figure, Needs("s", "how long the venue is out; 0 is not at all")]
 
 
 class Book(Strict):

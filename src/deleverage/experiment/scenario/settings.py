@@ -105,7 +105,11 @@ def _settable(tables: Mapping[str, Any], scenario: Model) -> list[str]:
     """Every key of a figure, present or optional, and of a setting."""
     keys = [f"{section}.{key}" for section in ("run", "venue_rules") for key in tables[section]]
     for name in scenario.model_fields:
-        inner = [(name, part) for part in tables[name]] if name in ("market", "insurance") else [(name,)]
+        inner = (
+            [(name, part) for part in tables[name]]
+            if name in ("market", "insurance", "venues")
+            else [(name,)]
+        )
         for path in inner:
             model = model_at(scenario, path)
             keys += (
