@@ -61,7 +61,7 @@ def stream(seed: int, draw: int, subject: int) -> np.random.Generator:
 def market_specs(scenario: Scenario) -> list[MarketSpec]:
     """Markets of the scenario, venue by venue, with the tiers of each venue."""
     specs = []
-    for name in market_order(scenario):
+    for name in scenario.markets:
         m = scenario.market[name]
         venue = scenario.venue_of(name)
         rules = venue_rules(scenario, venue)
@@ -95,9 +95,19 @@ def market_specs(scenario: Scenario) -> list[MarketSpec]:
     return specs
 
 
-def market_order(scenario: Scenario) -> list[str]:
-    """Names of the markets in the scenario's order; the venues of several must not be mixed in it."""
-    return list(scenario.markets)
+def _scaled(parties: PartiesSpec, share: float) -> PartiesSpec:
+    """The part of one venue in the capital and limits of all named parties; their number is the same."""
+    return replace(
+        parties,
+        maker_capital_usd=parties.maker_capital_usd * share,
+        maker_limit_usd=parties.maker_limit_usd * share,
+        arbitrage_capital_usd=parties.arbitrage_capital_usd * share,
+        arbitrage_capacity_usd_per_s=parties.arbitrage_capacity_usd_per_s * share,
+        profit_capital_usd=parties.profit_capital_usd * share,
+        dip_capital_usd=parties.dip_capital_usd * share,
+        dip_rate_usd_per_s=parties.dip_rate_usd_per_s * share,
+        newcomer_capital_usd=parties.newcomer_capital_usd * share,
+    )
 
 
 def venue_specs(scenario: Scenario, accounts: int, max_leverage: float = 0.0) -> list[VenueSpec] | None:
@@ -122,22 +132,7 @@ def venue_specs(scenario: Scenario, accounts: int, max_leverage: float = 0.0) ->
         specs.append(
             VenueSpec(
                 name=name,
-                parties=replace(
-                    whole,
-                    **{
-                        field: getattr(whole, field) * share
-                        for field in (
-                            "maker_capital_usd",
-                            "maker_limit_usd",
-                            "arbitrage_capital_usd",
-                            "arbitrage_capacity_usd_per_s",
-                            "profit_capital_usd",
-                            "dip_capital_usd",
-                            "dip_rate_usd_per_s",
-                            "newcomer_capital_usd",
-                        )
-                    },
-                ),  # fmt: skip
+                parties=_scaled(whole, share),
                 population=population_prior(scenario, max(50, round(accounts * share)), max_leverage),
                 waterfall=rules.waterfall,
                 mark=rules.mark,

@@ -47,6 +47,7 @@ __all__ = [
     "RunSize",
     "Scenario",
     "Unit",
+    "Venue",
     "VenueRules",
     "Withdrawal",
     "embedded_names",
