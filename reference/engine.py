@@ -155,6 +155,7 @@ class Twin:
     def step(self, fair: Sequence[int]) -> Status:
         """Live through one second with the news' fair values [ticks]."""
         self.second += 1
+        self.ranks: dict[tuple[int, int], list[Account]] = {}  # of this second, by market and liquidated side
         rules = self.rules
         self.minute = self.minutes[(self.second - 1) // MINUTE_S]
         if (self.second - 1) % MINUTE_S == 0:
@@ -998,11 +999,10 @@ class Twin:
         """To fund or vault as far as it can, then against winners, then to fund or vault all the same.
 
         ``rest`` is (account, lots, bankruptcy price, plan). Best bankruptcy prices first, equal ones by uid.
-        Winners are ranked once, when the first of them is needed; who would lose at one price would lose at
-        all later ones too, and is not asked again.
+        Winners are ranked once a second, when the first of them is needed; who would lose at one price would
+        lose at all later ones too, and is not asked again.
         """
         venue = market.venue
-        winners: list[Account] | None = None
         sign = 1 if side == LONG else -1
         for account, left, bust, plan in sorted(rest, key=lambda order: sign * order[2]):
             price = market.mark if venue.takeover == Takeover.VAULT else bust
@@ -1013,8 +1013,9 @@ class Twin:
                     left -= accepted
             if left > 0:
                 self.sums.fired_adl = 1
-                if winners is None:
-                    winners = self.rank_adl(market, side)
+                if (market.number, side) not in self.ranks:
+                    self.ranks[market.number, side] = self.rank_adl(market, side)
+                winners = self.ranks[market.number, side]
                 left -= self.deleverage(market, account, left, self.adl_price(market, bust), winners)
             if left > 0 and venue.takeover != Takeover.NONE:
                 self.take_over(market, account, left, price)
@@ -1123,7 +1124,7 @@ class Twin:
             winner = winners[0]
             held = -sign * winner.size[k]
             loses = not drawn and winner.size[k] * unit - winner.cost[k] <= 0
-            if held <= 0 or loses:
+            if held <= 0 or loses or winner.in_round or winner.closed:
                 winners.pop(0)
                 continue
             part = min(left, held)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from deleverage.engine.book import absorbed, average_price, displacement
 from deleverage.engine.fills import refresh_mid, settle_book, unit_prices, walk
+from deleverage.engine.index import move_spot, renew_indices
 from deleverage.engine.ledger import ORDINARY, equity, fund_of, gross_notional, halted, pay, trade
-from deleverage.engine.makers import move_spot
 from deleverage.engine.state import LONG, Setting
 from deleverage.jit import kernel
 from deleverage.units import Int64s
@@ -285,6 +285,7 @@ def hedge_spot(s: Setting, fair: Int64s, k: int, step: int) -> None:
     ask = s.markets.spot_ask_density[book]
     mean = average_price(u0, float(-total), bid, ask, 0.0)
     move_spot(s, book, displacement(absorbed(u0, bid, ask, 0.0) + float(-total), bid, ask, 0.0))
+    renew_indices(s, book)
     sell, buy = unit_prices(s, k, float(fair[k]) * mean)
     for a in range(count):
         if parts[a] != 0:

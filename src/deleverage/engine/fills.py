@@ -20,54 +20,15 @@ from deleverage.engine.state import (
     PROFIT_TAKER,
     Setting,
 )
-from deleverage.jit import kernel
-from deleverage.units import PPM, Floats, Int64s, mul_div, mul_rate
+from deleverage.jit import allocating_kernel, kernel
+from deleverage.units import PPM, Int64s, mul_div, mul_rate
 from deleverage.venues.margin import NEVER_TICKS
-
-FAR_SOURCE = 0.05
-"""A spot source further than this from the median of its index does not count [share]."""
-
-
-@kernel
-def weighted_median(s: Setting, k: int, weight: Floats, level: Floats) -> float:
-    """Median of the levels of one coin's markets, each with its weight; 0 when no weight is set."""
-    coin = s.markets.coin_of[k]
-    total = 0.0
-    for j in range(s.markets.count):
-        total += weight[j]
-    for j in range(s.markets.count):
-        if weight[j] > 0.0 and s.markets.coin_of[j] == coin:
-            below = 0.0
-            for i in range(s.markets.count):
-                if level[i] < level[j] or (level[i] == level[j] and i < j):
-                    below += weight[i]
-            if 2.0 * below < total and total <= 2.0 * (below + weight[j]):
-                return float(level[j])
-    return 0.0
-
-
-@kernel
-def index_level(s: Setting, k: int) -> float:
-    """Index ÷ fair value: of one source, the mean of several that agree, or their median."""
-    weight = s.markets.index_weight[k]
-    if weight[k] == 1.0:
-        return float(s.live.spot_level[k])
-    centre = weighted_median(s, k, weight, s.live.spot_level)
-    if s.venues.index_median[s.markets.venue_of[k]]:
-        return centre
-    total = 0.0
-    parts = 0.0
-    for j in range(s.markets.count):
-        if weight[j] > 0.0 and abs(s.live.spot_level[j] / centre - 1.0) <= FAR_SOURCE:
-            total += weight[j]
-            parts += weight[j] * s.live.spot_level[j]
-    return parts / total
 
 
 @kernel
 def anchor(s: Setting, fair: int, k: int) -> float:
     """Price about which the perpetual's book stands [ticks]: the index times the basis of the start."""
-    price: float = float(fair) * index_level(s, k) * s.markets.basis[k]
+    price: float = float(fair) * s.live.index_level[k] * s.markets.basis[k]
     return price
 
 
@@ -77,7 +38,7 @@ def refresh_mid(s: Setting, fair: int, k: int, step: int) -> None:
     live = s.live
     if halted(s, s.markets.venue_of[k]):
         return
-    level = float(fair) * index_level(s, k)
+    level = float(fair) * live.index_level[k]
     live.index[k] = math.floor(level + 0.5)
     live.mid[k] = math.floor(level * s.markets.basis[k] * exp_neg(live.u[k]) + 0.5)
     if live.mid[k] < s.tally.trough[k]:
@@ -183,7 +144,7 @@ def fillable(s: Setting, fair: int, k: int, side: int, limit: int) -> int:
     return (math.floor(room)) if room < 4.0e18 else 1 << 61
 
 
-@kernel
+@allocating_kernel
 def fill_batch(
     s: Setting,
     fair: int,

@@ -20,7 +20,7 @@ import numpy as np
 from deleverage.engine.ledger import equity, gross_notional, halted, has_position, margin_owed
 from deleverage.engine.ranking import falling, rising
 from deleverage.engine.state import FUND, LONG, NEWCOMER, SHORT, Finder, Setting
-from deleverage.jit import kernel
+from deleverage.jit import allocating_kernel, kernel
 from deleverage.units import Int64s
 from deleverage.venues.margin import NEVER_TICKS, liquidation_price, tier_of
 
@@ -126,6 +126,20 @@ def watch(s: Setting, finder: Finder, row: int) -> None:
 
 
 @kernel
+def watch_later(s: Setting, finder: Finder, row: int, k: int) -> None:
+    """Put an account on the watch list unseen: the next search looks at it and sets its bounds, once.
+
+    For who may change many times before that, in market ``k`` among others.
+    """
+    finder.box[row, 0, k] = NEVER_TICKS
+    finder.found.nearest_low[k] = NEVER_TICKS
+    if not finder.watched[row]:
+        finder.watched[row] = True
+        finder.watch[finder.found.watch_count] = row
+        finder.found.watch_count += 1
+
+
+@kernel
 def liquidatable(s: Setting, row: int) -> bool:
     """Exact: health < 0 at the marks, and the venue may order now.
 
@@ -169,29 +183,31 @@ def find_single(s: Setting, finder: Finder, hits: Int64s, count: int) -> int:
 @kernel
 def find_many(s: Setting, finder: Finder, hits: Int64s, count: int) -> int:
     """Look at accounts in several markets whose safe radius is used up."""
-    fall = 0.0
-    rise = 0.0
-    for k in range(s.markets.count):
-        mark = s.live.mark[k]
-        if mark < finder.found.lowest[k]:
-            finder.found.lowest[k] = mark
-        if mark > finder.found.highest[k]:
-            finder.found.highest[k] = mark
-        scale = float(finder.found.reference[k]) * s.markets.beta[k]
-        fall = max(fall, float(finder.found.reference[k] - finder.found.lowest[k]) / scale)
-        rise = max(rise, float(finder.found.highest[k] - finder.found.reference[k]) / scale)
-    for kind in range(3):
-        moved = fall if kind == 0 else (rise if kind == 1 else max(fall, rise))
-        i = finder.found.many_next[kind]
-        while i < finder.found.many_end[kind] and finder.many_radius[i] <= moved:
-            row = finder.many_rows[i]
-            i += 1
-            if not s.closed[row] and not finder.watched[row] and has_position(s, row):
-                if liquidatable(s, row):
-                    count = take(s, hits, count, row)
-                else:
-                    watch(s, finder, row)
-        finder.found.many_next[kind] = i
+    found = finder.found
+    for venue in range(s.venues.count):
+        fall = 0.0
+        rise = 0.0
+        for k in range(s.venues.first[venue], s.venues.end[venue]):
+            mark = s.live.mark[k]
+            if mark < found.lowest[k]:
+                found.lowest[k] = mark
+            if mark > found.highest[k]:
+                found.highest[k] = mark
+            scale = float(found.reference[k]) * s.markets.beta[k]
+            fall = max(fall, float(found.reference[k] - found.lowest[k]) / scale)
+            rise = max(rise, float(found.highest[k] - found.reference[k]) / scale)
+        for kind in range(3):
+            moved = fall if kind == 0 else (rise if kind == 1 else max(fall, rise))
+            i = found.many_next[venue, kind]
+            while i < found.many_end[venue, kind] and finder.many_radius[i] <= moved:
+                row = finder.many_rows[i]
+                i += 1
+                if not s.closed[row] and not finder.watched[row] and has_position(s, row):
+                    if liquidatable(s, row):
+                        count = take(s, hits, count, row)
+                    else:
+                        watch(s, finder, row)
+            found.many_next[venue, kind] = i
     return count
 
 
@@ -256,6 +272,19 @@ def sweep(s: Setting, hits: Int64s) -> int:
     return count
 
 
+@allocating_kernel
+def sort_hits(s: Setting, hits: Int64s, count: int) -> None:
+    """Bring the first ``count`` rows of ``hits`` into the order of their uids."""
+    uids = np.empty(count, dtype=np.int64)
+    rows = np.empty(count, dtype=np.int64)
+    for i in range(count):
+        rows[i] = hits[i]
+        uids[i] = s.uid[rows[i]]
+    order = rising(uids)
+    for i in range(count):
+        hits[i] = rows[order[i]]
+
+
 @kernel
 def find_liquidatable(s: Setting, finder: Finder, hits: Int64s) -> int:
     """Write the rows that are liquidatable at the marks to ``hits``, in order of uid; returns how many."""
@@ -269,14 +298,7 @@ def find_liquidatable(s: Setting, finder: Finder, hits: Int64s) -> int:
         count = find_watched(s, finder, hits, count)
         count = find_named(s, hits, count)
     if count > 1:
-        uids = np.empty(count, dtype=np.int64)
-        rows = np.empty(count, dtype=np.int64)
-        for i in range(count):
-            rows[i] = hits[i]
-            uids[i] = s.uid[rows[i]]
-        order = rising(uids)
-        for i in range(count):
-            hits[i] = rows[order[i]]
+        sort_hits(s, hits, count)
     return count
 
 
@@ -303,81 +325,108 @@ def find_stops(s: Setting, finder: Finder) -> None:
 
 
 @kernel
-def build(s: Setting, finder: Finder) -> None:
-    """Sort everybody anew at the present marks (at the start, after funding, after a socialised loss)."""
-    n = s.wallet.shape[0]
-    markets_count = s.markets.count
+def group_of(s: Setting, row: int, venue: int) -> int:
+    """The list of its venue in which an account waits: 2·market + side, then long, short, mixed; or −1."""
+    if s.role[row] != 0 or s.closed[row]:
+        return -1
+    only = only_market(s, row)
+    if only == -2:
+        return -1
+    if only >= 0:
+        return int(2 * (only - s.venues.first[venue])) + (LONG if s.size[row, only] > 0 else SHORT)
+    longs = False
+    shorts = False
+    for k in range(s.venues.first[venue], s.venues.end[venue]):
+        longs = longs or s.size[row, k] > 0
+        shorts = shorts or s.size[row, k] < 0
+    kind = 2 if longs and shorts else (0 if longs else 1)
+    return int(2 * (s.venues.end[venue] - s.venues.first[venue]) + kind)
+
+
+@allocating_kernel
+def build(s: Setting, finder: Finder, venue: int) -> None:
+    """Sort a venue's accounts anew at the present marks (at the start, after funding or a socialised loss).
+
+    Its lists lie one after the other from the number of its first account on: there is room for all of them.
+    """
+    first_row = s.venues.row_first[venue]
+    n = s.venues.row_end[venue] - first_row
+    first_market = s.venues.first[venue]
+    singles = 2 * (s.venues.end[venue] - first_market)
+    groups = singles + 3
+    found = finder.found
     keys = np.empty(n, dtype=np.int64)
     radius = np.empty(n, dtype=np.float64)
-    group = np.empty(n, dtype=np.int64)
-    groups = 2 * markets_count + 3
-    sizes = np.zeros(groups, dtype=np.int64)
-    for row in range(n):
-        finder.watched[row] = False
-        group[row] = -1
-        if s.role[row] != 0 or s.closed[row]:
-            continue
-        k0 = only_market(s, row)
-        if k0 == -2:
-            continue
-        if k0 >= 0:
-            side = LONG if s.size[row, k0] > 0 else SHORT
-            group[row] = 2 * k0 + side
-            keys[row] = liquidation_price(
-                s.wallet[row], s.size[row, k0], s.cost[row, k0], s.markets.tick_lot_uusd[k0], k0, s.tiers
-            )
-        else:
-            longs = False
-            shorts = False
-            for k in range(markets_count):
-                longs = longs or s.size[row, k] > 0
-                shorts = shorts or s.size[row, k] < 0
-            group[row] = 2 * markets_count + (2 if longs and shorts else (0 if longs else 1))
-            radius[row] = safe_move(s, row, True)
-        sizes[group[row]] += 1
     # Bits of a float ≥ 0, read as an integer, are in its order: one sort serves triggers and radii.
     bits = radius.view(np.int64)
+    group = np.empty(n, dtype=np.int64)
+    begins = np.zeros(groups + 1, dtype=np.int64)
+    for i in range(n):
+        row = s.rows[first_row + i]
+        finder.watched[row] = False
+        g = group_of(s, row, venue)
+        group[i] = g
+        if g < 0:
+            continue
+        begins[g + 1] += 1
+        if g < singles:
+            k = first_market + g // 2
+            keys[i] = liquidation_price(
+                s.wallet[row], s.size[row, k], s.cost[row, k], s.markets.tick_lot_uusd[k], k, s.tiers
+            )
+        else:
+            radius[i] = safe_move(s, row, True)
     for g in range(groups):
-        rows = np.empty(sizes[g], dtype=np.int64)
-        key = np.empty(sizes[g], dtype=np.int64)
-        i = 0
-        for row in range(n):
-            if group[row] == g:
-                rows[i] = row
-                key[i] = keys[row] if g < 2 * markets_count else bits[row]
-                i += 1
-        if g < 2 * markets_count:
-            k, side = g // 2, g % 2
-            start = 0 if g == 0 else finder.found.single_end[(g - 1) // 2, (g - 1) % 2]
-            finder.found.single_end[k, side] = start + sizes[g]
-            finder.found.single_next[k, side] = start
+        begins[g + 1] += begins[g]
+    place = begins.copy()
+    grouped = np.empty(begins[groups], dtype=np.int64)
+    for i in range(n):
+        if group[i] >= 0:
+            grouped[place[group[i]]] = i
+            place[group[i]] += 1
+    for g in range(groups):
+        members = grouped[begins[g] : begins[g + 1]]
+        length = members.shape[0]
+        start = first_row + begins[g]
+        key = np.empty(length, dtype=np.int64)
+        for i in range(length):
+            key[i] = keys[members[i]] if g < singles else bits[members[i]]
+        if g < singles:
+            k, side = first_market + g // 2, g % 2
+            found.single_first[k, side] = start
+            found.single_next[k, side] = start
+            found.single_end[k, side] = start + length
             # Longs by falling, shorts by rising trigger.
             order = falling(key) if side == LONG else rising(key)
-            for i in range(rows.shape[0]):
-                row = rows[order[i]]
-                finder.single_rows[start + i] = row
-                finder.single_trigger[start + i] = keys[row]
+            for i in range(length):
+                finder.single_rows[start + i] = s.rows[first_row + members[order[i]]]
+                finder.single_trigger[start + i] = keys[members[order[i]]]
         else:
-            kind = g - 2 * markets_count
-            start = 0 if kind == 0 else finder.found.many_end[kind - 1]
-            finder.found.many_end[kind] = start + sizes[g]
-            finder.found.many_next[kind] = start
+            kind = g - singles
+            found.many_first[venue, kind] = start
+            found.many_next[venue, kind] = start
+            found.many_end[venue, kind] = start + length
             order = rising(key)
-            for i in range(rows.shape[0]):
-                row = rows[order[i]]
-                finder.many_rows[start + i] = row
-                finder.many_radius[start + i] = radius[row]
-    s.live.sort_again = 0
-    finder.found.watch_count = 0
-    for k in range(markets_count):
-        finder.found.reference[k] = s.live.mark[k]
-        finder.found.lowest[k] = s.live.mark[k]
-        finder.found.highest[k] = s.live.mark[k]
-        finder.found.nearest_low[k] = -1
-        finder.found.nearest_high[k] = NEVER_TICKS
+            for i in range(length):
+                finder.many_rows[start + i] = s.rows[first_row + members[order[i]]]
+                finder.many_radius[start + i] = radius[members[order[i]]]
+    s.live.sort_again[venue] = 0
+    kept = 0
+    for i in range(found.watch_count):
+        row = finder.watch[i]
+        if s.venue[row] != venue:
+            finder.watch[kept] = row
+            kept += 1
+    found.watch_count = kept
+    for k in range(first_market, s.venues.end[venue]):
+        found.reference[k] = s.live.mark[k]
+        found.lowest[k] = s.live.mark[k]
+        found.highest[k] = s.live.mark[k]
+        found.nearest_low[k] = -1
+        found.nearest_high[k] = NEVER_TICKS
 
 
-@kernel
+@allocating_kernel
 def build_stops(s: Setting, finder: Finder, stop_ticks: Int64s) -> None:
     """Sort the voluntary stops by their triggers, once."""
     n = s.wallet.shape[0]

@@ -37,7 +37,8 @@ def pay_funding(s: Setting, venue: int) -> None:
         live.funding_ppb[k] = rate
         live.premium_sum[k] = 0
         received = 0
-        for row in range(s.wallet.shape[0]):
+        for i in range(s.venues.row_first[venue], s.venues.row_end[venue]):
+            row = s.rows[i]
             size = s.size[row, k]
             if size != 0:
                 value = size * live.mark[k] * s.markets.tick_lot_uusd[k]
@@ -47,4 +48,4 @@ def pay_funding(s: Setting, venue: int) -> None:
         pay(s, fund_of(s, k), received)
     live.premium_count[venue] = 0
     s.tally.funding_payments += 1
-    live.sort_again = 1
+    live.sort_again[venue] = 1

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from deleverage.engine.fills import fill_batch
-from deleverage.engine.finder import only_market, watch
+from deleverage.engine.finder import only_market, watch_later
 from deleverage.engine.ledger import (
     TRANSFER,
     equity,
@@ -38,7 +38,7 @@ from deleverage.engine.state import (
     Setting,
 )
 from deleverage.engine.waterfall import BACKSTOP, DELEVERAGE, ORDER, absorb_rest
-from deleverage.jit import kernel
+from deleverage.jit import allocating_kernel, kernel
 from deleverage.units import PPM, Int64s, mul_div, mul_rate, mul_rate_up
 from deleverage.venues.margin import NEVER_TICKS, bankruptcy_price, maintenance_margin, tier_of
 from deleverage.venues.rules import AdlTrigger, OrderLimit, Slice, Takeover
@@ -165,7 +165,7 @@ def count_account(s: Setting, row: int) -> None:
     if s.role[row] == MAKER:
         s.live.dead_makers[venue] += 1
         s.tally.makers_liquidated += 1
-    for k in range(s.markets.count):
+    for k in range(s.venues.first[venue], s.venues.end[venue]):
         if s.size[row, k] != 0:
             s.tally.accounts_forced[k] += 1
 
@@ -202,7 +202,7 @@ def close_out(
         pay(s, fund, fee)
         s.tally.fees_uusd += fee
         if s.role[row] == HOLDER:
-            watch(s, finder, row)
+            watch_later(s, finder, row, first)
         return
     s.closed[row] = True
     left = s.wallet[row]
@@ -220,16 +220,16 @@ def close_out(
         s.tally.bankrupt_wallets += 1
 
 
-@kernel
-def liquidate(s: Setting, finder: Finder, fair: Int64s, rows: Int64s) -> None:
-    """Send the accounts in ``rows`` (by uid) through one round.
+@allocating_kernel
+def liquidate(s: Setting, finder: Finder, fair: Int64s, hits: Int64s, count: int) -> None:
+    """Send the first ``count`` accounts of ``hits`` (by uid) through one round.
 
     Two-phase: what each meets, its lots and its limits are set before the first fill, so the order of
     accounts cannot matter.
     """
     live = s.live
     markets = s.markets.count
-    count = rows.shape[0]
+    rows = hits[:count]
     s.tally.fired_liquidations = 1
     if s.params.liquidations != LIQUIDATE:
         leave_alone(s, rows)
@@ -250,7 +250,7 @@ def liquidate(s: Setting, finder: Finder, fair: Int64s, rows: Int64s) -> None:
         gross = gross_notional(s, row)
         before[i] = lots_held(s, row)
         plan[i] = plan_for(s, row, worth, owed)
-        for k in range(markets - 1, -1, -1):
+        for k in range(s.venues.end[s.venue[row]] - 1, s.venues.first[s.venue[row]] - 1, -1):
             if s.size[row, k] != 0:
                 first[i] = k
                 bust[i, k] = bankruptcy_limit(s, row, k, worth, gross, only)

@@ -20,17 +20,10 @@ from __future__ import annotations
 
 import math
 
-from deleverage.engine.book import exp_neg
+from deleverage.engine.index import move_spot, renew_indices
 from deleverage.engine.ledger import halted
 from deleverage.engine.state import Params, Setting
 from deleverage.jit import kernel
-
-
-@kernel
-def move_spot(s: Setting, k: int, u: float) -> None:
-    """Set the displacement of a spot book."""
-    s.live.spot_u[k] = u
-    s.live.spot_level[k] = exp_neg(u)
 
 
 @kernel
@@ -114,6 +107,9 @@ def requote(s: Setting) -> None:
     """Phase 2: displacement decays, latent depth is revealed or hidden, makers set new depth."""
     for k in range(s.markets.count):
         move_spot(s, k, s.live.spot_u[k] - s.live.spot_u[k] * s.params.spot_resilience)
+    for k in range(s.markets.count):
+        if s.markets.same[k, 0] == k:
+            renew_indices(s, k)
         if halted(s, s.markets.venue_of[k]):
             s.tally.fired_outage = 1
             continue

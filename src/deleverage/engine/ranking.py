@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from deleverage.jit import kernel
+from deleverage.jit import allocating_kernel
 from deleverage.units import Int64s
 
 
-@kernel
+@allocating_kernel
 def rising(keys: Int64s) -> Int64s:
     """Numbers of the keys from the smallest to the largest; equal keys keep their order."""
     return np.argsort(keys, kind="mergesort")
 
 
-@kernel
+@allocating_kernel
 def falling(keys: Int64s) -> Int64s:
     """Numbers of the keys from the largest to the smallest; equal keys keep their order."""
     negated = np.empty(keys.shape[0], dtype=np.int64)

@@ -280,7 +280,8 @@ def build_markets(
     for k, spec in enumerate(specs):
         fill_market(markets, k, spec, book, parties, funds[fund_names.index(spec.fund)])
         markets.fund_of[k] = fund_names.index(spec.fund)
-        markets.coin_of[k] = markets.spot_of[k] = k
+        markets.coin_of[k] = markets.spot_of[k] = markets.same[k, 0] = k
+        markets.same_count[k] = 1
         markets.index_weight[k, k] = 1.0
     return markets
 
@@ -355,6 +356,8 @@ def join_venues(markets: Markets, specs: list[MarketSpec], venues: list[VenueSpe
                 f"market {spec.name}: expected a spot market among its index sources {sorted(wanted)}, "
                 "found none"
             )
+        markets.same_count[k] = len(same)
+        markets.same[k, : len(same)] = same
         for j in range(len(specs)):
             markets.index_weight[k, j] = sources.get(j, 0.0) / total
             peer = j in same and j != k

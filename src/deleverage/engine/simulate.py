@@ -65,9 +65,13 @@ def _new_live(world: MarketWorld) -> Live:
 
 def _setting(world: MarketWorld, params: Params) -> Setting:
     n, k = world.size.shape
+    venues = copied(world.venues)
+    rows = np.argsort(world.venue, kind="stable")
+    edges = np.searchsorted(world.venue[rows], np.arange(int(venues.count) + 1))
+    venues.row_first[: int(venues.count)], venues.row_end[: int(venues.count)] = edges[:-1], edges[1:]
     return Setting(
         markets=world.markets,
-        venues=world.venues,
+        venues=venues,
         params=params,
         tiers=world.tiers,
         parties=world.parties,
@@ -76,6 +80,7 @@ def _setting(world: MarketWorld, params: Params) -> Setting:
         uid=world.uid,
         role=world.role,
         venue=world.venue,
+        rows=rows,
         wallet=world.wallet.copy(),
         size=world.size.copy(),
         cost=world.cost.copy(),
@@ -88,7 +93,8 @@ def _setting(world: MarketWorld, params: Params) -> Setting:
     )
 
 
-def _new_finder(n: int, k: int) -> Finder:
+def _new_finder(n: int, k: int, most: int) -> Finder:
+    """``most`` : accounts of the largest venue."""
     return Finder(
         found=new(Found),
         single_rows=np.empty(n, dtype=np.int64),
@@ -100,6 +106,9 @@ def _new_finder(n: int, k: int) -> Finder:
         watched=np.zeros(n, dtype=np.bool_),
         watch=np.empty(n, dtype=np.int64),
         box=np.empty((n, 2, k), dtype=np.int64),
+        adl_rows=np.empty((2 * k, most), dtype=np.int64),
+        adl_score=np.empty((2 * k, most)),
+        adl_heap=np.empty((2 * k, most), dtype=np.int64),
     )
 
 
@@ -156,9 +165,11 @@ def prepare_world(world: MarketWorld) -> Prepared:
     """Bring a world to its first second and sort its accounts: once per population."""
     check_bounds(world)
     setting = _setting(world, world.params)
-    finder = _new_finder(*world.size.shape)
+    rows, columns = world.size.shape
+    finder = _new_finder(rows, columns, int(np.bincount(world.venue).max(initial=1)))
     deposits = start(setting)
-    build(setting, finder)
+    for venue in range(int(world.venues.count)):
+        build(setting, finder, venue)
     build_stops(setting, finder, world.stop_ticks)
     return Prepared(world, setting, finder, int(deposits))
 
@@ -175,7 +186,7 @@ def _sorts_again(params: Params, venues: Venues) -> bool:
 def _copy_finder(finder: Finder, sorts_again: bool) -> Finder:
     """Copy what a run changes; the sorted lists are shared unless the run may sort anew."""
     n, _, k = finder.box.shape
-    fresh = _new_finder(0, k)._replace(
+    fresh = _new_finder(0, k, finder.adl_rows.shape[1])._replace(
         found=copied(finder.found),
         watched=np.zeros(n, dtype=np.bool_),
         watch=np.empty(n, dtype=np.int64),
@@ -214,6 +225,7 @@ def simulate(
     finder = _copy_finder(prepared.finder, _sorts_again(params, world.venues))
     path = np.zeros((int(params.steps) if record_path else 0, world.size.shape[1]), dtype=np.int64)
     deposits = prepared.deposits_uusd
+    fair_path = np.ascontiguousarray(fair_path)  # another layout would compile everything once more
     status = Status(begin(setting, deposits))
     if status == Status.OK:
         status = Status(run_steps(setting, finder, fair_path, path, deposits, 1, int(params.steps)))

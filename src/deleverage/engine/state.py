@@ -57,6 +57,8 @@ class Markets(Record):
     coin_of: Ints  # markets of one coin have one tick and one lot
     spot_of: Ints  # market whose spot book hedges trade in
     index_weight: PairReals  # [k, j] weight of the spot book of market j in the index of market k
+    same_count: Ints  # markets of the same coin, this one included, in order
+    same: Annotated[Int64s, (MARKETS_MAX, VENUES_MAX)]
     peer_weight: PairReals  # [k, j] weight of the mid of market j in the mark of market k
     tick_lot_uusd: Ints
     fund_of: Ints  # number of the insurance fund
@@ -89,6 +91,8 @@ class Venues(Record):
     count: int
     first: VenueInts  # its markets are first … end − 1
     end: VenueInts
+    row_first: VenueInts  # its accounts are those of `Setting.rows` from here to row_end − 1
+    row_end: VenueInts
     trigger: VenueInts
     order_limit: VenueInts
     slice: VenueInts
@@ -196,6 +200,7 @@ class Live(Record):
     u: Reals  # displacement of the perpetual from its anchor
     spot_u: Reals  # displacement of spot from fair value
     spot_level: Reals  # e^(−spot_u)
+    index_level: Reals  # index ÷ fair value
     bid_share: Reals  # depth relative to the start, after withdrawal
     ask_share: Reals
     revealed: Reals  # share of latent depth revealed
@@ -204,7 +209,7 @@ class Live(Record):
     last_mid: Reals  # mid one step ago
     last_fair: Ints
     dead_makers: VenueInts
-    sort_again: int  # 1: wallets of many changed; the lists of the search are to be built anew
+    sort_again: VenueInts  # 1: wallets of many changed; the venue's lists are to be built anew
     mid: Ints  # ticks
     index: Ints
     mark: Ints
@@ -303,15 +308,19 @@ class Bar(Record):
 class Found(Record):
     """How far the search for liquidatable accounts has come. See `engine/finder.py`."""
 
-    single_end: Annotated[Int64s, (MARKETS_MAX, 2)]  # ends of the lists by market and side
+    single_first: Annotated[Int64s, (MARKETS_MAX, 2)]  # where the lists begin, by market and side
+    single_end: Annotated[Int64s, (MARKETS_MAX, 2)]  # and end
     single_next: Annotated[Int64s, (MARKETS_MAX, 2)]  # first not yet reached
     stop_end: Annotated[Int64s, (MARKETS_MAX, 2)]
     stop_next: Annotated[Int64s, (MARKETS_MAX, 2)]
-    many_end: Annotated[Int64s, (3,)]  # by kind: long, short, mixed
-    many_next: Annotated[Int64s, (3,)]
+    many_first: Annotated[Int64s, (VENUES_MAX, 3)]  # by venue and kind: long, short, mixed
+    many_end: Annotated[Int64s, (VENUES_MAX, 3)]
+    many_next: Annotated[Int64s, (VENUES_MAX, 3)]
     reference: Ints  # marks of the radii
     lowest: Ints  # extremes of the mark since then
     highest: Ints
+    adl_step: Annotated[Int64s, (MARKETS_MAX, 2)]  # second of the ranking, by market and liquidated side
+    adl_length: Annotated[Int64s, (MARKETS_MAX, 2)]  # candidates left in its heap
     nearest_low: Ints  # nearest bounds of the watch list
     nearest_high: Ints
     watch_count: int
@@ -367,6 +376,7 @@ class Setting(NamedTuple):
     uid: Int64s  # [N] names; ties are broken by them
     role: Int64s  # [N]
     venue: Int64s  # [N]
+    rows: Int64s  # [N] rows by venue, so that a venue's accounts are found without looking at all
     wallet: Int64s  # [N] uusd
     size: Int64s  # [N, K] lots, long > 0
     cost: Int64s  # [N, K] uusd, signed cost of the open size
@@ -391,3 +401,6 @@ class Finder(NamedTuple):
     watched: Bools  # [N] in the watch list
     watch: Int64s  # [N] rows that changed, or whose radius was used up
     box: Int64s  # [N, 2, K] marks at which a watched account must be looked at again
+    adl_rows: Int64s  # [2K, M] candidates for deleveraging of this second, by market and liquidated side
+    adl_score: Floats  # [2K, M]
+    adl_heap: Int64s  # [2K, M] numbers of candidates, the first in rank on top

@@ -29,12 +29,13 @@ from deleverage.engine.book import exp_neg
 from deleverage.engine.fills import anchor, refresh_mid
 from deleverage.engine.finder import build, find_liquidatable, find_stops, sweep
 from deleverage.engine.funding import pay_funding, sample_premium
+from deleverage.engine.index import median_market, move_spot, renew_indices
 from deleverage.engine.ledger import add_up, equity, fund_of, halted, moved_nothing, spot_imbalance
 from deleverage.engine.liquidate import liquidate
-from deleverage.engine.makers import half_spread, learn_flow, learn_volatility, move_spot, presence, requote
+from deleverage.engine.makers import half_spread, learn_flow, learn_volatility, presence, requote
 from deleverage.engine.state import MINUTE_S, Finder, Setting
 from deleverage.engine.waterfall import socialise
-from deleverage.jit import kernel
+from deleverage.jit import allocating_kernel, kernel
 from deleverage.units import Int64s
 from deleverage.venues.mark import median_mark, middle
 from deleverage.venues.rules import MarkRule, Trigger
@@ -48,25 +49,6 @@ OUT_OF_RANGE = 10
 NOT_CONSERVED = 11
 MAX_ROUNDS = 12
 SWEEP_MISMATCH = 13
-
-
-@kernel
-def peer_mid(s: Setting, k: int) -> int:
-    """Weighted median of the mids of other venues [ticks]; 0 when none counts."""
-    coin = s.markets.coin_of[k]
-    weight = s.markets.peer_weight[k]
-    total = 0.0
-    for j in range(s.markets.count):
-        total += weight[j]
-    for j in range(s.markets.count):
-        if weight[j] > 0.0 and s.markets.coin_of[j] == coin:
-            below = 0.0
-            for i in range(s.markets.count):
-                if s.live.mid[i] < s.live.mid[j] or (s.live.mid[i] == s.live.mid[j] and i < j):
-                    below += weight[i]
-            if 2.0 * below < total and total <= 2.0 * (below + weight[j]):
-                return int(s.live.mid[j])
-    return 0
 
 
 @kernel
@@ -85,8 +67,8 @@ def set_mark(s: Setting, k: int, venue: int) -> None:
         live.mark[k] = index + mean_basis
     elif rules.mark_rule[venue] == MEDIAN_WITH_EMA:
         own = math.floor(live.ema_sum[k] / live.ema_weight[k] + 0.5) if live.ema_weight[k] > 0.0 else 0
-        peers = peer_mid(s, k)
-        live.mark[k] = middle(index + own, mid, peers if peers > 0 else index + mean_basis)
+        peer = median_market(s, k, s.markets.peer_weight[k], live.mid)
+        live.mark[k] = middle(index + own, mid, live.mid[peer] if peer >= 0 else index + mean_basis)
     else:
         interval = rules.funding_interval_s[venue]
         left = interval - (s.params.start_s + live.step) % interval
@@ -117,7 +99,7 @@ def sample_basis(s: Setting) -> None:
         live.ema_weight[k] = live.ema_weight[k] * s.params.ema_decay + 1.0
 
 
-@kernel
+@allocating_kernel
 def recount(s: Setting, deposits: int) -> bool:
     """Add up everybody: deposits and contracts must be what they were. Records the differences."""
     held = np.empty(s.markets.count, dtype=np.int64)
@@ -141,8 +123,8 @@ def recount(s: Setting, deposits: int) -> bool:
 
 
 @kernel
-def record_minute(s: Setting, minute: int, complete: bool) -> None:
-    """Phase 12: prices and depth at the end of a step, into the minute's bar; sums when it is complete."""
+def record_minute(s: Setting, minute: int) -> None:
+    """Phase 12: prices, depth and sums at the end of a minute, into its bar."""
     live = s.live
     for k in range(s.markets.count):
         bar = s.bars[minute, k]
@@ -153,10 +135,9 @@ def record_minute(s: Setting, minute: int, complete: bool) -> None:
         bar.bid_share = live.bid_share[k] * alive
         bar.ask_share = live.ask_share[k] * alive
         bar.spread = 2.0 * half_spread(s, k)
-        if complete:
-            closed = s.tally.forced[0, k] + s.tally.deleveraged[0, k] + s.tally.voluntary[0, k]
-            bar.open_interest = s.tally.interest_before[k] + s.tally.opened[0, k] - closed
-            bar.fund_uusd = equity(s, fund_of(s, k))
+        closed = s.tally.forced[0, k] + s.tally.deleveraged[0, k] + s.tally.voluntary[0, k]
+        bar.open_interest = s.tally.interest_before[k] + s.tally.opened[0, k] - closed
+        bar.fund_uusd = equity(s, fund_of(s, k))
 
 
 @kernel
@@ -216,7 +197,7 @@ def cascade(
         if count == 0:
             return OK
         s.tally.rounds += 1
-        liquidate(s, finder, fair, hits[:count].copy())
+        liquidate(s, finder, fair, hits, count)
         for k in range(s.markets.count):
             refresh_mid(s, fair[k], k, step)
         touch_range(s, minute)
@@ -226,12 +207,14 @@ def cascade(
     return MAX_ROUNDS
 
 
-@kernel
+@allocating_kernel
 def start(s: Setting) -> int:
     """Bring index, mid, mark and windows to the start; returns the deposits [uusd]."""
     live = s.live
     for k in range(s.markets.count):
         move_spot(s, k, 0.0)
+    for k in range(s.markets.count):
+        renew_indices(s, k)
     for k in range(s.markets.count):
         fair = s.markets.start_fair_ticks[k]
         window = s.venues.mark_window[s.markets.venue_of[k]]
@@ -271,6 +254,63 @@ def begin(s: Setting, deposits: int) -> int:
 
 
 @kernel
+def one_second(
+    s: Setting,
+    finder: Finder,
+    fair: Int64s,
+    path: Int64s,
+    orders: Orders,
+    hits: Int64s,
+    other: Int64s,
+    step: int,
+    deposits: int,
+) -> int:
+    """Step ``step`` with the news' fair values ``fair`` [ticks, K]. Returns a status."""
+    live = s.live
+    live.step = step
+    minute = (step - 1) // MINUTE_S
+    if (step - 1) % MINUTE_S == 0:
+        touch_range(s, minute)
+    requote(s)
+    discretionary(s, fair, orders, step, minute)
+    touch_range(s, minute)
+    if not in_range(s):
+        return OUT_OF_RANGE
+    status = cascade(s, finder, fair, hits, other, step, minute)
+    if status != OK:
+        return status
+    sample_basis(s)
+    sample_premium(s)
+    find_stops(s, finder)
+    for v in range(s.venues.count):
+        if (s.params.start_s + step) % s.venues.funding_interval_s[v] == 0:
+            pay_funding(s, v)
+    settlement = step % MINUTE_S == 0 or step == s.params.steps
+    if settlement and s.params.adl and s.params.socialise:
+        socialise(s)
+    for v in range(s.venues.count):
+        if live.sort_again[v]:
+            build(s, finder, v)
+    if not moved_nothing(s):
+        return NOT_CONSERVED
+    if step % s.params.recount_every == 0 or step == s.params.steps or s.params.check:
+        if not recount(s, deposits):
+            return NOT_CONSERVED
+    for k in range(s.markets.count):
+        learn_flow(s, k)
+        if not halted(s, s.markets.venue_of[k]):
+            learn_volatility(s, k, anchor(s, fair[k], k) * exp_neg(live.u[k]), fair[k])
+    if settlement:
+        for f in range(s.parties.fund_count):
+            live.fund_high[f] = max(live.fund_high[f], equity(s, s.parties.funds[f]))
+        record_minute(s, minute)
+    if path.shape[0] > 0:
+        for k in range(s.markets.count):
+            path[step - 1, k] = live.mid[k]
+    return OK
+
+
+@allocating_kernel
 def run_steps(
     s: Setting, finder: Finder, fair_path: Int64s, path: Int64s, deposits: int, first: int, last: int
 ) -> int:
@@ -278,56 +318,18 @@ def run_steps(
 
     ``fair_path`` is int64 [steps, K] in ticks; ``path`` int64 [steps or 0, K] is written with the mid.
     """
-    live = s.live
     n = s.wallet.shape[0]
     orders = Orders(np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64), np.zeros(1, dtype=np.int64))
     hits = np.empty(n, dtype=np.int64)
     other = np.empty(n, dtype=np.int64)
     for step in range(first, last + 1):
-        fair = fair_path[step - 1]
-        live.step = step
-        minute = (step - 1) // MINUTE_S
-        if (step - 1) % MINUTE_S == 0:
-            touch_range(s, minute)
-        requote(s)
-        discretionary(s, fair, orders, step, minute)
-        touch_range(s, minute)
-        if not in_range(s):
-            return OUT_OF_RANGE
-        status = cascade(s, finder, fair, hits, other, step, minute)
+        status = one_second(s, finder, fair_path[step - 1], path, orders, hits, other, step, deposits)
         if status != OK:
             return status
-        sample_basis(s)
-        sample_premium(s)
-        find_stops(s, finder)
-        for v in range(s.venues.count):
-            if (s.params.start_s + step) % s.venues.funding_interval_s[v] == 0:
-                pay_funding(s, v)
-        settlement = step % MINUTE_S == 0 or step == s.params.steps
-        if settlement and s.params.adl and s.params.socialise:
-            socialise(s)
-        if live.sort_again:
-            build(s, finder)
-        if not moved_nothing(s):
-            return NOT_CONSERVED
-        if step % s.params.recount_every == 0 or step == s.params.steps or s.params.check:
-            if not recount(s, deposits):
-                return NOT_CONSERVED
-        for k in range(s.markets.count):
-            learn_flow(s, k)
-            if not halted(s, s.markets.venue_of[k]):
-                learn_volatility(s, k, anchor(s, fair[k], k) * exp_neg(live.u[k]), fair[k])
-        if settlement:
-            for f in range(s.parties.fund_count):
-                live.fund_high[f] = max(live.fund_high[f], equity(s, s.parties.funds[f]))
-        record_minute(s, minute, settlement)
-        if path.shape[0] > 0:
-            for k in range(s.markets.count):
-                path[step - 1, k] = live.mid[k]
     for f in range(s.parties.fund_count):
         s.tally.fund_after[f] = equity(s, s.parties.funds[f])
     for k in range(s.markets.count):
-        s.tally.end_mid[k] = live.mid[k]
+        s.tally.end_mid[k] = s.live.mid[k]
         closed = s.tally.forced[0, k] + s.tally.deleveraged[0, k] + s.tally.voluntary[0, k]
         s.tally.interest_after[k] = s.tally.interest_before[k] + s.tally.opened[0, k] - closed
     return OK

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from deleverage.engine.finder import watch
+from deleverage.engine.finder import watch_later
 from deleverage.engine.ledger import DELEVERAGED, FORCED, ORDINARY, equity, fund_of, margin_owed, pay, trade
 from deleverage.engine.ranking import falling, rising
 from deleverage.engine.state import FUND, HOLDER, LONG, MINUTE_S, Finder, Setting
-from deleverage.jit import kernel
+from deleverage.jit import allocating_kernel, kernel
 from deleverage.units import PPM, Floats, Int64s, mul_div, mul_rate
 from deleverage.venues.adl.ranks import adl_rank_score
 from deleverage.venues.rules import AdlPrice, AdlRank, AdlTrigger, Takeover
@@ -43,8 +43,10 @@ def adl_score(s: Setting, row: int, k: int, start: int) -> float:
     cost = s.cost[row, k]
     value = size * live.mark[k] * s.markets.tick_lot_uusd[k]
     profit = value - cost
+    if profit <= 0 and rank != RANDOM_START:
+        return 0.0
     worth = equity(s, row)
-    if worth <= 0 or (profit <= 0 and rank != RANDOM_START):
+    if worth <= 0:
         return 0.0
     entry = max(abs(cost), 1)
     return adl_rank_score(
@@ -54,18 +56,18 @@ def adl_score(s: Setting, row: int, k: int, start: int) -> float:
 
 
 @kernel
-def ahead(score: Floats, uid: Int64s, a: int, b: int) -> bool:
+def ahead(s: Setting, rows: Int64s, score: Floats, a: int, b: int) -> bool:
     """True when candidate a ranks before b: higher score, then lower uid."""
-    return bool(score[a] > score[b] or (score[a] == score[b] and uid[a] < uid[b]))
+    return bool(score[a] > score[b] or (score[a] == score[b] and s.uid[rows[a]] < s.uid[rows[b]]))
 
 
 @kernel
-def sift(heap: Int64s, length: int, at: int, score: Floats, uid: Int64s) -> None:
+def sift(s: Setting, heap: Int64s, length: int, at: int, rows: Int64s, score: Floats) -> None:
     """Restore the heap below one node: only the first few winners are ever needed, so no full sort."""
     while True:
         first = at
         for child in (2 * at + 1, 2 * at + 2):
-            if child < length and ahead(score, uid, heap[child], heap[first]):
+            if child < length and ahead(s, rows, score, heap[child], heap[first]):
                 first = child
         if first == at:
             return
@@ -74,78 +76,85 @@ def sift(heap: Int64s, length: int, at: int, score: Floats, uid: Int64s) -> None
 
 
 @kernel
-def rank_adl(s: Setting, k: int, side: int) -> tuple[Int64s, Int64s, Floats, Int64s]:
-    """Winners who could be deleveraged against liquidated positions of ``side`` in market k.
-
-    Returns a heap of candidate numbers, their rows, scores and uids.
-    """
-    n = s.wallet.shape[0]
-    rows = np.empty(n, dtype=np.int64)
-    score = np.empty(n, dtype=np.float64)
-    count = 0
-    # A draw that every variant of the same run repeats, and that no other draw depends on.
-    start = (s.params.draw % 1_000_003 * 7_919 + s.live.step * 104_729 + k * 1_299_709 + side) % n
-    for row in range(n):
-        size = s.size[row, k]
-        opposite = size < 0 if side == 0 else size > 0
-        if opposite and s.role[row] < FUND and not s.in_round[row] and not s.closed[row]:
-            points = adl_score(s, row, k, start)
-            if points > 0.0:
-                rows[count] = row
-                score[count] = points
-                count += 1
-    rows = rows[:count]
-    score = score[:count]
-    uid = s.uid[rows]
-    heap = np.arange(count)
-    for at in range(count // 2 - 1, -1, -1):
-        sift(heap, count, at, score, uid)
-    return heap, rows, score, uid
+def add_candidate(
+    s: Setting, row: int, k: int, side: int, start: int, rows: Int64s, score: Floats, count: int
+) -> int:
+    """Append an account to the candidates against liquidated positions of ``side``, if it is one."""
+    size = s.size[row, k]
+    opposite = size < 0 if side == LONG else size > 0
+    if opposite and s.role[row] < FUND and not s.in_round[row] and not s.closed[row]:
+        points = adl_score(s, row, k, start)
+        if points > 0.0:
+            rows[count] = row
+            score[count] = points
+            return count + 1
+    return count
 
 
 @kernel
-def deleverage(
-    s: Setting,
-    finder: Finder,
-    k: int,
-    row: int,
-    lots: int,
-    price: int,
-    heap: Int64s,
-    length: int,
-    rows: Int64s,
-    score: Floats,
-    uid: Int64s,
-) -> tuple[int, int]:
-    """Close ``lots`` of a liquidated position at ``price`` against winners in rank.
+def rank_adl(s: Setting, finder: Finder, k: int, side: int) -> None:
+    """Rank who could be deleveraged against liquidated positions of ``side`` in market k, once a second.
 
-    Returns lots closed and the heap's length.
+    Venues publish their ranks about as often; rounds within the second use the ranks of its first.
     """
+    found = finder.found
+    if found.adl_step[k, side] == s.live.step:
+        return
+    n = s.wallet.shape[0]
+    venue = s.markets.venue_of[k]
+    rows = finder.adl_rows[2 * k + side]
+    score = finder.adl_score[2 * k + side]
+    heap = finder.adl_heap[2 * k + side]
+    # A draw that every variant of the same run repeats, and that no other draw depends on.
+    start = (s.params.draw % 1_000_003 * 7_919 + s.live.step * 104_729 + k * 1_299_709 + side) % n
+    # Who holds the other side is in one of the lists of the search, or named: nobody opens anything else.
+    count = 0
+    for i in range(found.single_first[k, 1 - side], found.single_end[k, 1 - side]):
+        count = add_candidate(s, finder.single_rows[i], k, side, start, rows, score, count)
+    for kind in range(3):
+        for i in range(found.many_first[venue, kind], found.many_end[venue, kind]):
+            count = add_candidate(s, finder.many_rows[i], k, side, start, rows, score, count)
+    for i in range(s.parties.named_count):
+        count = add_candidate(s, s.parties.named[i], k, side, start, rows, score, count)
+    for i in range(count):
+        heap[i] = i
+    for at in range(count // 2 - 1, -1, -1):
+        sift(s, heap, count, at, rows, score)
+    found.adl_step[k, side] = s.live.step
+    found.adl_length[k, side] = count
+
+
+@kernel
+def deleverage(s: Setting, finder: Finder, k: int, side: int, row: int, lots: int, price: int) -> int:
+    """Close ``lots`` of a liquidated position of ``side`` at ``price`` against winners; lots closed."""
+    rows = finder.adl_rows[2 * k + side]
+    score = finder.adl_score[2 * k + side]
+    heap = finder.adl_heap[2 * k + side]
+    length = finder.found.adl_length[k, side]
     unit = price * s.markets.tick_lot_uusd[k]
-    sign = 1 if s.size[row, k] > 0 else -1
+    sign = 1 if side == LONG else -1
     left = lots
     drawn = 1 if s.venues.adl_rank[s.venue[row]] == RANDOM_START else 0
     while left > 0 and length > 0:
         winner = rows[heap[0]]
         held = -sign * s.size[winner, k]
-        # A winner at mark that would lose at the price of the trade is passed over.
+        # A winner at mark that would lose at the price of the trade is passed over, and who has been
+        # liquidated since the ranking.
         loses = drawn == 0 and s.size[winner, k] * unit - s.cost[winner, k] <= 0
-        if held <= 0 or loses:
+        part = 0
+        if held > 0 and not loses and not s.in_round[winner] and not s.closed[winner]:
+            part = min(left, held)
+            trade(s, row, k, -sign * part, unit, FORCED)
+            trade(s, winner, k, sign * part, unit, DELEVERAGED)
+            left -= part
+            if s.role[winner] == HOLDER:
+                watch_later(s, finder, winner, k)
+        if part == 0 or part == held:
             length -= 1
             heap[0] = heap[length]
-            sift(heap, length, 0, score, uid)
-            continue
-        part = min(left, held)
-        trade(s, row, k, -sign * part, unit, FORCED)
-        trade(s, winner, k, sign * part, unit, DELEVERAGED)
-        left -= part
-        if s.role[winner] == HOLDER:
-            watch(s, finder, winner)
-        if part == held:
-            length -= 1
-            heap[0] = heap[length]
-            sift(heap, length, 0, score, uid)
-    return lots - left, length
+            sift(s, heap, length, 0, rows, score)
+    finder.found.adl_length[k, side] = length
+    return lots - left
 
 
 @kernel
@@ -220,7 +229,7 @@ def adl_price(s: Setting, k: int, bust: int) -> int:
     return bust
 
 
-@kernel
+@allocating_kernel
 def absorb_rest(
     s: Setting,
     finder: Finder,
@@ -241,12 +250,6 @@ def absorb_rest(
     live = s.live
     venue = s.markets.venue_of[k]
     taker = s.venues.takeover[venue]
-    ranked = False
-    length = 0
-    heap = np.empty(0, dtype=np.int64)
-    winners = np.empty(0, dtype=np.int64)
-    score = np.empty(0, dtype=np.float64)
-    uid = np.empty(0, dtype=np.int64)
     order = rising(bust) if side == LONG else falling(bust)
     for i in order:
         row = rows[i]
@@ -261,12 +264,8 @@ def absorb_rest(
                 left -= accepted
         if left > 0:
             s.tally.fired_adl = 1
-            if not ranked:
-                heap, winners, score, uid = rank_adl(s, k, side)
-                length = heap.shape[0]
-                ranked = True
-            at = adl_price(s, k, bust[i])
-            done, length = deleverage(s, finder, k, row, left, at, heap, length, winners, score, uid)
+            rank_adl(s, finder, k, side)
+            done = deleverage(s, finder, k, side, row, left, adl_price(s, k, bust[i]))
             if done > 0:
                 if s.tally.first_adl_step[venue] < 0:
                     s.tally.first_adl_step[venue] = live.step
@@ -278,7 +277,7 @@ def absorb_rest(
             take_over(s, k, row, left, price)
 
 
-@kernel
+@allocating_kernel
 def socialise(s: Setting) -> None:
     """Settlement: who holds unrealised profit in its markets makes a fund with negative equity whole.
 
@@ -294,11 +293,13 @@ def socialise(s: Setting) -> None:
             continue
         profits = np.zeros(n, dtype=np.int64)
         total = 0
-        for row in range(n):
+        venue = s.venue[fund]
+        for i in range(s.venues.row_first[venue], s.venues.row_end[venue]):
+            row = s.rows[i]
             if s.role[row] >= FUND or s.closed[row]:
                 continue
             gain = 0
-            for k in range(s.markets.count):
+            for k in range(s.venues.first[venue], s.venues.end[venue]):
                 if s.markets.fund_of[k] == f and s.size[row, k] != 0:
                     gain += s.size[row, k] * live.mark[k] * s.markets.tick_lot_uusd[k] - s.cost[row, k]
             if gain > 0:
@@ -314,4 +315,4 @@ def socialise(s: Setting) -> None:
                 pay(s, row, -part)
                 pay(s, fund, part)
                 s.tally.socialised_uusd += part
-        s.live.sort_again = 1
+        s.live.sort_again[venue] = 1
