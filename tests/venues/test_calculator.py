@@ -228,7 +228,7 @@ def asked_of(draw: st.DrawFn, rules: VenueRules) -> Position:
     size = notional / entry
     table = rules.tiers["BTCUSD"]
     value = notional / entry if rules.contract is Contract.INVERSE else notional
-    allowed = table.tiers[lines.tier_number(table, value)].max_leverage
+    allowed = table.tiers[table.number(value)].max_leverage
     leverage = Fraction(draw(st.integers(100, 100 * allowed)), 100)
     side = draw(st.sampled_from(Side))
     if draw(st.booleans()):
@@ -307,7 +307,7 @@ def test_the_engines_kernel_changes_sign_within_a_tick_of_the_market(data: st.Da
     lots, entry = data.draw(st.integers(1, 10**5)), data.draw(st.integers(10, 10**6))
     table = rules.tiers["BTCUSD"]
     notional = Fraction(lots * entry, 1000)  # 0.001 coin a lot, 1 USD a tick
-    allowed = table.tiers[lines.tier_number(table, notional)].max_leverage
+    allowed = table.tiers[table.number(notional)].max_leverage
     leverage = data.draw(st.integers(1, allowed))
     side = data.draw(st.sampled_from(Side))
     asked = Position(

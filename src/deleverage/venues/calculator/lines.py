@@ -26,6 +26,8 @@ from deleverage.units import MAX_UUSD
 from deleverage.venues.margin import NEVER_TICKS, Tiers, bankruptcy_price, liquidation_price, tiers_record
 from deleverage.venues.rules import TierTable
 
+LARGEST_RATE_PART = 3_000_000_000
+"""Bound of both parts of a rate in `units.mul_rate`."""
 _DIGITS = 12
 """Digits of x that the kernels resolve."""
 
@@ -52,17 +54,6 @@ class Line:
     def notional(self, x: Fraction) -> Fraction:
         """N(x) [money]."""
         return abs(self.slope) * x
-
-
-def tier_number(table: TierTable, notional: Fraction) -> int:
-    """Tier of a notional, from 0: the first whose cap it does not exceed, else the last."""
-    return next((k for k, tier in enumerate(table.tiers) if notional <= tier.cap_usd), len(table.tiers) - 1)
-
-
-def maintenance_of(table: TierTable, notional: Fraction) -> Fraction:
-    """M = N·r_k − d_k [money], k the tier of N."""
-    k = tier_number(table, notional)
-    return notional * table.tiers[k].rate - table.deductions_usd[k]
 
 
 def margin_meets(line: Line, table: TierTable) -> Fraction | None:
@@ -122,6 +113,9 @@ def _record(table: TierTable, unit: Fraction) -> Tiers:
     """The kernels' record with money in any unit; tiers that no price reaches end at the largest amount."""
     record = tiers_record([table])
     for k, (tier, deduction) in enumerate(zip(table.tiers, table.deductions_usd, strict=True)):
+        # To the bound of `units.mul_rate`: off by less than 10⁻¹⁹, far below a tick.
+        rate = tier.rate.limit_denominator(LARGEST_RATE_PART)
+        record.rate_num[0, k], record.rate_den[0, k] = rate.numerator, rate.denominator
         record.cap_uusd[0, k] = min(math.floor(tier.cap_usd / unit), MAX_UUSD)
         record.deduction_uusd[0, k] = min(round(deduction / unit), MAX_UUSD)
     return record

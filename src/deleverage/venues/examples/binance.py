@@ -21,7 +21,7 @@ from deleverage.venues.examples.given import (
 )
 from deleverage.venues.examples.registry import answers
 from deleverage.venues.linear import ZERO, Leg
-from deleverage.venues.rules import MarginTier, TierTable, VenueRules
+from deleverage.venues.rules import MarginTier, TierTable, VenueRules, deductions
 
 Inputs = Mapping[str, Any]
 _NO_END = 10**15
@@ -57,7 +57,7 @@ def amounts(given: Given) -> dict[str, Fraction]:
     elif given.has("mmr_prev"):
         rates = [given.number("mmr_prev"), given.number("mmr")]
         floors = [given.number("floor")]
-        sums = linear.deductions(floors, rates, given.number("cum_prev", default=0))
+        sums = deductions(floors, rates, given.number("cum_prev", default=0))
         return {"cum": sums[1], "maintenance_amount": sums[1], "mmr": rates[1]}
     else:
         raise InputError(
@@ -96,7 +96,7 @@ def coin_maintenance_amount(inputs: Inputs) -> dict[str, Any]:
     if len(floors) == len(rates):
         floors = floors[1:]
     known = next((name for name in inputs if name.startswith("cum")), None)
-    sums = linear.deductions(floors, rates, given.number(known) if known else ZERO)
+    sums = deductions(floors, rates, given.number(known) if known else ZERO)
     first = int(known[3:].lstrip("_")) if known and known[3:].lstrip("_").isdigit() else 1
     found = {f"cum_{number}": amount for number, amount in enumerate(sums, start=first)}
     size = next((name for name in inputs if name.startswith(("position", "notional"))), None)
@@ -170,7 +170,7 @@ def liquidation_price(inputs: Inputs) -> dict[str, Any]:
         position = given.part("position")
         fixed = hedged or (position.has(*RATE) and not position.has("floors"))
         table = None if fixed else table_of(position)
-        exact = linear.tiered_liquidation_price(wallet, legs[0], table) if table else None
+        exact = fine.tiered_liquidation_price(wallet, legs[0], table) if table else None
         price = exact if exact is not None else fine.liquidation_price(wallet, legs[0])
     else:
         price = linear.liquidation_price(wallet, legs)

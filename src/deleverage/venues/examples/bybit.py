@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from deleverage.venues import bybit, bybit_inverse, entry_margin, fund, inverse, ranks
+from deleverage.venues import bybit, bybit_inverse, entry_margin, fund, inverse
+from deleverage.venues.adl import ranks
 from deleverage.venues.examples import fine
 from deleverage.venues.examples.given import (
     DEDUCTION,
@@ -125,13 +126,14 @@ def adl_rank(inputs: Inputs) -> dict[str, Any]:
     for row in candidates(inputs):
         given = Given(row)
         if given.has("leveraged_return", "score"):
-            score = given.number("leveraged_return", "score")
+            score = float(given.number("leveraged_return", "score"))
         else:
             side = side_of(row["side"]) if "side" in row else Given(inputs).side(default=1)
             entry = given.number(*ENTRY)
             percent = side * (given.number(*MARK) - entry) / entry
             rate = given.optional("margin_rate", "position_margin_rate")
-            score = ranks.leveraged_return(percent, Fraction(1), rate or 1 / given.number(*LEVERAGE))
+            rate = rate or 1 / given.number(*LEVERAGE)
+            score = ranks.leveraged_return(float(percent), 1.0, 1.0, float(rate))
         scores.append((str(row["id"]), score))
     return {"order": ranks.order(scores)}
 

@@ -13,12 +13,12 @@ from deleverage.errors import InputError
 from deleverage.units import mul_rate_up
 from deleverage.venues import collateral, linear
 from deleverage.venues import margin as kernels
+from deleverage.venues.calculator.lines import LARGEST_RATE_PART, Line, margin_meets
 from deleverage.venues.linear import ZERO, Leg
 from deleverage.venues.mark import funding_rate_ppb, median_mark
 from deleverage.venues.rules import MarginTier, TierTable
 
 SHARE = Fraction(1, 10**16)
-LARGEST_RATE_PART = 3_000_000_000  # bound of `units.mul_rate`
 _ANY = TierTable("example", (MarginTier(1, Fraction(1, 2), 1),), "example")
 
 
@@ -54,6 +54,11 @@ def liquidation_price(wallet: Fraction, leg: Leg, fee: Fraction = ZERO) -> Fract
     if at in (-1, kernels.NEVER_TICKS):
         return linear.liquidation_price(wallet, [leg], fee)
     return at * tick
+
+
+def tiered_liquidation_price(wallet: Fraction, leg: Leg, table: TierTable) -> Fraction | None:
+    """The same in the tier of the notional at that price; None where no price above 0 ends the account."""
+    return margin_meets(Line(wallet, leg.side * leg.size, leg.entry), table)
 
 
 def maintenance_margin(notional: Fraction, rate: Fraction, deduction: Fraction) -> Fraction:

@@ -8,7 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 from deleverage.errors import InputError
-from deleverage.venues import ema_mark, hyperliquid, linear, ranks
+from deleverage.venues import ema_mark, hyperliquid, linear
+from deleverage.venues.adl import ranks
 from deleverage.venues.examples import fine
 from deleverage.venues.examples.given import (
     ENTRY,
@@ -93,7 +94,7 @@ def liquidation_price(inputs: Inputs) -> dict[str, Any]:
         found = fine.liquidation_price(backing, Leg(side, size, price, table.tiers[0].rate))
         return {"liquidation_price": found, "bankruptcy_price": linear.bankruptcy_price(backing, [leg])}
     return {
-        "liquidation_price": linear.tiered_liquidation_price(backing, leg, table),
+        "liquidation_price": fine.tiered_liquidation_price(backing, leg, table),
         "bankruptcy_price": linear.bankruptcy_price(backing, [leg]),
     }
 
@@ -101,12 +102,12 @@ def liquidation_price(inputs: Inputs) -> dict[str, Any]:
 def _maintenance_of_others(given: Given, notional: Fraction) -> Fraction:
     """Maintenance margin of a cross account's other positions, from them or from the account's total."""
     if given.has("total_maintenance_margin", "crossMaintenanceMarginUsed"):
-        own = linear.tiered_margin(notional, table_of(given))
+        own = table_of(given).maintenance_margin(notional)
         return given.number("total_maintenance_margin", "crossMaintenanceMarginUsed") - own
     owed = given.number("other_maintenance_margin", default=0)
     for other in given.parts("others"):
         value = abs(other.number(*SIZE)) * other.number(*MARK, *ENTRY)
-        owed += linear.tiered_margin(value, table_of(other))
+        owed += table_of(other).maintenance_margin(value)
     return owed
 
 
@@ -220,6 +221,7 @@ def adl_rank(inputs: Inputs) -> dict[str, Any]:
             notional = abs(given.number(*SIZE)) * mark
         elif notional < 0:
             side, notional = -1, -notional
-        score = ranks.price_ratio_times_leverage(side, mark, entry, notional, given.number(*ACCOUNT))
+        money = (mark, entry, notional, given.number(*ACCOUNT))
+        score = ranks.price_ratio_times_leverage(side > 0, *map(float, money))
         scores.append((str(row["id"]), score))
     return {"order": ranks.order(scores)}

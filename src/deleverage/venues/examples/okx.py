@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from deleverage.venues import fund, linear, okx, ranks, slices
+from deleverage.venues import fund, linear, okx, slices
+from deleverage.venues.adl import ranks
 from deleverage.venues.examples import fine
 from deleverage.venues.examples.given import (
     DEDUCTION,
@@ -86,6 +87,7 @@ def adl_rank(inputs: Inputs) -> dict[str, Any]:
             side = side_of(row["side"]) if "side" in row else Given(inputs).side(default=1)
             entry = given.number(*ENTRY)
             ratio = side * (given.number(*MARK) - entry) / entry
-        score = ranks.profit_ratio_over_margin_ratio(ratio, given.number("margin_ratio", "mgn_ratio"))
+        margin_ratio = given.number("margin_ratio", "mgn_ratio")
+        score = ranks.profit_ratio_over_margin_ratio(float(ratio), 1.0, 1.0, float(margin_ratio))
         scores.append((str(row["id"]), score))
     return {"order": ranks.order(scores)}
