@@ -427,7 +427,7 @@ def test_imported_tiers_extend_and_override_the_packaged_ones(
     }
     file.write_text(json.dumps(ccxt), encoding="utf-8")
     monkeypatch.setenv("DELEVERAGE_RULES_DIR", str(tmp_path / "rules"))
-    import_tiers(file, rules_folder())
+    import_tiers(file, rules_folder(), venue="binance")
 
     (new,) = margin("NEW", "long", leverage=10, notional_usd=4_000).columns
     assert new.assessment is not None and new.assessment.maintenance_margin == 80
