@@ -17,6 +17,7 @@ subaccount); BitMEX "What is Auto-Deleveraging?".
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from deleverage.errors import InputError
 from deleverage.jit import kernel
@@ -155,8 +156,8 @@ def adl_rank_score(
     return random_start(place, start, count)
 
 
-def order(scores: Iterable[tuple[str, float]]) -> list[str]:
-    """Names by falling score; equal scores by name, so that the order is one."""
+def order(scores: Iterable[tuple[Any, float]]) -> list[Any]:
+    """Names (texts or numbers) by falling score; equal scores by name, so that the order is one."""
     return [name for name, _ in sorted(scores, key=lambda pair: (-pair[1], pair[0]))]
 
 

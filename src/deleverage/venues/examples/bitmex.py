@@ -56,7 +56,7 @@ def adl_rank(inputs: Inputs) -> dict[str, Any]:
         score = ranks.profit_times_leverage(
             *(float(given.number(name)) for name in ("mark_value", "bankrupt_value", "entry_value"))
         )
-        scores.append((str(row["id"]), score))
+        scores.append((row["id"], score))
     return {"order": ranks.order(scores)}
 
 

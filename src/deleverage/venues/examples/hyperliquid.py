@@ -64,7 +64,7 @@ def maintenance_margin(inputs: Inputs) -> dict[str, Any]:
     notional = given.optional("notional", "position_value")
     if notional is None:
         notional = abs(given.number(*SIZE)) * given.number(*MARK, *ENTRY)
-    k = fine.tier_of(notional, table)
+    k = table.number(notional)
     rate, deduction = table.tiers[k].rate, table.deductions_usd[k]
     return {
         "mmr": rate,
@@ -117,10 +117,10 @@ def funding_rate(inputs: Inputs) -> dict[str, Any]:
     given = Given(inputs)
     funding = _rules(given).funding
     rate = fine.funding_rate(
-        given.number("premium", "P", default=0),
+        _premium(given),
         given.number("interest_8h", "interest", default=funding.interest),
         given.number("clamp", default=funding.clamp),
-        funding.interval_h,
+        Fraction(funding.interval_h),
     )
     cap = given.number("cap", default=funding.cap)
     rate = max(-cap, min(cap, rate))
@@ -131,9 +131,19 @@ def funding_rate(inputs: Inputs) -> dict[str, Any]:
     return {
         "hourly": rate,
         "hourly_rate": rate,
+        "rate": rate,
         "apr_pct": 100 * compounded,
         "apr_simple_pct": 100 * rate * HOURS_A_YEAR,
     }
+
+
+def _premium(given: Given) -> Fraction:
+    """P as given, or of the impact prices: [max(bid − oracle, 0) − max(oracle − ask, 0)] / oracle; else 0."""
+    if not given.has("impact_bid", "impact_bid_px"):
+        return given.number("premium", "P", default=0)
+    oracle = given.number("oracle", "oracle_px")
+    bid, ask = given.number("impact_bid", "impact_bid_px"), given.number("impact_ask", "impact_ask_px")
+    return (max(bid - oracle, ZERO) - max(oracle - ask, ZERO)) / oracle
 
 
 @answers("Hyperliquid", "funding")
@@ -223,5 +233,5 @@ def adl_rank(inputs: Inputs) -> dict[str, Any]:
             side, notional = -1, -notional
         money = (mark, entry, notional, given.number(*ACCOUNT))
         score = ranks.price_ratio_times_leverage(side > 0, *map(float, money))
-        scores.append((str(row["id"]), score))
+        scores.append((row["id"], score))
     return {"order": ranks.order(scores)}
