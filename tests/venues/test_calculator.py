@@ -463,3 +463,19 @@ def test_among_contracts_of_a_coin_the_exact_one_then_the_one_in_usdt() -> None:
     assert contract_of(rules, "BTC") == "BTCUSDT"
     assert contract_of(rules, "BTCUSDC") == "BTCUSDC"
     assert contract_of(rules, "DOGE") is None
+
+
+@given(
+    ppt=st.integers(1, 10**6),
+    size=st.integers(1, 10**12),
+    entry=st.integers(1, 10**12),
+    leverage=st.integers(1, 100),
+)
+def test_rates_finer_than_the_kernel_holds_are_no_bug_of_ours(
+    ppt: int, size: int, entry: int, leverage: int
+) -> None:
+    table = tiers("X", (10**6, Fraction(ppt, 10**12), 1), (10**12, Fraction(ppt + 1, 10**12), 1))
+    slope, start = Fraction(size, 10**6), Fraction(entry, 10**6)
+    line = lines.Line(slope * start / leverage, -slope, start)
+    found = lines.margin_meets(line, table)
+    assert found is not None and line.equity(found) == table.maintenance_margin(line.notional(found))

@@ -223,6 +223,8 @@ _LISTED_MAX = 12
 def one_of(known: Iterable[str], asked: str, kind: str = "contracts") -> str:
     """What messages say of the names that would do: all of a few, of many those most like the one asked."""
     names = sorted(known)
+    if not names:
+        return f"{kind}, of which none is known"
     if len(names) <= _LISTED_MAX:
         return f"one of {names}"
     near = get_close_matches(asked, names, n=3) or names[:3]

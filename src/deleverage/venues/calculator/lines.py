@@ -67,9 +67,11 @@ def margin_meets(line: Line, table: TierTable) -> Fraction | None:
     found = _straight_line(line, table)
     tick, wallet, size, cost = _whole_numbers(line)
     ticks = liquidation_price(wallet, size, cost, 1, 0, _record(table, tick * abs(line.slope)))
-    # Wallet, cost and deduction are off by at most half a unit each, the margin by one, the answer by a tick;
-    # equity less margin moves by at least 1 − r units a tick.
-    _agree(found, ticks, tick, allowed=5 / (1 - table.tiers[-1].rate))
+    # Wallet, cost and deduction are off by at most half a unit each, the margin by one and by what the kernel
+    # cannot hold of a rate, the answer by a tick; equity less margin moves by at least 1 − r units a tick.
+    unheld = max(abs(tier.rate - _held(tier.rate)) for tier in table.tiers)
+    off = 5 + (found or 0) / tick * unheld
+    _agree(found, ticks, tick, allowed=off / (1 - table.tiers[-1].rate))
     return found
 
 
@@ -113,12 +115,16 @@ def _record(table: TierTable, unit: Fraction) -> Tiers:
     """The kernels' record with money in any unit; tiers that no price reaches end at the largest amount."""
     record = tiers_record([table])
     for k, (tier, deduction) in enumerate(zip(table.tiers, table.deductions_usd, strict=True)):
-        # To the bound of `units.mul_rate`: off by less than 10⁻¹⁹, far below a tick.
-        rate = tier.rate.limit_denominator(LARGEST_RATE_PART)
+        rate = _held(tier.rate)
         record.rate_num[0, k], record.rate_den[0, k] = rate.numerator, rate.denominator
         record.cap_uusd[0, k] = min(math.floor(tier.cap_usd / unit), MAX_UUSD)
         record.deduction_uusd[0, k] = min(round(deduction / unit), MAX_UUSD)
     return record
+
+
+def _held(rate: Fraction) -> Fraction:
+    """A rate within the bounds of `units.mul_rate`; those of venues are so."""
+    return rate.limit_denominator(LARGEST_RATE_PART)
 
 
 def _agree(found: Fraction | None, ticks: int, tick: Fraction, allowed: Fraction) -> None:
