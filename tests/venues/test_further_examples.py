@@ -63,3 +63,35 @@ def test_each_kind_of_each_venue_of_the_shared_file_has_some(test_data: Path) ->
     shared = {(row["venue"], row["kind"]) for row in json.loads(file.read_text(encoding="utf-8"))}
     counted = Counter((venue, kind) for venue, kind, _, _ in ROWS)
     assert {pair: counted[pair] for pair in shared if counted[pair] < EACH_AT_LEAST} == {}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "why"),
+    [
+        ({"wallet_balance": "margin", "margin": "wallet_balance"}, "recursion"),
+        ({"wallet_balance": "wallet_balance"}, "expected a number or a product of inputs"),
+        ({"wallet_balance": "q*nothing"}, "expected a number or a product of inputs"),
+        ({"wallet_balance": True}, "expected a number for 'wallet_balance'"),
+        ({"wallet_balance": [1]}, "expected a number for 'wallet_balance'"),
+        ({"wallet_balance": 1, "side": 0}, "expected a side of 1, -1, long or short"),
+        ({"wallet_balance": 1, "q": 0}, "expected positions whose margin or profit moves"),
+        ({"wallet_balance": 1, "mmr": 1.5}, "expected a share from 0 to below 1"),
+        ({}, "expected input 'leverage'"),
+    ],
+)
+def test_inputs_that_make_no_sense_have_failed_with_the_reason(inputs: dict[str, Any], why: str) -> None:
+    row = {"side": 1, "q": 1, "ep": 10, "mmr": 0.01, **inputs}
+    text = json.dumps(
+        [
+            {
+                "id": "odd",
+                "venue": "Binance USD-M",
+                "kind": "liquidation_price",
+                "inputs": row,
+                "expected": {"liquidation_price": 1},
+                "tolerance": {"abs": 1e9},
+            }
+        ]
+    )
+    result = run_example(examples_of(text, "odd")[0])
+    assert not result.passed and why in result.why
