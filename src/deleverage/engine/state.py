@@ -18,8 +18,8 @@ from deleverage.jit import Record
 from deleverage.units import Bools, Floats, Int64s
 from deleverage.venues.margin import MARKETS_MAX, Tiers
 
-PARTIES_MAX = 64
-ARBITRAGEURS_MAX = 12
+PARTIES_MAX = 80
+ARBITRAGEURS_MAX = 8
 VENUES_MAX = 8
 FUNDS_MAX = 8
 WINDOW_MAX = 320

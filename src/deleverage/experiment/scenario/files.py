@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deleverage.errors import ScenarioError
 
-ALIASES: dict[str, str] = {"oct-10": "oct-10-binance"}
+ALIASES: dict[str, str] = {"oct-10": "oct-10-four-venues"}
 """Names that stand for the best embedded version of an episode."""
 
 
