@@ -9,24 +9,22 @@ them is made from the code. Kinds are `command`, `section`, `table` and `venues`
 
 from __future__ import annotations
 
-import pkgutil
 import re
 import sys
 from collections.abc import Iterable
 from datetime import date
 from enum import Enum
 from fractions import Fraction
-from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import typer
 
 from deleverage import schema
-from deleverage import venues as venues_room
 from deleverage.cli import app
 from deleverage.experiment.scenario import Scenario
 from deleverage.experiment.scenario.figure import Figure, LakeQuery, Needs, Strict
+from deleverage.venues import catalogue
 from deleverage.venues.rules import AdlPrice, AdlTrigger, Slice, Takeover, VenueRules, Waterfall, rules_on
 
 DOCS = Path(__file__).resolve().parent
@@ -50,6 +48,11 @@ PLAIN = {
     "run.accounts": "number of holders",
     "run.tipping_depths": "multiples of the depth at which the factual ensemble is run again, rising",
     "run.tipping_seeds": "draws used for that",
+    "market.venue": "which of `venues` it is a market of; absent: `venue`",
+    "market.coin": "coin of which it is a contract; absent: its own name. Markets of one coin share its news",
+    "venues.index": "weight of each venue's spot market in the index",
+    "venues.index_rule": "`mean` or `median` of those spot markets",
+    "venues.peers": "weight of each other venue's perpetual in the mark, where the rule set asks for them",
     "market.symbol": "contract of the venue whose margin tiers hold",
     "market.fund": "which `[insurance.*]` stands behind it",
     "venue_rules.mark_window_s": "length of the average of mid − index in the mark price [s], 1 to 128",
@@ -216,12 +219,7 @@ _UNSURE = re.compile(r"assumed|inferred|not read|third part|third-part|not publi
 
 def rule_sets() -> list[tuple[VenueRules, ...]]:
     """Versions of every venue for contracts, newest first; venues by name."""
-    found = []
-    for module in sorted(pkgutil.iter_modules(venues_room.__path__), key=lambda module: module.name):
-        versions = getattr(import_module(f"{venues_room.__name__}.{module.name}"), "VERSIONS", ())
-        if versions and all(isinstance(rules, VenueRules) for rules in versions):
-            found.append(versions)
-    return found
+    return [catalogue.versions(venue) for venue in catalogue.venues() if catalogue.trades_contracts(venue)]
 
 
 def _word(policy: Enum) -> str:
@@ -240,8 +238,15 @@ def _policies(flow: Waterfall) -> tuple[str, ...]:
     slices = {
         Slice.SHARE_THEN_WHOLE: f"{_percent(flow.slice_share)} above ${flow.slice_above_usd:,}, whole within "
         f"{flow.cooldown_s} s after",
-        Slice.SHARE_A_STEP: f"{_percent(flow.slice_share)}, at least ${flow.slice_minimum_usd:,}, at most "
-        f"${flow.slice_maximum_usd:,}",
+        Slice.SHARE_A_STEP: ", ".join(
+            said
+            for holds, said in (
+                (flow.slice_share < 1, _percent(flow.slice_share)),
+                (flow.slice_minimum_usd > 0, f"at least ${flow.slice_minimum_usd:,}"),
+                (flow.slice_maximum_usd > 0, f"at most ${flow.slice_maximum_usd:,}"),
+            )
+            if holds
+        ),
     }
     triggers = {
         AdlTrigger.FUND_DRAWDOWN: f"in {flow.fund_window_s // 3600} h",

@@ -16,6 +16,7 @@ from rich.text import Text
 
 import deleverage
 from deleverage.cli import main
+from deleverage.data.tier_store import import_tiers, rules_folder
 from deleverage.errors import InputError, RulesError
 from deleverage.report.margin import screen
 from deleverage.report.style import THIN
@@ -176,10 +177,10 @@ def test_nothing_to_liquidate(command: Command) -> None:
         (("--venue", "mtgox"), "venue: expected one of ['chain', 'coin', 'entry', 'fee', 'plain', 'vault']"),
         (
             ("--symbol", "DOGEUSDT"),
-            "symbol: expected a contract of one of the coins ['BTC'], found 'DOGEUSDT'",
+            "symbol: expected a contract of one of ['BTC'], found 'DOGEUSDT'",
         ),
         (("--symbol", " "), "symbol: expected a contract or coin"),
-        (("--symbol", "DOGEUSDT", "--venue", "plain"), "plain: expected a contract of one of ['BTCUSDT']"),
+        (("--symbol", "DOGEUSDT", "--venue", "plain"), "plain: expected one of ['BTCUSDT']"),
         (
             ("--symbol", "BTCUSD", "--venue", "plain"),
             "expected a linear contract like 'BTCUSDT', found 'BTCUSD'",
@@ -409,3 +410,28 @@ def test_figures_that_are_not_the_venues_are_called_assumed(monkeypatch: pytest.
     said = screen(margin("BTCUSDT", "long", leverage=5), width=100)
     assert "margin tiers assumed, not read from the venue: guess (" in said
     assert "steps assumed, not read from the venue: guess (" in said
+
+
+def test_imported_tiers_extend_and_override_the_packaged_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def row(floor: int, cap: int, rate: float, leverage: int) -> dict[str, float]:
+        names = ("minNotional", "maxNotional", "maintenanceMarginRate", "maxLeverage")
+        return dict(zip(names, (floor, cap, rate, leverage), strict=True))
+
+    file = tmp_path / "binance_leverage_tiers_2026-01-05.json"
+    tiers = [row(0, 5_000, 0.02, 25), row(5_000, 20_000, 0.05, 10)]
+    ccxt = {
+        symbol: [{**one, "tier": k, "currency": "USDT", "info": {}} for k, one in enumerate(tiers, start=1)]
+        for symbol in ("BTC/USDT:USDT", "NEW/USDT:USDT")
+    }
+    file.write_text(json.dumps(ccxt), encoding="utf-8")
+    monkeypatch.setenv("DELEVERAGE_RULES_DIR", str(tmp_path / "rules"))
+    import_tiers(file, rules_folder(), venue="binance")
+
+    (new,) = margin("NEW", "long", leverage=10, notional_usd=4_000).columns
+    assert new.assessment is not None and new.assessment.maintenance_margin == 80
+    (btc,) = margin("BTCUSDT", "long", leverage=10, venues=["binance"]).columns
+    assert btc.assessment is not None and btc.assessment.tiers == 2
+    (before,) = margin("BTCUSDT", "long", leverage=10, venues=["binance"], at="2026-01-04").columns
+    assert before.assessment is not None and before.assessment.tiers > 2

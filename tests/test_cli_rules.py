@@ -37,7 +37,8 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 def test_list_names_every_rule_set_and_says_how_to_add_tiers(call: Call) -> None:
     code, out, _ = call("list")
     assert code == 0
-    assert "binance" in out and "from 2025-09-18" in out and "engine" in out
+    rows = [line.split() for line in out.splitlines()]
+    assert ["binance", "USD-M", "2025-09-18", "2025-10-14", "engine", "3"] in rows
     assert "rules import FILE" in out
 
 

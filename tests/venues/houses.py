@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
-from deleverage.venues.calculator.compare import Book, book_of
+from deleverage.errors import RulesError
+from deleverage.venues.calculator.compare import Book
 from deleverage.venues.rules import (
     AdlPrice,
     AdlRank,
@@ -27,6 +28,7 @@ from deleverage.venues.rules import (
     Trigger,
     VenueRules,
     Waterfall,
+    rules_on,
 )
 
 NO_END = 10**12
@@ -142,4 +144,11 @@ ALL = (CHAIN, COIN, ENTRY, FEE, PLAIN, VAULT)
 
 def books(*rules: VenueRules) -> Callable[[date | None], list[Book]]:
     """What stands for `compare.rule_books`: one book for each rule set; all of them by default."""
-    return lambda day: [book_of(one.venue, (one,), day) for one in rules or ALL]
+
+    def of(one: VenueRules, day: date | None) -> Book:
+        try:
+            return Book(one.venue, one.product, one, rules_on((one,), day or date.max))
+        except RulesError as refusal:
+            return Book(one.venue, one.product, one, None, refusal)
+
+    return lambda day: [of(one, day) for one in rules or ALL]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from deleverage.venues.adl import ranks
 from deleverage.venues.rules import AdlRank
+from reference import ranks as twin
 
 money = st.integers(min_value=1, max_value=10**15)
 signed = st.integers(min_value=-(10**15), max_value=10**15)
@@ -86,17 +87,16 @@ def test_compiled_and_interpreted_scores_are_the_same_bits(
 
 
 @given(profit=money, entry=money, margin=money, equity=money, collateral=money)
-def test_scores_are_the_ratios_they_say_to_float_precision(
+def test_scores_are_those_of_the_readable_twin_to_float_precision(
     profit: int, entry: int, margin: int, equity: int, collateral: int
 ) -> None:
+    p, v, n, e, m, c = map(Fraction, (profit, entry, entry + profit, equity, margin, collateral))
     exact = {
-        AdlRank.PROFIT_TIMES_MARGIN_RATIO: Fraction(profit, collateral) * Fraction(margin, equity),
-        AdlRank.LEVERAGED_RETURN: Fraction(profit, entry) * Fraction(entry + profit, equity),
-        AdlRank.PROFIT_RATIO_OVER_MARGIN_RATIO: Fraction(profit, margin) / Fraction(equity, margin),
-        AdlRank.PRICE_RATIO_TIMES_LEVERAGE: Fraction(entry + profit, entry)
-        * Fraction(entry + profit, equity),
-        AdlRank.PROFIT_TIMES_LEVERAGE: Fraction(profit, entry)
-        * Fraction(entry + profit, profit + collateral),
+        AdlRank.PROFIT_TIMES_MARGIN_RATIO: twin.profit_times_margin_ratio(p, c, m / e),
+        AdlRank.LEVERAGED_RETURN: twin.leveraged_return(p, v, e / n),
+        AdlRank.PROFIT_RATIO_OVER_MARGIN_RATIO: twin.profit_ratio_over_margin_ratio(p / m, e / m),
+        AdlRank.PRICE_RATIO_TIMES_LEVERAGE: twin.price_ratio_times_leverage(1, n, v, n, e),
+        AdlRank.PROFIT_TIMES_LEVERAGE: twin.profit_times_leverage(n, v - c, v),
     }
     for rank, score in exact.items():
         points = ranks.adl_rank_score(

@@ -228,7 +228,7 @@ def asked_of(draw: st.DrawFn, rules: VenueRules) -> Position:
     size = notional / entry
     table = rules.tiers["BTCUSD"]
     value = notional / entry if rules.contract is Contract.INVERSE else notional
-    allowed = table.tiers[lines.tier_number(table, value)].max_leverage
+    allowed = table.tiers[table.number(value)].max_leverage
     leverage = Fraction(draw(st.integers(100, 100 * allowed)), 100)
     side = draw(st.sampled_from(Side))
     if draw(st.booleans()):
@@ -307,7 +307,7 @@ def test_the_engines_kernel_changes_sign_within_a_tick_of_the_market(data: st.Da
     lots, entry = data.draw(st.integers(1, 10**5)), data.draw(st.integers(10, 10**6))
     table = rules.tiers["BTCUSD"]
     notional = Fraction(lots * entry, 1000)  # 0.001 coin a lot, 1 USD a tick
-    allowed = table.tiers[lines.tier_number(table, notional)].max_leverage
+    allowed = table.tiers[table.number(notional)].max_leverage
     leverage = data.draw(st.integers(1, allowed))
     side = data.draw(st.sampled_from(Side))
     asked = Position(
@@ -463,3 +463,19 @@ def test_among_contracts_of_a_coin_the_exact_one_then_the_one_in_usdt() -> None:
     assert contract_of(rules, "BTC") == "BTCUSDT"
     assert contract_of(rules, "BTCUSDC") == "BTCUSDC"
     assert contract_of(rules, "DOGE") is None
+
+
+@given(
+    ppt=st.integers(1, 10**6),
+    size=st.integers(1, 10**12),
+    entry=st.integers(1, 10**12),
+    leverage=st.integers(1, 100),
+)
+def test_rates_finer_than_the_kernel_holds_are_no_bug_of_ours(
+    ppt: int, size: int, entry: int, leverage: int
+) -> None:
+    table = tiers("X", (10**6, Fraction(ppt, 10**12), 1), (10**12, Fraction(ppt + 1, 10**12), 1))
+    slope, start = Fraction(size, 10**6), Fraction(entry, 10**6)
+    line = lines.Line(slope * start / leverage, -slope, start)
+    found = lines.margin_meets(line, table)
+    assert found is not None and line.equity(found) == table.maintenance_margin(line.notional(found))

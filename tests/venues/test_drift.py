@@ -32,7 +32,7 @@ def test_printed_example(example: Example) -> None:
 def test_rules_are_dated_and_calculate_only() -> None:
     rules = drift.rules_at(date(2025, 10, 10))
     assert (rules.grade, dict(rules.tiers)) == (Grade.CALCULATOR, {})
-    with pytest.raises(RulesError, match="expected one of"):
+    with pytest.raises(RulesError, match="expected contracts, of which none is known"):
         rules.tier_table("SOL-PERP")
     with pytest.raises(RulesError, match="expected a date from"):
         drift.rules_at(date(2022, 1, 1))
@@ -124,14 +124,18 @@ def test_further_figures(kind: str, inputs: dict[str, Any], expected: dict[str, 
         ("partial_liquidation_size", {**PERP, "oracle": 0}, "closing frees nothing"),
         ("partial_liquidation_size", {**PERP, "if_fee": F("0.1")}, "closing frees nothing"),
         ("partial_liquidation_size", {**PERP, "shortage_usd": -1}, "expected an amount of at least 0"),
-        ("partial_liquidation_size", {**PERP, "oracle": F(1, 3)}, "oracle: expected a whole number"),
+        (
+            "partial_liquidation_size",
+            {**PERP, "oracle": F(1, 3)},
+            "expected a whole number of 1/1000000 for 'oracle'",
+        ),
         ("socialised_loss", {"loss_usd": 1, "long": 0, "short": 0}, "somebody holds a position"),
         (
             "spot_liquidation_size",
             {"shortage_usd": 10, "asset_weight": 1, "liab_weight": 1, "px": 100, "liab_mult": F("0.75")},
             "repaying frees nothing",
         ),
-        ("spot_liquidation_size", {"liab_px": 100}, "which the inputs do not have"),
+        ("spot_liquidation_size", {"liab_px": 100}, "expected input 'asset_usd', found only"),
     ],
 )
 def test_what_no_liquidation_can_mend_is_refused(kind: str, inputs: dict[str, Any], reason: str) -> None:

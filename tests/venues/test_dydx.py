@@ -330,6 +330,6 @@ def test_further_figures(kind: str, inputs: dict[str, Any], expected: dict[str, 
 
 def test_an_amount_finer_than_a_quantum_is_refused() -> None:
     inputs = {"side": 1, "size": 1, "usdc": F(1, 3), "fill_price": 1}
-    assert "usdc: expected a whole number of 10⁻⁶ USDC" in answer(
+    assert "expected a whole number of 1/1000000 for 'usdc'" in answer(
         "insurance_fund_delta", inputs, {"delta_usdc": 0}
     )

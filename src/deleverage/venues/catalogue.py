@@ -21,7 +21,7 @@ from typing import Any
 from deleverage import venues as _room
 from deleverage.data.tier_store import Stored, stored_tiers
 from deleverage.errors import RulesError
-from deleverage.venues.rules import Contract, MarginTier, TierTable, VenueRules, rules_on
+from deleverage.venues.rules import Contract, MarginTier, TierTable, VenueRules, one_of, rules_on
 
 NO_END_USD = 4_000_000_000_000
 """Cap of a last tier without one [USD]: the largest sum of money that the integers hold (`MAX_UUSD`)."""
@@ -186,9 +186,8 @@ def known_symbol(rules: VenueRules, symbol: str) -> None:
     """
     if symbol in rules.tiers:
         return
-    near = get_close_matches(symbol, rules.tiers, n=3) or sorted(rules.tiers)[:3]
     raise RulesError(
-        f"{rules.venue}: expected one of {len(rules.tiers)} contracts, like {near}, found '{symbol}'",
+        f"{rules.venue}: expected {one_of(rules.tiers, symbol)}, found '{symbol}'",
         hint="import the venue's tier file with `deleverage rules import FILE`, or choose another contract",
         venue=rules.venue,
         symbol=symbol,

@@ -17,8 +17,6 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 
 from deleverage.errors import InputError
-from deleverage.jit import kernel
-from deleverage.units import PPB, mul_rate
 
 BASIS_WINDOW_S = 150
 BOOK_WINDOW_S = 30
@@ -29,22 +27,6 @@ ORACLE_WEIGHTS = (
 )  # fmt: skip
 
 
-@kernel
-def ema_fold(total: int, added: int, decay_ppb: int) -> int:
-    """One step of numerator or denominator: floor(total·decay) + added; ``decay_ppb`` = 10⁹·exp(−t/τ).
-
-    With ages in nanoseconds and samples below 10⁷ ticks both stay below 2·10¹⁸, and the mean is within
-    10⁻⁸ of the largest sample.
-    """
-    return mul_rate(total, decay_ppb, PPB) + added
-
-
-@kernel
-def median_of_three(a: int, b: int, c: int) -> int:
-    """The middle one of three."""
-    return max(min(a, b), min(max(a, b), c))
-
-
 def decay(age_s: Fraction, window_s: Fraction) -> Fraction:
     """Exp(−t/τ) to thirty digits: the kernels take a number, not a function, so that bits do not vary."""
     with localcontext() as context:
@@ -52,11 +34,6 @@ def decay(age_s: Fraction, window_s: Fraction) -> Fraction:
         power = -Decimal(age_s.numerator) / Decimal(age_s.denominator)
         power = power * Decimal(window_s.denominator) / Decimal(window_s.numerator)
         return Fraction(power.exp()).limit_denominator(10**30)
-
-
-def decay_ppb(age_s: Fraction, window_s: Fraction) -> int:
-    """Exp(−t/τ) in 10⁻⁹, to the nearest, for `ema_fold`."""
-    return round(decay(age_s, window_s) * PPB)
 
 
 def ema(samples: Iterable[tuple[Fraction, Fraction]], window_s: Fraction) -> Fraction:

@@ -6,7 +6,7 @@ at entry [coins], r maintenance rate, D deduction [coins], L leverage setting, X
     equity(p) = W + Σ s·(Q/E − Q/p),   margin(p) = Σ (Q/p)·r − D
 
 In x = 1/p both are straight lines: an inverse position is a linear one of the other side at the inverse
-price, and `safe_prices` uses just that.
+price. Tiers on the way are followed by `calculator.lines`.
 
 Rounding: what a venue prints in whole satoshi (10⁻⁸ coin) is rounded to the nearest (BitMEX's own figures
 show it); prices of liquidation and bankruptcy are rounded to a tick against the account. The integer
@@ -25,8 +25,7 @@ from fractions import Fraction
 
 from deleverage.errors import InputError
 from deleverage.venues import linear
-from deleverage.venues.linear import ZERO, Leg, SafePrices
-from deleverage.venues.rules import TierTable
+from deleverage.venues.linear import ZERO, Leg
 
 SATOSHI = 100_000_000
 
@@ -95,17 +94,6 @@ def liquidation_price(wallet: Fraction, legs: Sequence[Leg]) -> Fraction | None:
 def bankruptcy_price(wallet: Fraction, legs: Sequence[Leg]) -> Fraction | None:
     """Price at which equity is zero; None where no price is."""
     return liquidation_price(wallet, [Leg(leg.side, leg.size, leg.entry) for leg in legs])
-
-
-def safe_prices(wallet: Fraction, legs: Sequence[tuple[Leg, TierTable]]) -> SafePrices | None:
-    """Prices at which health ≥ 0, tiers (caps in coins) taken at that price; None when there are none."""
-    found = linear.safe_prices(wallet, [(_mirrored(leg), table) for leg, table in legs])
-    if found is None:
-        return None
-    return SafePrices(
-        lowest=1 / found.highest if found.highest else None,
-        highest=1 / found.lowest if found.lowest else None,
-    )
 
 
 def isolated_liquidation_price(

@@ -5,9 +5,10 @@ r maintenance rate, D deduction [USD], f fee that the venue adds to the rate (0 
 
     equity(p)  = W + Σ s·q·(p − E)
     margin(p)  = Σ q·p·(r + f) − D
-    health(p)  = equity − margin, a concave function of p made of straight pieces
+    health(p)  = equity − margin
 
-The integer kernels of `margin.py` ask for the same zero in whole ticks; tests hold the two together.
+Every leg stays in the tier that it names; `calculator.lines` and `portfolio` follow a position from tier to
+tier. The integer kernels of `margin.py` ask for the same zero in whole ticks; tests hold the two together.
 
 Source: Binance, "How to calculate the liquidation price of USD-M futures" (one-way and hedge mode); the
 fee in the margin is how the rules of OKX and Gate are coded in open-source bots.
@@ -18,10 +19,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 
 from deleverage.errors import InputError
-from deleverage.venues.rules import TierTable
 
 ZERO = Fraction(0)
 
@@ -91,110 +90,3 @@ def liquidation_price(wallet: Fraction, legs: Sequence[Leg], fee: Fraction = ZER
 def bankruptcy_price(wallet: Fraction, legs: Sequence[Leg]) -> Fraction:
     """Price at which equity is zero: the liquidation price with rate and deduction 0."""
     return liquidation_price(wallet, [Leg(leg.side, leg.size, leg.entry) for leg in legs])
-
-
-def tier_at_floor(notional: Fraction, table: TierTable) -> int:
-    """Number of the tier, counted from 0, whose floor is the last one not above the notional.
-
-    Exactly on an edge this is the upper tier, where the kernel `margin.tier_of` says the lower one: tables
-    print floors or caps. The margin is the same.
-    """
-    above = sum(1 for tier in table.tiers[:-1] if notional >= tier.cap_usd)
-    return above
-
-
-def deductions(
-    floors: Sequence[Fraction], rates: Sequence[Fraction], first: Fraction = ZERO
-) -> list[Fraction]:
-    """D of consecutive tiers: D_k = D_{k−1} + floor_k·(r_k − r_{k−1}).
-
-    ``floors`` are those of the tiers after the first, ``rates`` of all, ``first`` is D of the first. The
-    same recursion as `rules.TierTable.deductions_usd`, from any tier on and with floors in coins.
-
-    Raises
-    ------
-    InputError
-        not one floor fewer than rates.
-    """
-    if len(rates) != len(floors) + 1:
-        raise InputError(
-            f"tiers: expected one floor for every rate after the first, found {len(floors)} floors and "
-            f"{len(rates)} rates"
-        )
-    sums = [first]
-    for floor, (low, high) in zip(floors, pairwise(rates), strict=True):
-        sums.append(sums[-1] + floor * (high - low))
-    return sums
-
-
-def tiered_margin(notional: Fraction, table: TierTable) -> Fraction:
-    """Maintenance margin [USD]: each tier's rate on its own slice of the notional."""
-    owed, floor = ZERO, 0
-    for number, tier in enumerate(table.tiers):
-        last = number == len(table.tiers) - 1
-        top = notional if last else min(notional, Fraction(tier.cap_usd))
-        owed += max(ZERO, top - floor) * tier.rate
-        floor = tier.cap_usd
-    return owed
-
-
-@dataclass(frozen=True)
-class SafePrices:
-    """Prices between which an account is not liquidatable, ends included; None where there is no end."""
-
-    lowest: Fraction | None
-    highest: Fraction | None
-
-
-def safe_prices(
-    wallet: Fraction, legs: Sequence[tuple[Leg, TierTable]], fee: Fraction = ZERO
-) -> SafePrices | None:
-    """Prices at which health ≥ 0, every leg in the tier of its notional at that price; None: there are none.
-
-    A leg's own rate and deduction are not read. Health is concave in the price, so that the prices are one
-    stretch: the lower end is where a long account ends, the upper end where a short one does, and a
-    hedged account can have both.
-    """
-
-    def at(price: Fraction) -> Fraction:
-        equity = wallet + sum((leg.profit(price) for leg, _ in legs), ZERO)
-        return equity - sum(
-            (tiered_margin(leg.size * price, table) + leg.size * price * fee for leg, table in legs), ZERO
-        )
-
-    edges = {Fraction(tier.cap_usd) / leg.size for leg, table in legs for tier in table.tiers[:-1]}
-    knots = [ZERO, *sorted(edges)]
-    far = knots[-1] + 1
-    values = [at(knot) for knot in knots]
-    slope = at(far) - values[-1]  # of the last piece, which goes on for ever
-    lowest = highest = None
-    if values[0] < 0:
-        for (a, b), (low, high) in zip(pairwise(knots), pairwise(values), strict=True):
-            if low < 0 <= high:
-                lowest = a + (b - a) * -low / (high - low)
-                break
-        else:
-            if slope <= 0:
-                return None
-            lowest = knots[-1] - values[-1] / slope
-    if slope < 0:
-        if values[-1] >= 0:
-            highest = knots[-1] - values[-1] / slope
-        else:
-            for (a, b), (low, high) in zip(pairwise(knots), pairwise(values), strict=True):
-                if low >= 0 > high:
-                    highest = a + (b - a) * low / (low - high)
-    return SafePrices(lowest, highest)
-
-
-def tiered_liquidation_price(
-    wallet: Fraction, leg: Leg, table: TierTable, fee: Fraction = ZERO
-) -> Fraction | None:
-    """Price at which a single position becomes liquidatable, in the tier of its notional at that price.
-
-    None where no price above 0 does (long), or every price does.
-    """
-    prices = safe_prices(wallet, [(leg, table)], fee)
-    if prices is None:
-        return None
-    return prices.lowest if leg.side > 0 else prices.highest

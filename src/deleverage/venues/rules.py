@@ -6,14 +6,16 @@ as numbers, the calculator and the documents read them as words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from difflib import get_close_matches
 from enum import IntEnum, StrEnum
 from fractions import Fraction
+from itertools import pairwise
 from typing import Protocol, TypeVar
 
-from deleverage.errors import RulesError
+from deleverage.errors import InputError, RulesError
 
 
 class Contract(StrEnum):
@@ -215,6 +217,44 @@ class CollateralAsset:
     price: CollateralPrice
 
 
+_LISTED_MAX = 12
+
+
+def one_of(known: Iterable[str], asked: str, kind: str = "contracts") -> str:
+    """What messages say of the names that would do: all of a few, of many those most like the one asked."""
+    names = sorted(known)
+    if not names:
+        return f"{kind}, of which none is known"
+    if len(names) <= _LISTED_MAX:
+        return f"one of {names}"
+    near = get_close_matches(asked, names, n=3) or names[:3]
+    return f"one of {len(names)} {kind}, like {near}"
+
+
+def deductions(
+    floors: Sequence[Fraction], rates: Sequence[Fraction], first: Fraction | None = None
+) -> list[Fraction]:
+    """D of consecutive tiers: D_k = D_{k−1} + floor_k·(r_k − r_{k−1}), so that the margin is continuous.
+
+    ``floors`` [money] are those of the tiers after the first, ``rates`` of all, ``first`` is D of the first
+    (0 unless a table is printed from a later tier on).
+
+    Raises
+    ------
+    InputError
+        not one floor fewer than rates.
+    """
+    if len(rates) != len(floors) + 1:
+        raise InputError(
+            f"tiers: expected one floor for every rate after the first, found {len(floors)} floors and "
+            f"{len(rates)} rates"
+        )
+    sums = [first or Fraction(0)]
+    for floor, (low, high) in zip(floors, pairwise(rates), strict=True):
+        sums.append(sums[-1] + floor * (high - low))
+    return sums
+
+
 @dataclass(frozen=True)
 class MarginTier:
     """One notional bracket.
@@ -280,10 +320,17 @@ class TierTable:
 
         Cum_k = cum_{k-1} + floor_k (rate_k − rate_{k-1}).
         """
-        sums = [Fraction(0)]
-        for low, high in zip(self.tiers, self.tiers[1:], strict=False):
-            sums.append(sums[-1] + low.cap_usd * (high.rate - low.rate))
-        return tuple(sums)
+        floors = [Fraction(tier.cap_usd) for tier in self.tiers[:-1]]
+        return tuple(deductions(floors, [tier.rate for tier in self.tiers]))
+
+    def number(self, notional: Fraction) -> int:
+        """Tier of a notional, from 0: the first whose cap it does not exceed, else the last."""
+        return next((k for k, tier in enumerate(self.tiers) if notional <= tier.cap_usd), len(self.tiers) - 1)
+
+    def maintenance_margin(self, notional: Fraction) -> Fraction:
+        """M = N·r_k − d_k [USD], exactly; k the tier of N. `margin.maintenance_margin` is its kernel."""
+        k = self.number(notional)
+        return notional * self.tiers[k].rate - self.deductions_usd[k]
 
 
 @dataclass(frozen=True)
@@ -325,7 +372,7 @@ class VenueRules:
         """
         if symbol not in self.tiers:
             raise RulesError(
-                f"{self.venue}: expected one of {sorted(self.tiers)}, found symbol '{symbol}'",
+                f"{self.venue}: expected {one_of(self.tiers, symbol)}, found symbol '{symbol}'",
                 hint="import the venue's tier file, or choose another symbol",
                 venue=self.venue,
                 symbol=symbol,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from deleverage.venues.linear import tier_at_floor, tiered_margin
 from deleverage.venues.rules import TierTable, Waterfall
 
 
@@ -28,9 +27,9 @@ def down_to_lower_tier(equity: Fraction, notional: Fraction, table: TierTable) -
     All of it in the lowest tier, or where no lower tier helps. Equity is taken as it stands: closing at
     the mark does not change it.
     """
-    for number in range(tier_at_floor(notional, table) - 1, -1, -1):
-        cap = Fraction(table.tiers[number].cap_usd)
-        if cap < notional and tiered_margin(cap, table) <= equity:
+    for tier in reversed(table.tiers[: table.number(notional)]):
+        cap = Fraction(tier.cap_usd)
+        if table.maintenance_margin(cap) <= equity:
             return notional - cap
     return notional
 

@@ -16,8 +16,14 @@ subaccount); BitMEX "What is Auto-Deleveraging?".
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+from deleverage.errors import InputError
 from deleverage.jit import kernel
 from deleverage.venues.rules import AdlRank
+
+LIGHTS = 5
 
 _PROFIT_TIMES_MARGIN_RATIO = int(AdlRank.PROFIT_TIMES_MARGIN_RATIO)
 _LEVERAGED_RETURN = int(AdlRank.LEVERAGED_RETURN)
@@ -148,3 +154,21 @@ def adl_rank_score(
         cost = sign * entry_value
         return profit_times_leverage(cost + profit, cost - collateral, cost)
     return random_start(place, start, count)
+
+
+def order(scores: Iterable[tuple[Any, float]]) -> list[Any]:
+    """Names (texts or numbers) by falling score; equal scores by name, so that the order is one."""
+    return [name for name, _ in sorted(scores, key=lambda pair: (-pair[1], pair[0]))]
+
+
+def lights(rank: int, count: int) -> int:
+    """Lights lit, 1 to 5, of the account at ``rank`` (0 goes first) of ``count`` on its side: 20 % each.
+
+    Raises
+    ------
+    InputError
+        a rank outside 0 … count − 1.
+    """
+    if not 0 <= rank < count:
+        raise InputError(f"rank: expected 0 to {count - 1}, found {rank}")
+    return LIGHTS - rank * LIGHTS // count

@@ -25,10 +25,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from deleverage.errors import RulesError
-from deleverage.venues.calculator.lines import Line, equity_meets, maintenance_of, margin_meets, tier_number
+from deleverage.venues.calculator.lines import Line, equity_meets, margin_meets
 from deleverage.venues.calculator.position import MarginMode, Position, coin_of, contract_of
 from deleverage.venues.calculator.steps import Step, Walk, steps_of
-from deleverage.venues.rules import Contract, MarginTier, TierTable, VenueRules
+from deleverage.venues.rules import Contract, MarginTier, TierTable, VenueRules, one_of
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def assess(rules: VenueRules, position: Position) -> Assessment:
         -position.side.sign * position.notional_usd if inverse else position.side.sign * position.size_coins
     )
     notional = abs(slope) * start
-    number = tier_number(table, notional)
+    number = table.number(notional)
     _check_size(rules, symbol, notional, inverse)
     allowed = table.tiers[number].max_leverage
     leverage = _leverage(position, allowed)
@@ -120,7 +120,7 @@ def assess(rules: VenueRules, position: Position) -> Assessment:
     line = Line(backing, slope, start)
     fixed = rules.maintenance.isolated_at_entry and position.mode is MarginMode.ISOLATED
     owed = with_fee(table, rules.fees.taker) if rules.maintenance.with_taker_fee else table
-    margin_at_entry = maintenance_of(owed, notional)
+    margin_at_entry = owed.maintenance_margin(notional)
     walk = Walk(
         rules=rules,
         line=line,
@@ -148,7 +148,7 @@ def assess(rules: VenueRules, position: Position) -> Assessment:
         maintenance_margin=walk.margin(mark),
         equity=line.equity(mark),
         liquidation_price=walk.price_of(trigger),
-        liquidation_tier=None if trigger is None else tier_number(table, line.notional(trigger)) + 1,
+        liquidation_tier=None if trigger is None else table.number(line.notional(trigger)) + 1,
         maintenance_at_liquidation=None if trigger is None else walk.margin(trigger),
         bankruptcy_price=walk.price_of(equity_meets(line, Fraction(0))),
         steps=() if trigger is None else steps_of(walk, trigger),
@@ -166,7 +166,7 @@ def checked_symbol(rules: VenueRules, asked: str) -> str:
     symbol = contract_of(rules, asked)
     if symbol is None:
         raise RulesError(
-            f"{rules.venue}: expected a contract of one of {sorted(rules.tiers)}, found symbol '{asked}'",
+            f"{rules.venue}: expected {one_of(rules.tiers, asked)}, found symbol '{asked}'",
             hint="Choose another symbol, or import the venue's tier table.",
             refused="symbol",
             venue=rules.venue,

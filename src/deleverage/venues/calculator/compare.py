@@ -6,24 +6,19 @@ dl.margin("BTCUSDT", "long", leverage=100, entry=117_000, size_coins="0.1").colu
 
 from __future__ import annotations
 
-import pkgutil
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
-from importlib import import_module
-from importlib.abc import SourceLoader
-from importlib.util import find_spec
+from pathlib import Path
 
-from deleverage import venues as room
+from deleverage.data.tier_store import rules_folder
 from deleverage.errors import RulesError
+from deleverage.venues import catalogue
 from deleverage.venues.calculator.asked import parse_day, position_of
 from deleverage.venues.calculator.assess import Assessment, assess, checked_symbol
 from deleverage.venues.calculator.position import Number, Position, coin_of, contract_of
-from deleverage.venues.rules import Contract, VenueRules, rules_on
-
-_HAS_VERSIONS = re.compile(r"^VERSIONS\b", re.MULTILINE)
+from deleverage.venues.rules import Contract, VenueRules, one_of
 
 
 @dataclass(frozen=True)
@@ -168,31 +163,26 @@ def margin(
 
 
 def rule_books(day: date | None) -> list[Book]:
-    """Every product of every venue that the program carries rules of, by name, as of a day (UTC).
+    """Every product of every venue that trades contracts, as of a day (UTC), the newest without one.
 
-    A venue is a file of `deleverage.venues` with `VERSIONS`; without a day its newest rule sets hold.
+    Tiers that the user imported extend and override the packaged ones, as in `rules show`.
     """
-    books: dict[tuple[str, str], list[VenueRules]] = {}
-    for found in sorted(pkgutil.iter_modules(room.__path__), key=lambda found: found.name):
-        spec = None if found.ispkg else find_spec(f"{room.__name__}.{found.name}")
-        source = spec.loader.get_source(spec.name) if spec and isinstance(spec.loader, SourceLoader) else None
-        if source is None or not _HAS_VERSIONS.search(source):
-            continue  # told by its text: a file of kernels need not be loaded for this
-        for rules in import_module(f"{room.__name__}.{found.name}").VERSIONS:
-            if not isinstance(rules, VenueRules):
-                continue  # a lending market has rules of its own kind
-            books.setdefault((found.name, rules.product), []).append(rules)
-    return [book_of(venue, tuple(versions), day) for (venue, _), versions in books.items()]
+    folder = rules_folder()
+    return [
+        _book(venue, product, day, folder)
+        for venue in catalogue.venues()
+        if catalogue.trades_contracts(venue)
+        for product in catalogue.products(venue)
+    ]
 
 
-def book_of(venue: str, versions: tuple[VenueRules, ...], day: date | None) -> Book:
-    """The book of one product, from its rule sets, newest first."""
-    newest = versions[0]
+def _book(venue: str, product: str, day: date | None, imported: Path) -> Book:
+    newest = catalogue.catalogued(venue, date.max, product=product, imported=imported).rules
     try:
-        rules = newest if day is None else rules_on(versions, day)
+        rules = catalogue.catalogued(venue, day or date.max, product=product, imported=imported).rules
     except RulesError as refusal:
-        return Book(venue, newest.product, newest, None, refusal)
-    return Book(venue, newest.product, newest, rules)
+        return Book(venue, product, newest, None, refusal)
+    return Book(venue, product, newest, rules)
 
 
 def _kind(symbol: str, books: list[Book]) -> Contract | None:
@@ -261,9 +251,10 @@ def _one_answers(columns: list[Column], others: list[Book], books: list[Book], p
     if others:
         checked_symbol(others[0].rules or others[0].newest, position.symbol)
     tables = [(book.rules or book.newest).tiers for book in books]
-    coins = sorted({coin_of(symbol)[0] for tiers in tables for symbol in tiers})
+    coins = {coin_of(symbol)[0] for tiers in tables for symbol in tiers}
+    asked = coin_of(position.symbol)[0]
     raise RulesError(
-        f"symbol: expected a contract of one of the coins {coins}, found '{position.symbol}'",
+        f"symbol: expected a contract of {one_of(coins, asked, 'coins')}, found '{position.symbol}'",
         hint="Write it as the venue does, like BTCUSDT or BTC-USD, or as a bare coin.",
         refused="symbol",
     )

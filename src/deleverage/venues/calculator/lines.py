@@ -26,6 +26,8 @@ from deleverage.units import MAX_UUSD
 from deleverage.venues.margin import NEVER_TICKS, Tiers, bankruptcy_price, liquidation_price, tiers_record
 from deleverage.venues.rules import TierTable
 
+LARGEST_RATE_PART = 3_000_000_000
+"""Bound of both parts of a rate in `units.mul_rate`."""
 _DIGITS = 12
 """Digits of x that the kernels resolve."""
 
@@ -54,17 +56,6 @@ class Line:
         return abs(self.slope) * x
 
 
-def tier_number(table: TierTable, notional: Fraction) -> int:
-    """Tier of a notional, from 0: the first whose cap it does not exceed, else the last."""
-    return next((k for k, tier in enumerate(table.tiers) if notional <= tier.cap_usd), len(table.tiers) - 1)
-
-
-def maintenance_of(table: TierTable, notional: Fraction) -> Fraction:
-    """M = N·r_k − d_k [money], k the tier of N."""
-    k = tier_number(table, notional)
-    return notional * table.tiers[k].rate - table.deductions_usd[k]
-
-
 def margin_meets(line: Line, table: TierTable) -> Fraction | None:
     """The x at which E = M; None when no x > 0 makes the account liquidatable (E < M).
 
@@ -76,9 +67,11 @@ def margin_meets(line: Line, table: TierTable) -> Fraction | None:
     found = _straight_line(line, table)
     tick, wallet, size, cost = _whole_numbers(line)
     ticks = liquidation_price(wallet, size, cost, 1, 0, _record(table, tick * abs(line.slope)))
-    # Wallet, cost and deduction are off by at most half a unit each, the margin by one, the answer by a tick;
-    # equity less margin moves by at least 1 − r units a tick.
-    _agree(found, ticks, tick, allowed=5 / (1 - table.tiers[-1].rate))
+    # Wallet, cost and deduction are off by at most half a unit each, the margin by one and by what the kernel
+    # cannot hold of a rate, the answer by a tick; equity less margin moves by at least 1 − r units a tick.
+    unheld = max(abs(tier.rate - _held(tier.rate)) for tier in table.tiers)
+    off = 5 + (found or 0) / tick * unheld
+    _agree(found, ticks, tick, allowed=off / (1 - table.tiers[-1].rate))
     return found
 
 
@@ -122,9 +115,16 @@ def _record(table: TierTable, unit: Fraction) -> Tiers:
     """The kernels' record with money in any unit; tiers that no price reaches end at the largest amount."""
     record = tiers_record([table])
     for k, (tier, deduction) in enumerate(zip(table.tiers, table.deductions_usd, strict=True)):
+        rate = _held(tier.rate)
+        record.rate_num[0, k], record.rate_den[0, k] = rate.numerator, rate.denominator
         record.cap_uusd[0, k] = min(math.floor(tier.cap_usd / unit), MAX_UUSD)
         record.deduction_uusd[0, k] = min(round(deduction / unit), MAX_UUSD)
     return record
+
+
+def _held(rate: Fraction) -> Fraction:
+    """A rate within the bounds of `units.mul_rate`; those of venues are so."""
+    return rate.limit_denominator(LARGEST_RATE_PART)
 
 
 def _agree(found: Fraction | None, ticks: int, tick: Fraction, allowed: Fraction) -> None:

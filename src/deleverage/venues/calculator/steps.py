@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from deleverage.venues.calculator.lines import Line, equity_meets, maintenance_of, margin_meets, tier_number
+from deleverage.venues.calculator.lines import Line, equity_meets, margin_meets
 from deleverage.venues.rules import (
     AdlPrice,
     AdlRank,
@@ -80,7 +80,7 @@ class Walk:
 
     def margin(self, x: Fraction) -> Fraction:
         """Maintenance margin owed [money]."""
-        return self.fixed if self.fixed is not None else maintenance_of(self.owed, self.line.notional(x))
+        return self.fixed if self.fixed is not None else self.owed.maintenance_margin(self.line.notional(x))
 
     def usd(self, money: Fraction, x: Fraction) -> Fraction:
         """An amount of the settlement asset at x [USD]."""
@@ -184,7 +184,7 @@ def _orders(walk: Walk, x: Fraction, price: Fraction, bust: Fraction | None) -> 
             what = amount
         return Step("order", f"{verb} {what} {said}{why}", price, limit, part)
 
-    number = tier_number(walk.tiers, walk.line.notional(x))
+    number = walk.tiers.number(walk.line.notional(x))
     if policy.slice is Slice.LOWER_TIER and number:
         cap = walk.tiers.tiers[number - 1].cap_usd
         # Margin is continuous and tiers rise, so what is left at the cap of the tier below is enough,

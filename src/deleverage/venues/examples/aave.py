@@ -6,19 +6,14 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from deleverage.errors import InputError
 from deleverage.venues import aave
+from deleverage.venues.examples.given import Given, whole
 from deleverage.venues.examples.registry import answers
 
+COLLATERAL = ("collateral_usd", "collateral", "collaterals")
+DEBT = ("debt_usd", "debt", "debts")
+THRESHOLD = ("liq_threshold", "liquidation_threshold", "lt", "LT")
 _DECIMALS = 18
-
-
-def _first(inputs: Mapping[str, Any], *keys: str) -> Any:
-    """The figure under the first of several spellings that is there."""
-    for key in keys:
-        if key in inputs:
-            return inputs[key]
-    raise InputError(f"inputs: expected one of {', '.join(keys)}, found {', '.join(inputs) or 'nothing'}")
 
 
 @answers("Aave", "health_factor")
@@ -26,40 +21,47 @@ def _first(inputs: Mapping[str, Any], *keys: str) -> Any:
 @answers("Aave v3.3+", "health_factor")
 def health_factor(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Health factor of one collateral, or of several as lists of values and of thresholds or as pairs."""
-    values = _first(inputs, "collateral_usd", "collateral", "collaterals")
-    debt = _first(inputs, "debt_usd", "debt")
+    given = Given(inputs)
+    values = given.raw(*COLLATERAL)
     if isinstance(values, list) and values and isinstance(values[0], list):
-        pairs = [(Fraction(value), Fraction(threshold)) for value, threshold in values]
+        pairs = [(row[0], row[1]) for row in given.rows(*COLLATERAL)]
+    elif isinstance(values, list) and values and isinstance(values[0], Mapping):
+        parts = given.parts(*COLLATERAL)
+        pairs = [(part.number("usd", "value", *COLLATERAL), part.number(*THRESHOLD)) for part in parts]
     else:
-        thresholds = inputs["liq_threshold"]
-        values = values if isinstance(values, list) else [values]
-        thresholds = thresholds if isinstance(thresholds, list) else [thresholds] * len(values)
-        pairs = [(Fraction(v), Fraction(t)) for v, t in zip(values, thresholds, strict=True)]
-    owed = sum(map(Fraction, debt), Fraction(0)) if isinstance(debt, list) else Fraction(debt)
-    health = aave.health_factor(pairs, owed)
-    return {"hf": health, "liquidatable": aave.is_liquidatable(health)}
+        amounts = _list(given, *COLLATERAL)
+        thresholds = _list(given, *THRESHOLD)
+        if len(thresholds) == 1:
+            thresholds *= len(amounts)
+        pairs = list(zip(amounts, thresholds, strict=True))
+    health = aave.health_factor(pairs, sum(_list(given, *DEBT), Fraction(0)))
+    return {"hf": health, "health_factor": health, "liquidatable": aave.is_liquidatable(health)}
+
+
+def _list(given: Given, *names: str) -> list[Fraction]:
+    """One number, or a list of them."""
+    return given.numbers(*names) if isinstance(given.raw(*names), list) else [given.number(*names)]
 
 
 @answers("Aave v3.3+", "close_factor")
 def close_factor(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Close factor by size and health since v3.3."""
-    return _close_factor(inputs, aave.LENDING_VERSIONS[0])
+    return _close_factor(Given(inputs), aave.LENDING_VERSIONS[0])
 
 
 @answers("Aave v3", "close_factor")
 def close_factor_before(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Close factor by health alone, before v3.3."""
-    return _close_factor(inputs, aave.LENDING_VERSIONS[1])
+    return _close_factor(Given(inputs), aave.LENDING_VERSIONS[1])
 
 
-def _close_factor(inputs: Mapping[str, Any], rules: aave.LendingRules) -> dict[str, Any]:
-    threshold = inputs.get("threshold")
+def _close_factor(given: Given, rules: aave.LendingRules) -> dict[str, Any]:
     share = aave.close_factor(
-        Fraction(inputs["hf"]),
-        Fraction(_first(inputs, "collateral_usd", "collateral")),
-        Fraction(_first(inputs, "debt_usd", "debt")),
+        given.number("hf", "health_factor"),
+        given.number(*COLLATERAL),
+        given.number(*DEBT),
         rules,
-        None if threshold is None else Fraction(threshold),
+        given.optional("threshold", "T", "small_usd"),
     )
     return {"close_factor": share}
 
@@ -69,29 +71,21 @@ def _close_factor(inputs: Mapping[str, Any], rules: aave.LendingRules) -> dict[s
 @answers("Aave v3.3+", "liquidation_bonus")
 def liquidation_bonus(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """What is repaid of a debt, and the bonus on it, both told in one unit of value."""
-    debt = _tokens(_first(inputs, "debt_eth", "debt_usd", "debt"), "debt")
-    repaid = debt * Fraction(inputs["close_factor"])
-    bonus = (1 + Fraction(inputs["bonus"])) * aave.PERCENT_UNIT
-    fee = Fraction(inputs.get("protocol_fee", 0)) * aave.PERCENT_UNIT
-    if bonus.denominator != 1 or fee.denominator != 1:
-        raise InputError("bonus: expected a whole number of 0.01 %")
+    given = Given(inputs)
+    unit = 10**_DECIMALS
+    debt = given.whole("debt_eth", *DEBT, unit=unit)
+    wanted = debt * given.number("close_factor")
+    bonus = whole(1 + given.number("bonus"), "bonus", aave.PERCENT_UNIT)
+    fee = given.whole("protocol_fee", unit=aave.PERCENT_UNIT, default=0)
     reserve = aave.Reserve(debt, 1, _DECIMALS)  # one unit of value on both sides
-    given = [inputs[key] for key in ("collateral_eth", "collateral_usd", "collateral") if key in inputs]
-    balance: int = _tokens(given[0], "collateral") if given else 2 * int(bonus) * debt  # or any plenty
-    moved = aave.seizure(
-        int(repaid), aave.Reserve(balance, 1, _DECIMALS), reserve, bonus.numerator, fee.numerator
-    )
+    balance = 2 * bonus * debt  # plenty, where the example does not tell
+    if given.has("collateral_eth", *COLLATERAL):
+        balance = given.whole("collateral_eth", *COLLATERAL, unit=unit)
+    moved = aave.seizure(int(wanted), aave.Reserve(balance, 1, _DECIMALS), reserve, bonus, fee)
     amounts = {
         "repaid": moved.repaid,
         "seized": moved.seized,
         "seized_bonus": moved.bonus,
         "protocol_fee": moved.protocol_fee,
     }
-    return {name: Fraction(amount, 10**_DECIMALS) for name, amount in amounts.items()}
-
-
-def _tokens(value: Any, what: str) -> int:
-    exact = Fraction(value) * 10**_DECIMALS
-    if exact.denominator != 1:
-        raise InputError(f"{what}: expected at most {_DECIMALS} decimals, found {float(value)}")
-    return int(exact)
+    return {name: Fraction(amount, unit) for name, amount in amounts.items()}

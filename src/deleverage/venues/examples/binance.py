@@ -21,7 +21,7 @@ from deleverage.venues.examples.given import (
 )
 from deleverage.venues.examples.registry import answers
 from deleverage.venues.linear import ZERO, Leg
-from deleverage.venues.rules import MarginTier, TierTable, VenueRules
+from deleverage.venues.rules import MarginTier, TierTable, VenueRules, deductions
 
 Inputs = Mapping[str, Any]
 _NO_END = 10**15
@@ -57,7 +57,7 @@ def amounts(given: Given) -> dict[str, Fraction]:
     elif given.has("mmr_prev"):
         rates = [given.number("mmr_prev"), given.number("mmr")]
         floors = [given.number("floor")]
-        sums = linear.deductions(floors, rates, given.number("cum_prev", default=0))
+        sums = deductions(floors, rates, given.number("cum_prev", default=0))
         return {"cum": sums[1], "maintenance_amount": sums[1], "mmr": rates[1]}
     else:
         raise InputError(
@@ -96,7 +96,7 @@ def coin_maintenance_amount(inputs: Inputs) -> dict[str, Any]:
     if len(floors) == len(rates):
         floors = floors[1:]
     known = next((name for name in inputs if name.startswith("cum")), None)
-    sums = linear.deductions(floors, rates, given.number(known) if known else ZERO)
+    sums = deductions(floors, rates, given.number(known) if known else ZERO)
     first = int(known[3:].lstrip("_")) if known and known[3:].lstrip("_").isdigit() else 1
     found = {f"cum_{number}": amount for number, amount in enumerate(sums, start=first)}
     size = next((name for name in inputs if name.startswith(("position", "notional"))), None)
@@ -108,9 +108,11 @@ def coin_maintenance_amount(inputs: Inputs) -> dict[str, Any]:
 def maintenance_margin(inputs: Inputs) -> dict[str, Any]:
     """Maintenance margin of a notional, by rate and deduction given or by a table."""
     given = Given(inputs)
+    notional = given.optional("notional", "position_value")
+    if notional is None:
+        notional = abs(given.number(*SIZE)) * given.number(*MARK, *ENTRY)
     if given.has("floors") or not given.has(*RATE):
-        return dict(amounts(given))
-    notional = given.optional("notional") or abs(given.number(*SIZE)) * given.number(*MARK, *ENTRY)
+        return dict(amounts(Given({**inputs, "notional": notional})))
     owed = fine.maintenance_margin(notional, given.number(*RATE), given.number(*DEDUCTION, default=0))
     return {"maintenance_margin": owed}
 
@@ -138,7 +140,7 @@ def _wallet(given: Given, legs: list[Leg]) -> Fraction:
     return sum((leg.size * leg.entry for leg in legs), ZERO) / given.number(*LEVERAGE)
 
 
-def _others(given: Given) -> Fraction:
+def others(given: Given) -> Fraction:
     """What other markets of a cross account add: from positions, or from their totals."""
     positions = [
         (leg_of(other), other.number(*MARK, default=other.number(*ENTRY))) for other in given.parts("others")
@@ -164,13 +166,13 @@ def liquidation_price(inputs: Inputs) -> dict[str, Any]:
         legs = [leg_of(given.part("position"))]
     wallet = _wallet(given.part("position"), legs)
     if not mode.startswith("isolated"):
-        wallet += _others(given)
+        wallet += others(given)
     if len(legs) == 1:
         # No rate given: the tier at the liquidation price counts, not the one at entry.
         position = given.part("position")
         fixed = hedged or (position.has(*RATE) and not position.has("floors"))
         table = None if fixed else table_of(position)
-        exact = linear.tiered_liquidation_price(wallet, legs[0], table) if table else None
+        exact = fine.tiered_liquidation_price(wallet, legs[0], table) if table else None
         price = exact if exact is not None else fine.liquidation_price(wallet, legs[0])
     else:
         price = linear.liquidation_price(wallet, legs)
@@ -206,7 +208,7 @@ def funding_rate(inputs: Inputs) -> dict[str, Any]:
     """F = [P + clamp(I − P, ±c)] / (8/N); before 2025-09-18 it was not divided by the interval."""
     given = Given(inputs)
     funding = _rules(given).funding
-    hours = int(given.number("N", "interval_h", "hours", default=8)) if funding.rate_of_8h else 8
+    hours = given.number("N", "interval_h", "hours", default=8) if funding.rate_of_8h else Fraction(8)
     rate = fine.funding_rate(
         given.number("premium", "P"),
         given.number("interest", "I", default=funding.interest),

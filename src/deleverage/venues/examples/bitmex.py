@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from deleverage.venues import fund, inverse, ranks
+from deleverage.venues import fund, inverse
+from deleverage.venues.adl import ranks
 from deleverage.venues.examples.given import ENTRY, LEVERAGE, SIZE, TAKER, Given, candidates
 from deleverage.venues.examples.registry import answers
 
@@ -53,9 +54,9 @@ def adl_rank(inputs: Inputs) -> dict[str, Any]:
     for row in candidates(inputs):
         given = Given(row)
         score = ranks.profit_times_leverage(
-            given.number("mark_value"), given.number("bankrupt_value"), given.number("entry_value")
+            *(float(given.number(name)) for name in ("mark_value", "bankrupt_value", "entry_value"))
         )
-        scores.append((str(row["id"]), score))
+        scores.append((row["id"], score))
     return {"order": ranks.order(scores)}
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from deleverage.venues import bybit, bybit_inverse, entry_margin, fund, inverse, ranks
+from deleverage.venues import bybit, bybit_inverse, entry_margin, fund, inverse
+from deleverage.venues.adl import ranks
 from deleverage.venues.examples import fine
+from deleverage.venues.examples.binance import others
 from deleverage.venues.examples.given import (
     DEDUCTION,
     ENTRY,
@@ -25,7 +27,8 @@ from deleverage.venues.examples.registry import answers
 from deleverage.venues.inverse import IsolatedText
 
 Inputs = Mapping[str, Any]
-EXTRA = ("extra_margin", "extra", "added_margin", "added")
+EXTRA = ("extra_margin", "extra", "added_margin", "added", "extra_margin_btc", "extra_btc", "added_btc")
+POSITION_MARGIN = ("position_margin", "margin", "initial_margin", "im")
 COIN_SIZE = ("q_usd", "Q", "q", "contracts", "size")
 COIN_BALANCE = ("balance_btc", "balance", "wallet_btc", "wallet", "wallet_balance")
 
@@ -33,18 +36,23 @@ COIN_BALANCE = ("balance_btc", "balance", "wallet_btc", "wallet", "wallet_balanc
 @answers("Bybit linear", "liquidation_price")
 @answers("Bybit", "liquidation_price")
 def liquidation_price(inputs: Inputs) -> dict[str, Any]:
-    """Isolated: margins at entry, with margin added by hand; or a price that moves when margin is added."""
+    """Isolated: margins at entry, with margin added by hand; or a price that moves when margin is added.
+
+    Cross: the bankruptcy price of position margin and wallet, nearer by the maintenance margin a coin.
+    """
     given = Given(inputs)
     side, size = given.side(), abs(given.number(*SIZE))
     if given.has("lp0"):
         moved = entry_margin.moved_by_margin(given.number("lp0"), side, size, given.number(*EXTRA, default=0))
         return {"liquidation_price": moved}
     entry, extra = given.number(*ENTRY), given.number(*EXTRA, default=0)
-    if given.has("margin", "initial_margin", "im"):
-        leverage = size * entry / given.number("margin", "initial_margin", "im")
+    if given.has(*POSITION_MARGIN):
+        leverage = size * entry / given.number(*POSITION_MARGIN)
     else:
         leverage = given.number(*LEVERAGE)
     rate, deduction = given.number(*RATE), given.number(*DEDUCTION, default=0)
+    if not str(inputs.get("mode", "isolated")).startswith("isolated"):
+        extra += given.number(*WALLET) + others(given)
     price = entry_margin.liquidation_price(side, size, entry, leverage, rate, deduction, extra)
     return {
         "liquidation_price": price,
@@ -125,14 +133,15 @@ def adl_rank(inputs: Inputs) -> dict[str, Any]:
     for row in candidates(inputs):
         given = Given(row)
         if given.has("leveraged_return", "score"):
-            score = given.number("leveraged_return", "score")
+            score = float(given.number("leveraged_return", "score"))
         else:
             side = side_of(row["side"]) if "side" in row else Given(inputs).side(default=1)
             entry = given.number(*ENTRY)
             percent = side * (given.number(*MARK) - entry) / entry
             rate = given.optional("margin_rate", "position_margin_rate")
-            score = ranks.leveraged_return(percent, Fraction(1), rate or 1 / given.number(*LEVERAGE))
-        scores.append((str(row["id"]), score))
+            rate = rate or 1 / given.number(*LEVERAGE)
+            score = ranks.leveraged_return(float(percent), 1.0, 1.0, float(rate))
+        scores.append((row["id"], score))
     return {"order": ranks.order(scores)}
 
 

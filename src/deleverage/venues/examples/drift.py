@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any
 
-from deleverage.errors import InputError
 from deleverage.venues import drift
+from deleverage.venues.examples.given import Given, whole
 from deleverage.venues.examples.registry import answers
 
 VENUE = "Drift v2"
 _SPOT_DECIMALS = 9
+_ALSO = {"px": ("oracle", "price", "liab_px"), "oracle": ("px", "price"), "liab_px": ("px", "price")}
 
 
-def _units(inputs: Mapping[str, Any], key: str, unit: int, default: Any = None) -> int:
+def _units(inputs: Mapping[str, Any], key: str, unit: int, default: int | None = None) -> int:
     """A figure in the venue's integers; it must be a whole number of them."""
-    value = inputs[key] if default is None else inputs.get(key, default)
-    exact = Fraction(value) * unit
-    if exact.denominator != 1:
-        raise InputError(f"{key}: expected a whole number of 1/{unit}, found {float(value)}")
-    return exact.numerator
+    return Given(inputs).whole(key, *_ALSO.get(key, ()), unit=unit, default=default)
+
+
+def _decimals(inputs: Mapping[str, Any], key: str, default: int = _SPOT_DECIMALS) -> int:
+    return Given(inputs).whole(key, default=default)
 
 
 def _perp(inputs: Mapping[str, Any], price: str) -> drift.PerpTerms:
@@ -40,7 +40,7 @@ def _spot(inputs: Mapping[str, Any], price: str) -> drift.SpotTerms:
         liability_weight=_units(inputs, "liab_weight", drift.WEIGHT_UNIT),
         liability_multiplier=_units(inputs, "liab_mult", drift.FEE_UNIT, 1),
         liability_price=_units(inputs, price, drift.PRICE_UNIT),
-        liability_decimals=inputs.get("liab_decimals", _SPOT_DECIMALS),
+        liability_decimals=_decimals(inputs, "liab_decimals"),
         fund_fee=_units(inputs, "if_fee", drift.FEE_UNIT, 0),
     )
 
@@ -81,8 +81,8 @@ def spot_liquidation_size(inputs: Mapping[str, Any]) -> dict[str, Any]:
     if "shortage_usd" in inputs:
         shortage = _units(inputs, "shortage_usd", drift.QUOTE_UNIT)
         return _liability(drift.liability_to_cover(shortage, _spot(inputs, "px")), inputs)
-    asset_decimals = inputs.get("asset_decimals", drift.QUOTE_DECIMALS)
-    liability_decimals = inputs.get("liab_decimals", _SPOT_DECIMALS)
+    asset_decimals = _decimals(inputs, "asset_decimals", drift.QUOTE_DECIMALS)
+    liability_decimals = _decimals(inputs, "liab_decimals")
     asset_price = _units(inputs, "asset_px", drift.PRICE_UNIT, 1)
     price = _units(inputs, "liab_px", drift.PRICE_UNIT)
     asset_multiplier = _units(inputs, "asset_mult", drift.FEE_UNIT, 1)
@@ -99,10 +99,13 @@ def spot_liquidation_size(inputs: Mapping[str, Any]) -> dict[str, Any]:
             _units(inputs, "deposit", 10**asset_decimals) if "deposit" in inputs else None,
         )
         return {f"asset_1e{asset_decimals}": amount}
-    given = (
-        inputs["asset"] if "asset" in inputs else Fraction(inputs["asset_usd"]) / inputs.get("asset_px", 1)
+    given = Given(inputs)
+    amount_given = (
+        given.number("asset")
+        if given.has("asset")
+        else given.number("asset_usd") / given.number("asset_px", default=1)
     )
-    asset = _units({"asset": given}, "asset", 10**asset_decimals)
+    asset = whole(amount_given, "asset", 10**asset_decimals)
     amount = drift.liability_for_asset(
         asset, asset_multiplier, asset_decimals, asset_price, multiplier, liability_decimals, price
     )
@@ -110,7 +113,7 @@ def spot_liquidation_size(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _liability(amount: int, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"liability_1e{inputs.get('liab_decimals', _SPOT_DECIMALS)}": amount}
+    return {f"liability_1e{_decimals(inputs, 'liab_decimals')}": amount}
 
 
 @answers(VENUE, "socialised_loss")

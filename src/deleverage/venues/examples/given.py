@@ -118,6 +118,16 @@ class Given:
             return default
         return side_of(self.raw(*names))
 
+    def whole(self, *names: str, unit: int = 1, default: Fraction | int | None = None) -> int:
+        """A figure as a whole number of ``1/unit``.
+
+        Raises
+        ------
+        InputError
+            it is not there, no number, or has more digits.
+        """
+        return whole(self.number(*names, default=default), names[0], unit)
+
     def numbers(self, *names: str) -> list[Fraction]:
         """A list of numbers."""
         return [self.read(value, names[0]) for value in self.raw(*names)]
@@ -142,6 +152,21 @@ class Given:
         return date.fromisoformat(str(self.inputs[found])[:10]) if found else None
 
 
+def whole(value: Fraction, name: str, unit: int = 1) -> int:
+    """A figure as a whole number of ``1/unit``.
+
+    Raises
+    ------
+    InputError
+        it has more digits.
+    """
+    exact = value * unit
+    if exact.denominator != 1:
+        of = f" of 1/{unit}" if unit > 1 else ""
+        raise InputError(f"worked example: expected a whole number{of} for '{name}', found {float(value):g}")
+    return exact.numerator
+
+
 def side_of(value: Any) -> int:
     """+1 for a long, −1 for a short.
 
@@ -150,10 +175,10 @@ def side_of(value: Any) -> int:
     InputError
         it says neither.
     """
-    if isinstance(value, str) and value.lower() in SIDES:
-        return SIDES[value.lower()]
-    if isinstance(value, int | float) and not isinstance(value, bool) and value in (1, -1):
-        return int(value)
+    if isinstance(value, str) and value.strip().lower() in SIDES:
+        return SIDES[value.strip().lower()]
+    if not isinstance(value, bool) and str(value).strip() in ("1", "-1", "+1"):
+        return int(str(value))
     raise InputError(
         f"worked example: expected a side of 1, -1, long or short, found {value!r}", input="side"
     )

@@ -8,7 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 from deleverage.errors import InputError
-from deleverage.venues import ema_mark, hyperliquid, linear, ranks
+from deleverage.venues import ema_mark, hyperliquid, linear
+from deleverage.venues.adl import ranks
 from deleverage.venues.examples import fine
 from deleverage.venues.examples.given import (
     ENTRY,
@@ -63,7 +64,7 @@ def maintenance_margin(inputs: Inputs) -> dict[str, Any]:
     notional = given.optional("notional", "position_value")
     if notional is None:
         notional = abs(given.number(*SIZE)) * given.number(*MARK, *ENTRY)
-    k = fine.tier_of(notional, table)
+    k = table.number(notional)
     rate, deduction = table.tiers[k].rate, table.deductions_usd[k]
     return {
         "mmr": rate,
@@ -93,7 +94,7 @@ def liquidation_price(inputs: Inputs) -> dict[str, Any]:
         found = fine.liquidation_price(backing, Leg(side, size, price, table.tiers[0].rate))
         return {"liquidation_price": found, "bankruptcy_price": linear.bankruptcy_price(backing, [leg])}
     return {
-        "liquidation_price": linear.tiered_liquidation_price(backing, leg, table),
+        "liquidation_price": fine.tiered_liquidation_price(backing, leg, table),
         "bankruptcy_price": linear.bankruptcy_price(backing, [leg]),
     }
 
@@ -101,12 +102,12 @@ def liquidation_price(inputs: Inputs) -> dict[str, Any]:
 def _maintenance_of_others(given: Given, notional: Fraction) -> Fraction:
     """Maintenance margin of a cross account's other positions, from them or from the account's total."""
     if given.has("total_maintenance_margin", "crossMaintenanceMarginUsed"):
-        own = linear.tiered_margin(notional, table_of(given))
+        own = table_of(given).maintenance_margin(notional)
         return given.number("total_maintenance_margin", "crossMaintenanceMarginUsed") - own
     owed = given.number("other_maintenance_margin", default=0)
     for other in given.parts("others"):
         value = abs(other.number(*SIZE)) * other.number(*MARK, *ENTRY)
-        owed += linear.tiered_margin(value, table_of(other))
+        owed += table_of(other).maintenance_margin(value)
     return owed
 
 
@@ -116,10 +117,10 @@ def funding_rate(inputs: Inputs) -> dict[str, Any]:
     given = Given(inputs)
     funding = _rules(given).funding
     rate = fine.funding_rate(
-        given.number("premium", "P", default=0),
+        _premium(given),
         given.number("interest_8h", "interest", default=funding.interest),
         given.number("clamp", default=funding.clamp),
-        funding.interval_h,
+        Fraction(funding.interval_h),
     )
     cap = given.number("cap", default=funding.cap)
     rate = max(-cap, min(cap, rate))
@@ -130,9 +131,19 @@ def funding_rate(inputs: Inputs) -> dict[str, Any]:
     return {
         "hourly": rate,
         "hourly_rate": rate,
+        "rate": rate,
         "apr_pct": 100 * compounded,
         "apr_simple_pct": 100 * rate * HOURS_A_YEAR,
     }
+
+
+def _premium(given: Given) -> Fraction:
+    """P as given, or of the impact prices: [max(bid − oracle, 0) − max(oracle − ask, 0)] / oracle; else 0."""
+    if not given.has("impact_bid", "impact_bid_px"):
+        return given.number("premium", "P", default=0)
+    oracle = given.number("oracle", "oracle_px")
+    bid, ask = given.number("impact_bid", "impact_bid_px"), given.number("impact_ask", "impact_ask_px")
+    return (max(bid - oracle, ZERO) - max(oracle - ask, ZERO)) / oracle
 
 
 @answers("Hyperliquid", "funding")
@@ -220,6 +231,7 @@ def adl_rank(inputs: Inputs) -> dict[str, Any]:
             notional = abs(given.number(*SIZE)) * mark
         elif notional < 0:
             side, notional = -1, -notional
-        score = ranks.price_ratio_times_leverage(side, mark, entry, notional, given.number(*ACCOUNT))
-        scores.append((str(row["id"]), score))
+        money = (mark, entry, notional, given.number(*ACCOUNT))
+        score = ranks.price_ratio_times_leverage(side > 0, *map(float, money))
+        scores.append((row["id"], score))
     return {"order": ranks.order(scores)}

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from deleverage.venues import fund, linear, okx, ranks, slices
+from deleverage.venues import fund, linear, okx, slices
+from deleverage.venues.adl import ranks
 from deleverage.venues.examples import fine
+from deleverage.venues.examples.binance import others
 from deleverage.venues.examples.given import (
     DEDUCTION,
     ENTRY,
@@ -29,7 +31,10 @@ Inputs = Mapping[str, Any]
 @answers("OKX", "liquidation_price")
 @answers("OKX linear", "liquidation_price")
 def liquidation_price(inputs: Inputs) -> dict[str, Any]:
-    """Isolated, with the taker's fee as maintenance margin: (E − s·margin/q)/(1 − s·(r + f))."""
+    """With the taker's fee as maintenance margin: (E − s·margin/q)/(1 − s·(r + f)).
+
+    In cross mode the wallet stands behind it, with what other markets add or take.
+    """
     given = Given(inputs)
     size = given.number(*SIZE)
     side = given.side(default=-1 if size < 0 else 1)
@@ -37,6 +42,8 @@ def liquidation_price(inputs: Inputs) -> dict[str, Any]:
     margin = given.optional("margin", "wallet_balance", "isolated_margin", "wallet", "balance")
     if margin is None:
         margin = leg.size * leg.entry / given.number(*LEVERAGE)
+    if not str(inputs.get("mode", "isolated")).startswith("isolated"):
+        margin += others(given)
     return {
         "liquidation_price": fine.liquidation_price(margin, leg, given.number(*TAKER, default=0)),
         "bankruptcy_price": linear.bankruptcy_price(margin, [leg]),
@@ -86,6 +93,7 @@ def adl_rank(inputs: Inputs) -> dict[str, Any]:
             side = side_of(row["side"]) if "side" in row else Given(inputs).side(default=1)
             entry = given.number(*ENTRY)
             ratio = side * (given.number(*MARK) - entry) / entry
-        score = ranks.profit_ratio_over_margin_ratio(ratio, given.number("margin_ratio", "mgn_ratio"))
-        scores.append((str(row["id"]), score))
+        margin_ratio = given.number("margin_ratio", "mgn_ratio")
+        score = ranks.profit_ratio_over_margin_ratio(float(ratio), 1.0, 1.0, float(margin_ratio))
+        scores.append((row["id"], score))
     return {"order": ranks.order(scores)}

@@ -1,4 +1,4 @@
-"""Who is deleveraged first? The rank of each venue, in exact fractions; the highest goes first.
+"""Who is deleveraged first? The readable twin of `venues/adl/ranks.py`, in exact fractions.
 
 Symbols: s side, m mark, E entry, N notional at mark, A equity (of the account, or isolated margin + profit),
 C collateral posted, P unrealised profit, M maintenance margin, μ margin ratio.
@@ -15,12 +15,7 @@ the words here are those around it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from fractions import Fraction
-
-from deleverage.errors import InputError
-
-LIGHTS = 5
 
 
 def profit_times_margin_ratio(profit: Fraction, collateral: Fraction, margin_ratio: Fraction) -> Fraction:
@@ -53,21 +48,3 @@ def profit_times_leverage(mark_value: Fraction, bankrupt_value: Fraction, entry_
     percent = (mark_value - entry_value) / abs(entry_value)
     leverage = abs(mark_value) / (mark_value - bankrupt_value)
     return percent * leverage if percent > 0 else percent / leverage
-
-
-def order(scores: Iterable[tuple[str, Fraction]]) -> list[str]:
-    """Names by falling score; equal scores by name, so that the order is one."""
-    return [name for name, _ in sorted(scores, key=lambda pair: (-pair[1], pair[0]))]
-
-
-def lights(rank: int, count: int) -> int:
-    """Lights lit, 1 to 5, of the account at ``rank`` (0 goes first) of ``count`` on its side: 20 % each.
-
-    Raises
-    ------
-    InputError
-        a rank outside 0 … count − 1.
-    """
-    if not 0 <= rank < count:
-        raise InputError(f"rank: expected 0 to {count - 1}, found {rank}")
-    return LIGHTS - rank * LIGHTS // count
