@@ -10,6 +10,7 @@ import pytest
 
 from deleverage.data import FigureQuery, ImportReport, Lake, import_paths
 from deleverage.data.importers import IMPORTERS
+from deleverage.errors import DataError, InputError
 from tests.data import tiny
 
 
@@ -242,6 +243,27 @@ def test_tiers_are_dollars_ppm_and_dated_by_the_name(tmp_path: Path) -> None:
     assert (first["rate_num"], first["rate_den"]) == (1, 250)
     assert first["time_ns"] == tiny.ns("2025-10-09T00:00:00Z")
     assert "ETH/BTC:BTC: notional is not in dollars -> left out" in defects(report)
+
+
+def test_hyperliquid_margin_tables_are_dated_by_the_name_or_left_out(tmp_path: Path) -> None:
+    coins = '[{"name": "X", "maxLeverage": 3, "marginTableId": 3}]'
+    text = f'[{{"universe": {coins}, "marginTables": []}}, [{{}}]]'
+    lake, report = imported(tmp_path, tiny.put(tmp_path / "m" / "hyperliquid_meta_2026-03-01.json", text))
+    row = lake.read("tiers").row(0, named=True)
+    assert (row["venue"], row["symbol"], row["cap_usd"]) == ("hyperliquid", "X", None)
+    assert (row["rate_num"], row["rate_den"], row["rate_ppm"]) == (1, 6, 166_667)
+    assert row["time_ns"] == tiny.ns("2026-03-01T00:00:00Z")
+    assert "the file carries no date" in defects(report)
+    with pytest.raises(InputError, match="does not say of which date"):
+        imported(tmp_path, tiny.put(tmp_path / "m" / "hyperliquid_meta.json", text))
+
+
+def test_lake_of_another_version_says_so(tmp_path: Path) -> None:
+    lake, _ = imported(tmp_path, tiny.tiers(tmp_path))
+    (part,) = (lake.folder / "tiers").glob("*.parquet")
+    pl.read_parquet(part).drop("rate_num").write_parquet(part)
+    with pytest.raises(DataError, match="another version of the program wrote it"):
+        lake.read("tiers")
 
 
 def test_adl_sums_take_their_window_from_the_files_beside_them_with_the_zone_undone(tmp_path: Path) -> None:

@@ -104,12 +104,14 @@ def equity(account: Account, marks: Marks) -> int:
 
 def maintenance(account: Account, marks: Marks) -> int:
     """M [uusd] of the account: the sum over its positions, each rounded up."""
-    return sum(
-        maintenance_margin(
-            abs(p.size) * marks.mark[p.market] * marks.tick_lot_uusd[p.market], p.market, marks.tiers
-        )
-        for p in account.positions
-    )
+    return sum(_owed(p, marks.mark[p.market], marks) for p in account.positions)
+
+
+def _owed(position: Position, mark: int, marks: Marks) -> int:
+    """M [uusd] of one position at a mark."""
+    notional = abs(position.size) * mark * marks.tick_lot_uusd[position.market]
+    # As plain Python the kernel gives a scalar of numpy, whose products wrap.
+    return int(maintenance_margin(notional, position.market, marks.tiers))
 
 
 def health(account: Account, marks: Marks) -> int:
@@ -130,8 +132,7 @@ def liquidation_range(account: Account, market: int, marks: Marks) -> Liquidatio
     def h(mark: int) -> int:
         found = rest
         for p in here:
-            value = p.size * mark * unit
-            found += value - p.cost - maintenance_margin(abs(value), market, marks.tiers)
+            found += p.size * mark * unit - p.cost - _owed(p, mark, marks)
         return found
 
     if not here:
