@@ -79,6 +79,7 @@ ORDINARY, FORCED, DELEVERAGED, TRANSFER = range(4)
 ORDER, BACKSTOP, DELEVERAGE = range(3)
 PPM = 1_000_000
 MINUTE_S = 60
+RANK_S = 10
 UNBOUNDED = 1 << 61
 
 
@@ -124,6 +125,8 @@ class Twin:
             for k in range(len(self.markets))
             if account.stop_ticks > 0 and account.size[k] != 0
         ]
+        # Second and rest of the last ranking, by market and liquidated side.
+        self.ranks: dict[tuple[int, int], tuple[int, list[Account]]] = {}
         self.sums = Sums(len(self.markets), venue_count)
         self.minutes = [
             [Minute() for _ in self.markets] for _ in range(max(1, up(self.rules.steps, MINUTE_S)))
@@ -155,7 +158,6 @@ class Twin:
     def step(self, fair: Sequence[int]) -> Status:
         """Live through one second with the news' fair values [ticks]."""
         self.second += 1
-        self.ranks: dict[tuple[int, int], list[Account]] = {}  # of this second, by market and liquidated side
         rules = self.rules
         self.minute = self.minutes[(self.second - 1) // MINUTE_S]
         if (self.second - 1) % MINUTE_S == 0:
@@ -999,7 +1001,7 @@ class Twin:
         """To fund or vault as far as it can, then against winners, then to fund or vault all the same.
 
         ``rest`` is (account, lots, bankruptcy price, plan). Best bankruptcy prices first, equal ones by uid.
-        Winners are ranked once a second, when the first of them is needed; who would lose at one price would
+        A ranking of winners holds some seconds; who would lose at one price would
         lose at all later ones too, and is not asked again.
         """
         venue = market.venue
@@ -1013,9 +1015,11 @@ class Twin:
                     left -= accepted
             if left > 0:
                 self.sums.fired_adl = 1
-                if (market.number, side) not in self.ranks:
-                    self.ranks[market.number, side] = self.rank_adl(market, side)
-                winners = self.ranks[market.number, side]
+                ranked, winners = self.ranks.get((market.number, side), (-RANK_S, []))
+                age = self.second - ranked
+                if age >= RANK_S or (age > 0 and not winners):
+                    winners = self.rank_adl(market, side)
+                    self.ranks[market.number, side] = (self.second, winners)
                 left -= self.deleverage(market, account, left, self.adl_price(market, bust), winners)
             if left > 0 and venue.takeover != Takeover.NONE:
                 self.take_over(market, account, left, price)

@@ -22,6 +22,9 @@ from deleverage.venues.rules import AdlPrice, AdlRank, AdlTrigger, Takeover
 ORDER, BACKSTOP, DELEVERAGE = range(3)
 """What a liquidatable account meets first. See `engine/liquidate.py`."""
 
+RANK_S = 10
+"""Seconds for which a ranking holds."""
+
 RANDOM_START = int(AdlRank.RANDOM_START)
 AT_MARK, AT_PREVIOUS_MARK = int(AdlPrice.MARK), int(AdlPrice.PREVIOUS_MARK)
 NEAR_MARK, AT_ORACLE = int(AdlPrice.BANKRUPTCY_NEAR_MARK), int(AdlPrice.ORACLE)
@@ -93,12 +96,15 @@ def add_candidate(
 
 @kernel
 def rank_adl(s: Setting, finder: Finder, k: int, side: int) -> None:
-    """Rank who could be deleveraged against liquidated positions of ``side`` in market k, once a second.
+    """Rank who could be deleveraged against liquidated positions of ``side`` in market k, now and then.
 
-    Venues publish their ranks about as often; rounds within the second use the ranks of its first.
+    Venues renew their ranks every second to every day; here they hold `RANK_S` seconds, or until the list is
+    used up. Who was liquidated since is passed over.
     """
     found = finder.found
-    if found.adl_step[k, side] == s.live.step:
+    age = s.live.step - found.adl_step[k, side]
+    ranked = found.adl_step[k, side] > 0
+    if ranked and (age == 0 or (age < RANK_S and found.adl_length[k, side] > 0)):
         return
     n = s.wallet.shape[0]
     venue = s.markets.venue_of[k]
