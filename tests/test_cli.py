@@ -136,7 +136,7 @@ def test_nothing_asked_gets_the_help_and_2(command: Any) -> None:
 def test_run_prints_one_screen_and_progress_elsewhere(command: Any) -> None:
     ended = command("run", "oct-10")
     assert ended.code == 0
-    assert "oct-10-binance" in ended.out and "64 seeds" in ended.out
+    assert "oct-10-four-venues" in ended.out and "16 seeds" in ended.out
     assert "halfway" in ended.err and "halfway" not in ended.out
     assert "\x1b" not in ended.out  # no colours in a pipe
 
@@ -237,10 +237,10 @@ def test_settings_are_split_at_the_first_equals_sign() -> None:
 
 
 def test_scenario_list(command: Any) -> None:
-    assert "oct-10, oct-10-binance" in command("scenario", "list").out
+    assert "oct-10, oct-10-four-venues" in command("scenario", "list").out
     entries = json.loads(command("scenario", "list", "--json").out)
     assert {entry["name"] for entry in entries} >= {"oct-10-binance", "quiet", "double-trouble"}
-    assert next(e for e in entries if e["name"] == "oct-10-binance")["aliases"] == ["oct-10"]
+    assert next(e for e in entries if e["name"] == "oct-10-four-venues")["aliases"] == ["oct-10"]
 
 
 def test_scenario_show_prints_the_commented_text_that_check_accepts(command: Any, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ MARKETS = ("BTC", "ETH", "SOL")
 def factual(accounts: int, **settings: float) -> Floats:
     """Drop of every market in every draw of the night up to 21:12, float64 [seeds, 3]."""
     changes: dict[str, object] = {key.replace("__", "."): value for key, value in settings.items()}
-    scenario = Scenario.load("oct-10").with_settings({"end": "2025-10-10T21:12:00Z"} | changes)
+    scenario = Scenario.load("oct-10-binance").with_settings({"end": "2025-10-10T21:12:00Z"} | changes)
     drops = []
     for draw in draw_priors(scenario, 0, SEEDS, scenario.run.points):
         fixed = scenario.at(draw.values)
@@ -65,7 +65,7 @@ def test_the_comparison_sees_another_market(market: str) -> None:
 
 def test_the_accounts_are_others_and_the_news_is_the_same() -> None:
     assert not np.array_equal(factual(FEW), factual(MANY))
-    scenario = Scenario.load("oct-10").with_settings({"end": "2025-10-10T20:59:00Z"}).fixed()
+    scenario = Scenario.load("oct-10-binance").with_settings({"end": "2025-10-10T20:59:00Z"}).fixed()
     few, many = (world_of(scenario, 0, 0, n) for n in (FEW, MANY))
     assert np.array_equal(news_of(scenario, few, 0, 0), news_of(scenario, many, 0, 0))
     assert np.array_equal(

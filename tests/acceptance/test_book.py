@@ -33,7 +33,7 @@ def world(scenario: Scenario, **settings: float) -> MarketWorld:
 
 @pytest.fixture(scope="module")
 def seen(lake: Lake) -> Scenario:
-    return Scenario.load("oct-10").with_lake(lake)
+    return Scenario.load("oct-10-binance").with_lake(lake)
 
 
 @pytest.mark.parametrize("kind", ["perp", "spot"])
@@ -117,7 +117,7 @@ def test_n_is_of_the_consolidated_book_so_spot_keeps_its_part_where_only_the_per
 
 
 def test_the_lake_and_the_embedded_scenario_give_the_same_market(seen: Scenario) -> None:
-    one, two = world(seen), world(Scenario.load("oct-10"))
+    one, two = world(seen), world(Scenario.load("oct-10-binance"))
     for name in one.markets.dtype.names or ():
         assert np.allclose(one.markets[name], two.markets[name], rtol=1e-6), name
     assert prepare_world(one).deposits_uusd > 0

@@ -31,7 +31,7 @@ def night(scenario: Scenario, lake: Lake) -> tuple[Scenario, Answer]:
 
 @pytest.fixture(scope="module")
 def real(lake: Lake) -> tuple[Scenario, Answer]:
-    return night(Scenario.load("oct-10"), lake)
+    return night(Scenario.load("oct-10-binance"), lake)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def other_lake(night_files: Path, test_data: Path, tmp_path_factory: pytest.Temp
 
 @pytest.fixture(scope="module")
 def scrambled(other_lake: Lake) -> tuple[Scenario, Answer]:
-    return night(other_published("oct-10"), other_lake)
+    return night(other_published("oct-10-binance"), other_lake)
 
 
 def known(name: str, rows: pl.DataFrame) -> pl.Series:
@@ -135,7 +135,7 @@ def test_a_row_of_before_changes_the_simulation(
     assert callable(change)
     shutil.copytree(night_files, tmp_path / "data")
     change(tmp_path / "data")
-    seen, answer = night(Scenario.load("oct-10"), lake_of(tmp_path / "data", tmp_path / "lake"))
+    seen, answer = night(Scenario.load("oct-10-binance"), lake_of(tmp_path / "data", tmp_path / "lake"))
     assert seen.figures_sha256() != real[0].figures_sha256()
     same = {name for name, data in simulated(answer).items() if data == simulated(real[1])[name]}
     assert same <= {"map"}  # shares of the price, and ten dollars more or less liquidate the same accounts

@@ -33,7 +33,7 @@ POOR = {
 
 @pytest.fixture(scope="module")
 def scenario() -> Scenario:
-    return Scenario.load("oct-10").with_settings(POOR)
+    return Scenario.load("oct-10-binance").with_settings(POOR)
 
 
 @pytest.fixture(scope="module")

@@ -144,6 +144,7 @@ def test_every_key_of_a_real_summary_is_on_the_page(small_answer: dl.Answer) -> 
     named = set(re.findall(r"[A-Za-z_0-9]+", " ".join(re.findall(r"^\| (`.*?`) \|", here, re.MULTILINE))))
     named |= set(re.findall(r"`(\w+)`", here))
     names = {*small_answer.summary["markets"], *small_answer.summary["insurance_fund"], *MECHANISMS}
+    names |= {*small_answer.summary["venues"]}
     packages = set(small_answer.summary["provenance"]["packages"])
     for path in _paths({k: v for k, v in small_answer.summary.items() if k != "published"}):
         missing = [key for key in path if key not in named | names | packages]

@@ -18,4 +18,4 @@ def small_answer() -> Answer:
 @pytest.fixture(scope="session")
 def night_answer() -> Answer:
     """The first minutes of the night of 10 October, with everything that was published about it."""
-    return answer_of(Scenario.load("oct-10").with_settings({"end": "2025-10-10T21:04:00Z"}), seeds=4)
+    return answer_of(Scenario.load("oct-10-binance").with_settings({"end": "2025-10-10T21:04:00Z"}), seeds=4)

@@ -76,7 +76,7 @@ def clock_of(time_ns: int) -> str:
 
 def chosen(*rows: dict[str, Any], scenario: Scenario | None = None) -> list[tuple[str, str, int]]:
     """Opening, kind and length of the bars that a run of the night is set against."""
-    found = compare.read_candles(scenario or Scenario.load("oct-10"), OneTable(*rows))
+    found = compare.read_candles(scenario or Scenario.load("oct-10-binance"), OneTable(*rows))
     return [(clock_of(row["time_ns"]), row["kind"], row["interval_s"]) for row in found.iter_rows(named=True)]
 
 
@@ -122,7 +122,7 @@ def test_bars_of_other_venues_coins_and_times_are_left_out() -> None:
 
 
 def test_an_empty_lake_gives_an_empty_table_of_the_schema() -> None:
-    found = compare.read_candles(Scenario.load("oct-10"), OneTable())
+    found = compare.read_candles(Scenario.load("oct-10-binance"), OneTable())
     assert found.equals(schema.empty(schema.CANDLES))
 
 
@@ -132,7 +132,7 @@ BAND = {market: {"p05": 0.02, "p50": 0.05, "p95": 0.08} for market in ("BTC", "E
 
 
 def seen(*rows: dict[str, Any], market: str = "BTC") -> Any:
-    return compare.observed(Scenario.load("oct-10"), frame(*rows), BAND)[market]
+    return compare.observed(Scenario.load("oct-10-binance"), frame(*rows), BAND)[market]
 
 
 def test_the_real_drop_is_from_the_first_open_to_the_lowest_low() -> None:
@@ -152,7 +152,7 @@ def test_inside_means_within_the_band_its_ends_included(low: float, inside: bool
 
 def test_a_first_bar_long_after_the_start_leaves_the_start_to_the_scenario() -> None:
     found = seen(bar("21:00", "perp", 3600, coin="ETH", open=3900.0, low=3400.0), market="ETH")
-    assert found["start"] == Scenario.load("oct-10").market["ETH"].start_price.number == 4000.59
+    assert found["start"] == Scenario.load("oct-10-binance").market["ETH"].start_price.number == 4000.59
     assert found["drop"] == pytest.approx(1 - 3400.0 / 4000.59)
 
 
@@ -187,7 +187,7 @@ HUNDRED = [float(i) for i in range(101)]
 
 
 def test_a_close_is_compared_with_the_band_at_the_end_of_its_bar() -> None:
-    scenario = Scenario.load("oct-10")
+    scenario = Scenario.load("oct-10-binance")
     minutes = factual({"21:00": HUNDRED, "21:01": HUNDRED, "21:04": [c + 1000 for c in HUNDRED]})
     inside = compare.closes_inside(
         scenario, frame(bar("21:00", close=5.0), bar("21:01", close=95.1)), minutes, "BTC"
@@ -201,7 +201,7 @@ def test_a_close_is_compared_with_the_band_at_the_end_of_its_bar() -> None:
 @pytest.mark.parametrize(("close", "share"), [(5.0, 1.0), (4.9, 0.0), (95.0, 1.0), (95.1, 0.0)])
 def test_the_band_of_closes_is_the_same_ninety_percent_as_everywhere(close: float, share: float) -> None:
     found = compare.closes_inside(
-        Scenario.load("oct-10"), frame(bar("21:00", close=close)), factual({"21:00": HUNDRED}), "BTC"
+        Scenario.load("oct-10-binance"), frame(bar("21:00", close=close)), factual({"21:00": HUNDRED}), "BTC"
     )
     assert found == share
 
@@ -209,13 +209,13 @@ def test_the_band_of_closes_is_the_same_ninety_percent_as_everywhere(close: floa
 def test_the_band_lies_between_draws_where_they_are_few() -> None:
     # Of 0 and 100 the 5 % point is 5: between them, as in the summary's intervals, not one of the two.
     two = factual({"21:00": [0.0, 100.0]})
-    scenario = Scenario.load("oct-10")
+    scenario = Scenario.load("oct-10-binance")
     assert compare.closes_inside(scenario, frame(bar("21:00", close=4.0)), two, "BTC") == 0.0
     assert compare.closes_inside(scenario, frame(bar("21:00", close=6.0)), two, "BTC") == 1.0
 
 
 def test_only_the_factual_runs_and_the_market_itself_make_the_band() -> None:
-    scenario = Scenario.load("oct-10")
+    scenario = Scenario.load("oct-10-binance")
     other = pl.concat(
         [
             factual({"21:00": HUNDRED}),
@@ -275,7 +275,7 @@ def verdict(quantity: str, value: float | None, comparable: bool = True) -> dict
         used_to_fit=False,
         source="amberdata",
     )
-    scenario = Scenario.load("oct-10").model_copy(update={"published": (item,)})
+    scenario = Scenario.load("oct-10-binance").model_copy(update={"published": (item,)})
     (row,) = compare.published(scenario, SUMMARY)
     assert compare.published_table([row]).height == 1
     return row
@@ -326,7 +326,7 @@ def test_a_plain_number_of_the_run_is_a_band_of_no_width() -> None:
 def test_every_published_figure_of_the_night_has_its_row_and_only_figures_of_binance_are_judged(
     night_answer: Answer,
 ) -> None:
-    scenario = Scenario.load("oct-10")
+    scenario = Scenario.load("oct-10-binance")
     rows = night_answer.summary["published"]
     assert [row["id"] for row in rows] == [item.id for item in scenario.published]
     judged = [row for row in rows if row["verdict"] in ("inside", "outside")]
@@ -339,7 +339,7 @@ def test_every_published_figure_of_the_night_has_its_row_and_only_figures_of_bin
 
 
 def test_quantities_that_published_figures_ask_for_exist_in_the_summary(night_answer: Answer) -> None:
-    scenario = Scenario.load("oct-10")
+    scenario = Scenario.load("oct-10-binance")
     never = {"adl.first_after_s"}  # null where no draw reaches deleveraging
     for item in scenario.published:
         if item.quantity and item.quantity not in never:

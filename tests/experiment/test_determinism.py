@@ -93,7 +93,7 @@ def test_the_order_of_the_accounts_changes_no_byte_of_the_night(
     night_answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reordered("rows", monkeypatch)
-    scenario = Scenario.load("oct-10").with_settings({"end": "2025-10-10T21:04:00Z"})
+    scenario = Scenario.load("oct-10-binance").with_settings({"end": "2025-10-10T21:04:00Z"})
     assert same(answer_of(scenario, seeds=4), night_answer)
 
 

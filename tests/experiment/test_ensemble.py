@@ -261,7 +261,7 @@ def test_the_curve_at_the_shock_of_the_draw_is_the_draw() -> None:
 
 
 def test_every_prior_has_one_point_in_every_stratum() -> None:
-    scenario = Scenario.load("oct-10")
+    scenario = Scenario.load("oct-10-binance")
     points = {draw.point: draw.values for draw in draw_priors(scenario, 5, 64, 16)}
     assert len(points) == 16
     assert len(scenario.priors()) > 10
@@ -281,7 +281,7 @@ def test_seeds_of_a_point_share_its_values_and_every_point_has_as_many() -> None
 
 
 def test_priors_are_not_drawn_alike() -> None:
-    drawn = draw_priors(Scenario.load("oct-10"), 0, 64, 64)
+    drawn = draw_priors(Scenario.load("oct-10-binance"), 0, 64, 64)
     shock = np.argsort([draw.values["news.shock"] for draw in drawn])
     fuel = np.argsort([draw.values["population.fuel"] for draw in drawn])
     assert abs(np.corrcoef(np.argsort(shock), np.argsort(fuel))[0, 1]) < 0.5

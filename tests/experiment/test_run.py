@@ -109,6 +109,18 @@ CONTRACT: dict[str, Any] = {
     "filled_by": {name: interval_of for name in ("book_usd", "takeover_usd", "adl_usd")},
     "insurance_fund": Each({"before_usd": number, "after_usd": interval_of}),
     "adl": {"usd": interval_of, "first_after_s": or_none(interval_of), "runs_reached": whole},
+    "venues": Each(
+        {
+            "markets": list_of(text),
+            "liquidations": {name: interval_of for name in ("total_usd", "long_usd", "short_usd")},
+            "adl": {
+                "usd": interval_of,
+                "share_of_liquidations": or_none(interval_of),
+                "first_after_s": or_none(interval_of),
+                "runs_reached": whole,
+            },
+        }
+    ),
     "deficit_usd": interval_of,
     "open_interest": Each({"before_coins": number, "after_coins": interval_of}),
     "tipping": Each(
@@ -153,6 +165,8 @@ FUNDS = {"double-trouble": ["house"], "oct-10-binance": ["btc-eth-bnb", "others"
 
 def names_at(summary: dict[str, Any], key: str) -> list[str]:
     """Names that the entries of ``key`` must have: funds, or markets."""
+    if key == "venues":
+        return ["binance"]
     return FUNDS[summary["scenario"]] if key == "insurance_fund" else list(summary["markets"])
 
 

@@ -21,7 +21,7 @@ NAMES = embedded_names()
 
 @pytest.fixture(scope="module")
 def oct10() -> Scenario:
-    return Scenario.load("oct-10")
+    return Scenario.load("oct-10-binance")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,9 +51,9 @@ def test_every_embedded_scenario_can_be_drawn(name: str) -> None:
 
 
 def test_the_three_scenarios_of_the_step_are_there() -> None:
-    assert {"oct-10-binance", "quiet", "double-trouble"} <= set(NAMES)
-    assert ALIASES["oct-10"] == "oct-10-binance"
-    assert Scenario.load("oct-10") == Scenario.load("oct-10-binance")
+    assert {"oct-10-four-venues", "oct-10-binance", "quiet", "double-trouble"} <= set(NAMES)
+    assert ALIASES["oct-10"] == "oct-10-four-venues"
+    assert Scenario.load("oct-10") == Scenario.load("oct-10-four-venues")
 
 
 def test_oct_10_starts_with_the_observed_book(oct10: Scenario) -> None:

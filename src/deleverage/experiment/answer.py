@@ -15,6 +15,10 @@ an interval is ``{"p05": ..., "p50": ..., "p95": ...}`` over the seeds:
     filled_by.{book_usd, takeover_usd, adl_usd}                                  intervals
     insurance_fund.<fund>.{before_usd, after_usd, change_usd, markets}           number, intervals, names
     adl.{usd, first_after_s, runs_reached}          interval; that of the runs that reached it, or null; count
+    venues.<venue>.liquidations.{total_usd, long_usd, short_usd}                 intervals
+    venues.<venue>.adl.{usd, share_of_liquidations, first_after_s, runs_reached, share_by_market.<market>}
+                                                    intervals, null where no run reached it; count
+    venues.<venue>.markets                                                       names
     deficit_usd, socialised_usd, makers_liquidated                               intervals
     open_interest.<market>.{before_coins, after_coins}                           number, interval
     tipping.<market>.{n_start, crosses_one_at, tipping_distance, depth_halved_multiplies_drop}

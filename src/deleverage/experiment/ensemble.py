@@ -95,6 +95,7 @@ class DrawResult:
     flows: list[Flow]
     map: DrawMap
     world: dict[str, Floats]
+    fund_names: tuple[str, ...]
     checks: int
     runs: int
 
@@ -235,6 +236,7 @@ def compute(task: Task) -> DrawResult:
         flows=who_paid_whom(factual),
         map=_map_of(prepared),
         world=_figures(world),
+        fund_names=world.fund_names,
         checks=sum(int(main.runs[s].tally.checks) for s in main.own),
         runs=runs,
     )

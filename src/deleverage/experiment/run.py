@@ -319,7 +319,7 @@ def _liquidations(scenario: Scenario, results: list[DrawResult], minutes: pl.Dat
         for t in tallies
     ]
     after = [min(wait) for wait in waits if wait]
-    funds = sorted(scenario.insurance)
+    funds = results[0].fund_names
     return {
         "liquidations": {
             "total_usd": interval(long + short),
@@ -349,10 +349,53 @@ def _liquidations(scenario: Scenario, results: list[DrawResult], minutes: pl.Dat
             "first_after_s": interval_or_none(after),
             "runs_reached": len(after),
         },
+        "venues": _venues(scenario, tallies),
         "deficit_usd": interval(over("deficit_uusd")),
         "socialised_usd": interval([float(t["socialised_uusd"]) / usd for t in tallies]),
         "makers_liquidated": interval([float(t["makers_liquidated"]) for t in tallies]),
     }
+
+
+def _venues(scenario: Scenario, tallies: list[dict[str, Any]]) -> dict[str, Any]:
+    """Liquidations and ADL venue by venue. ADL is the other side of counted liquidations, not an addition."""
+    names = list(dict.fromkeys(scenario.venue_of(m) for m in scenario.markets))
+    found: dict[str, Any] = {}
+    for v, name in enumerate(names):
+        here = [k for k, m in enumerate(scenario.markets) if scenario.venue_of(m) == name]
+        long, short = (
+            np.array([t["forced_uusd"][side, here].sum() / UUSD_PER_USD for t in tallies])
+            for side in range(2)
+        )
+        adl = np.array([t["adl_uusd"][here].sum() / UUSD_PER_USD for t in tallies])
+        reached = [t for t in tallies if t["first_adl_step"][v] > 0]
+        total = long + short
+        found[name] = {
+            "markets": [scenario.markets[k] for k in here],
+            "liquidations": {
+                "total_usd": interval(total),
+                "long_usd": interval(long),
+                "short_usd": interval(short),
+            },
+            "adl": {
+                "usd": interval(adl),
+                "share_of_liquidations": interval_or_none(list(adl[total > 0] / total[total > 0])),
+                "first_after_s": interval_or_none(
+                    [float(t["first_adl_step"][v] - t["first_liquidation_step"][v]) for t in reached]
+                ),
+                "runs_reached": len(reached),
+                "share_by_market": {
+                    scenario.markets[k]: interval_or_none(
+                        [
+                            float(t["adl_uusd"][k]) / float(t["adl_uusd"][here].sum())
+                            for t in tallies
+                            if t["adl_uusd"][here].sum() > 0
+                        ]
+                    )
+                    for k in here
+                },
+            },
+        }
+    return found
 
 
 def _tipping(results: list[DrawResult], k: int) -> dict[str, Any]:
