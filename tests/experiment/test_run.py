@@ -81,6 +81,7 @@ CONTRACT: dict[str, Any] = {
     "accounts": whole,
     "steps": whole,
     "markets": list_of(text),
+    "traded": Each({"venue": text, "coin": text}),
     "start": text,
     "end": text,
     "wall_s": number,

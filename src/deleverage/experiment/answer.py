@@ -4,6 +4,7 @@
 an interval is ``{"p05": ..., "p50": ..., "p95": ...}`` over the seeds:
 
     scenario, title, seeds, seed, accounts, steps, markets, start, end, runs, wall_s
+    traded.<market>.{venue, coin}                                                names
     price.<market>.{start, trough, end, drop, recovered_share, trough_after_s}   intervals
     counterfactual.<market>.drop                                                 interval, liquidations off
     news.<market>.drop                                                           interval, every mechanism off

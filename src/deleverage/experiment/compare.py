@@ -59,9 +59,7 @@ def observed(scenario: Scenario, candles: pl.DataFrame, drop: dict[str, dict[str
     # A bar that outlasts the run holds prices of after.
     within = candles.filter(pl.col("time_ns") + pl.col("interval_s") * SECOND_NS <= end)
     for market in scenario.markets:
-        own = within.filter(
-            (pl.col("coin") == scenario.coin_of(market)) & (pl.col("venue") == scenario.venue_of(market))
-        )
+        own = within.filter(_own(scenario, market))
         bars = own.filter(pl.col("kind") == "perp").sort("time_ns")
         if not bars.height:
             bars = own.sort("time_ns")
@@ -101,7 +99,13 @@ def closes_inside(
             pl.col("close").quantile(0.95, "linear").alias("high_band"),
         )
     )
-    return share_of_closes_inside(candles.filter(pl.col("coin") == market), band)
+    return share_of_closes_inside(candles.filter(_own(scenario, market)), band)
+
+
+def _own(scenario: Scenario, market: str) -> pl.Expr:
+    """Bars of what a market trades, where it trades."""
+    coin, venue = scenario.coin_of(market), scenario.venue_of(market)
+    return (pl.col("coin") == coin) & (pl.col("venue") == venue)
 
 
 def quantity(summary: dict[str, Any], path: str) -> dict[str, float] | float | None:

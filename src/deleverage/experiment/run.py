@@ -187,6 +187,7 @@ def make_answer(
         "accounts": accounts,
         "steps": scenario.steps,
         "markets": list(scenario.markets),
+        "traded": {m: {"venue": scenario.venue_of(m), "coin": scenario.coin_of(m)} for m in scenario.markets},
         "start": scenario.start.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "end": scenario.end.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "runs": sum(r.runs for r in results),

@@ -120,8 +120,10 @@ class Series:
         if not table.height or minutes is None:
             return table.clear()
         first, last = int(minutes.minutes[0] * 60e9), int((minutes.minutes[-1] + 1) * 60e9)
+        traded = self.answer.summary.get("traded", {}).get(market, {"coin": market})
         rows = table.filter(
-            (pl.col("coin") == market)
+            (pl.col("coin") == traded["coin"])
+            & (pl.col("venue") == traded.get("venue", pl.col("venue")))
             & (pl.col("time_ns") < last)
             & (pl.col("time_ns") + pl.col("interval_s") * 1_000_000_000 > first)
         )
