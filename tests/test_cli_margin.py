@@ -47,8 +47,9 @@ def venues(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def command(venues: None, capsys: pytest.CaptureFixture[str]) -> Command:
-    """``command("--symbol", "BTC", ...)`` with the invented venues."""
+def command(venues: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """``command("--symbol", "BTC", ...)`` with the invented venues, on a screen of 100 columns."""
+    monkeypatch.setenv("COLUMNS", "100")
 
     def call(*args: str) -> Ended:
         code = main(["margin", *args])
