@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,7 +44,7 @@ def venue_rules(scenario: Scenario, venue: str | None = None) -> VenueRules:
     RulesError
         the venue is not known or only the calculator knows it, or no rule set is so old.
     """
-    rules = rules_at(venue or scenario.venue, scenario.rules_date)
+    rules = _rules_on(venue or scenario.venue, scenario.rules_date)
     if rules.grade is not Grade.ENGINE:
         raise RulesError(
             f"expected a venue whose whole waterfall is known, found '{rules.venue}', which is for the "
@@ -51,6 +53,12 @@ def venue_rules(scenario: Scenario, venue: str | None = None) -> VenueRules:
             venue=rules.venue,
         )
     return rules
+
+
+@lru_cache(maxsize=64)
+def _rules_on(venue: str, day: date) -> VenueRules:
+    """Rules do not change within a program, and a run asks for them some hundred times a draw."""
+    return rules_at(venue, day)
 
 
 def stream(seed: int, draw: int, subject: int) -> np.random.Generator:
