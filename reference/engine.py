@@ -8,7 +8,8 @@ after every second.
 One second (`Twin.step`), in the order in which it is written below:
 
      1  news moves the fair value
-     2  displacement decays, makers re-quote from the volatility of the seconds before
+     2  displacement decays, makers re-quote from the volatility of the seconds before; holders of
+        collateral outside sell
      3  own orders: stops, arbitrage, dip buyers, exits, the fund's unwinding
      4  spot gives the index; index, moving average and contract price give the mark
      5  margin of everybody at mark
@@ -49,6 +50,7 @@ from reference.book import (
     log_distance,
     median_mark,
 )
+from reference.collateral import Collateral
 from reference.market import (
     ARBITRAGEUR,
     DIP_BUYER,
@@ -71,6 +73,7 @@ from reference.market import (
     Venue,
     plain,
     read_accounts,
+    read_assets,
     read_markets,
     up,
 )
@@ -83,7 +86,7 @@ RANK_S = 10
 UNBOUNDED = 1 << 61
 
 
-class Twin:
+class Twin(Collateral):
     """A market that steps second by second.
 
     Parameters
@@ -97,6 +100,7 @@ class Twin:
         venue_count = int(world.venues.count)
         self.markets = read_markets(world, tables, self.rules)
         self.accounts = read_accounts(world)
+        self.assets = read_assets(world)
         self.named = self.of_role(MAKER, ARBITRAGEUR, PROFIT_TAKER, DIP_BUYER, NEWCOMER)
         self.makers = self.of_role(MAKER)
         self.dip_buyers = self.of_role(DIP_BUYER)
@@ -127,7 +131,7 @@ class Twin:
         ]
         # Second and rest of the last ranking, by market and liquidated side.
         self.ranks: dict[tuple[int, int], tuple[int, list[Account]]] = {}
-        self.sums = Sums(len(self.markets), venue_count)
+        self.sums = Sums(len(self.markets), venue_count, len(self.assets))
         self.minutes = [
             [Minute() for _ in self.markets] for _ in range(max(1, up(self.rules.steps, MINUTE_S)))
         ]
@@ -164,6 +168,7 @@ class Twin:
             self.touch_range()
         for market in self.markets:  # 2
             self.requote(market)
+        self.sell_outside()
         self.order_between_venues()  # 3
         for market, value in zip(self.markets, fair, strict=True):
             if not self.is_halted(market.venue):
@@ -182,6 +187,7 @@ class Twin:
                 market.premium_sum += (market.mid - market.index) * PPB // market.index
         self.premium_count = [count + 1 for count in self.premium_count]
         self.fire_stops()
+        self.cover_balances()
         for number, venue in enumerate(self.venues):  # 10
             if (rules.start_s + self.second) % venue.funding_interval_s == 0:
                 self.pay_funding(number)
@@ -268,11 +274,15 @@ class Twin:
         return self.funds[market.fund_of]
 
     def equity(self, account: Account) -> int:
-        """Wallet and unrealised profit at the marks [uusd]."""
-        return account.wallet + sum(
-            account.size[m.number] * m.mark * m.tick_lot_uusd - account.cost[m.number]
-            for m in self.markets
-            if account.size[m.number]
+        """Wallet, other collateral after haircuts and unrealised profit at the marks [uusd]."""
+        return (
+            account.wallet
+            + self.collateral_value(account)
+            + sum(
+                account.size[m.number] * m.mark * m.tick_lot_uusd - account.cost[m.number]
+                for m in self.markets
+                if account.size[m.number]
+            )
         )
 
     def notional(self, account: Account, market: Market) -> int:
@@ -305,12 +315,15 @@ class Twin:
     def money_held(self) -> int:
         """Σ (wallet − Σ cost) of everybody, spot included: the deposits, always [uusd]."""
         accounts = sum(account.wallet - sum(account.cost) for account in self.accounts)
-        return accounts + self.pool_cash + sum(a.spot_cash for a in self.arbitrageurs)
+        spot = self.pool_cash + sum(a.spot_cash for a in self.arbitrageurs)
+        return accounts + spot + sum(asset.cash for asset in self.assets)
 
     def is_balanced(self) -> bool:
         """Deposits are all there, each contract has two sides, and each closed once."""
         sums = self.sums
         balanced = self.money_held() == self.deposits
+        for a, asset in enumerate(self.assets):
+            balanced &= asset.pool + sum(account.pledged[a] for account in self.accounts) == 0
         for market in self.markets:
             k = market.number
             balanced &= sum(account.size[k] for account in self.accounts) == 0
@@ -388,7 +401,8 @@ class Twin:
         """Phase 4. Rounds of one second see the same moving average and a new contract price."""
         for market in self.markets:
             if not self.is_halted(market.venue):
-                market.mark = self.mark(market)
+                market.mark = max(1, self.mark(market))
+        self.set_collateral_prices()
 
     def mark(self, m: Market) -> int:
         """The venue's rule for the price at which margin is checked [ticks]."""
@@ -786,6 +800,7 @@ class Twin:
                         rest.append((hit[i], size, busts[i][k], plans[i]))
                 if rest:
                     self.absorb_rest(market, side, rest)
+        self.cover_closed(hit)
         for account, before in zip(hit, held, strict=True):
             one_a_second = self.venues[account.venue].slice == Slice.SHARE_A_STEP
             account.waits = one_a_second or sum(map(abs, account.size)) == before
@@ -861,7 +876,7 @@ class Twin:
         size, cost, v = account.size[k], account.cost[k], market.tick_lot_uusd
         if size == 0:
             return 0
-        if sum(1 for lots in account.size if lots) == 1:
+        if sum(1 for lots in account.size if lots) == 1 and not any(account.pledged):
             price = (
                 up(cost - account.wallet, size * v) if size > 0 else (account.wallet - cost) // (-size * v)
             )
@@ -983,6 +998,8 @@ class Twin:
             self.sums.fees_uusd += fee
             return
         account.closed = True
+        if plan == BACKSTOP:
+            self.take_collateral(account, fund, None)
         if account.wallet > 0:
             fee = min(account.wallet, due)
             self.transfer(account, fund, fee)
@@ -993,6 +1010,7 @@ class Twin:
         elif account.wallet < 0:
             self.sums.deficit_uusd[market.number] -= account.wallet
             self.sums.bankrupt_wallets += 1
+            self.take_collateral(account, fund, -account.wallet)
             self.transfer(fund, account, -account.wallet)
 
     # --- 8, 9: what the book did not take --------------------------------------------------------------
@@ -1098,7 +1116,7 @@ class Twin:
         """A winner's place by the venue's rule, the higher the sooner."""
         rank, long = market.venue.adl_rank, account.size[market.number] > 0
         entry, owed = max(abs(account.cost[market.number]), 1), self.margin_owed(account)
-        collateral = max(account.wallet, 1)
+        collateral = max(account.wallet + self.collateral_value(account), 1)
         if rank == AdlRank.PROFIT_TIMES_MARGIN_RATIO:
             return float(profit) / float(collateral) * (float(owed) / float(worth))
         if rank == AdlRank.LEVERAGED_RETURN:

@@ -37,6 +37,7 @@ class Account:
     fill_share_ppm: int  # of what the book takes, if it is a named counterparty
     stop_ticks: int  # 0: none
     venue: int
+    pledged: list[int]  # lots of collateral, by asset
     waits: bool = False  # no further order in the second of its last one
     ordered: int = -1  # second of the last order that left something open
     closed: bool = False  # liquidated, or left alone for good
@@ -123,6 +124,29 @@ class Venue:
     fee_den: int
     halt_from: int
     halt_until: int
+    exchange_limit_uusd: int
+
+
+@dataclass
+class Asset:
+    """Collateral that is not the settlement asset. See `deleverage.engine.state.Assets`."""
+
+    venue_of: int
+    market: int
+    start_uusd: int
+    start_index: int
+    haircut_num: int
+    haircut_den: int
+    charge_num: int
+    charge_den: int
+    own_weight: float
+    bid_density: float
+    resilience: float
+    flight_lots: float
+    u: float = field(default=0.0, init=False)
+    price: int = field(default=0, init=False)
+    pool: int = field(default=0, init=False)  # lots outside, against what is pledged
+    cash: int = field(default=0, init=False)
 
 
 @dataclass
@@ -216,6 +240,7 @@ class Rules:
     cascade_withdrawal: int
     stops: int
     outage: int
+    collateral: int
     socialise: int
     trigger_last: int
     no_limit: int
@@ -248,7 +273,7 @@ class Minute:
 class Sums:
     """What a run is judged by. Lists are by market, pairs of lists by side of the position that closes."""
 
-    def __init__(self, markets: int, venues: int) -> None:
+    def __init__(self, markets: int, venues: int, assets: int) -> None:
         def per_market() -> list[int]:
             return [0] * markets
 
@@ -267,7 +292,9 @@ class Sums:
         self.socialised_uusd = self.fees_uusd = self.forfeited_uusd = 0
         self.rounds = self.makers_liquidated = self.bankrupt_wallets = self.funding_payments = 0
         self.fired_liquidations = self.fired_adl = self.fired_news = self.fired_cascade = self.fired_stops = 0
-        self.fired_outage = 0
+        self.fired_outage = self.fired_collateral = 0
+        self.exchanged_lots, self.exchanged_uusd, self.seized_lots = ([0] * assets for _ in range(3))
+        self.asset_lowest_ppm = [1_000_000] * assets
 
 
 T = TypeVar("T")
@@ -298,11 +325,20 @@ def read_markets(world: MarketWorld, tables: Sequence[TierTable], rules: Rules) 
     return markets
 
 
+def read_assets(world: MarketWorld) -> list[Asset]:
+    """The collateral of a world, at rest."""
+    assets = [plain(Asset, world.assets, a) for a in range(int(world.assets.count))]
+    for asset, lots in zip(assets, world.pledged.sum(axis=0).tolist(), strict=True):
+        asset.pool = -lots
+    return assets
+
+
 def read_accounts(world: MarketWorld) -> list[Account]:
     """The accounts of a world, in order of uid."""
     columns = zip(
         world.uid.tolist(), world.role.tolist(), world.wallet.tolist(), world.size.tolist(),
         world.cost.tolist(), world.weight_ppm.tolist(), world.stop_ticks.tolist(), world.venue.tolist(),
+        world.pledged.tolist(),
         strict=True,
     )  # fmt: skip
     return sorted((Account(*column) for column in columns), key=lambda account: account.uid)

@@ -18,6 +18,7 @@ from hypothesis.vendor.pretty import RepresentationPrinter
 
 from deleverage.engine.news import NewsSpec, fair_path
 from deleverage.engine.setup import (
+    AssetSpec,
     BookSpec,
     FundSpec,
     MarketSpec,
@@ -200,6 +201,7 @@ def venue_spec(
         Mark(MarkRule(chosen["mark"]), rules.mark_window_s),
         funding_interval_h=int(rng.choice([1, 4, 8])),
         funding_cap=float(rng.choice([0.0, 0.01])),
+        exchange_limit_usd=typical_usd * float(rng.choice([0.0, 0.05])),
         liquidation_fee=rules.liquidation_fee,
         index_median=bool(rng.random() < 0.5),
         index_weights={"V0": 3.0, "V1": 2.0, "V2": 1.0} if v > 0 or rng.random() < 0.3 else {},
@@ -207,6 +209,38 @@ def venue_spec(
         halt_from_s=begins if halts else 0,
         halt_until_s=begins + int(rng.integers(1, 20)) if halts else 0,
     )
+
+
+def asset_specs(
+    specs: list[MarketSpec], venues: int, worth_usd: float, rng: np.random.Generator
+) -> list[AssetSpec]:
+    """None to three collateral assets: dollars and coins, in deep and thin books, by every price rule."""
+    drawn = []
+    for a in range(int(rng.choice([0, 1, 2, 3]))):
+        venue = f"V{int(rng.integers(0, venues))}"
+        own = [spec for spec in specs if venues == 1 or spec.venue == venue]
+        follows = own[int(rng.integers(0, len(own)))] if rng.random() < 0.5 else None
+        price = follows.start_index * rng.uniform(0.9, 1.2) if follows else 1.0
+        coins = worth_usd / price
+        drawn.append(
+            AssetSpec(
+                name=f"A{a}",
+                venue=venue,
+                lot_coins=Fraction(0.01 / price).limit_denominator(10**9),
+                start_price=price,
+                follows=follows.name if follows else "",
+                haircut=float(rng.choice([0.0, 0.05, 1 / 3])),
+                charge=float(rng.choice([0.0, 0.025])),
+                own_weight=float(rng.choice([0.0, 0.5, 1.0, 1.0])),
+                depth_coins=coins * float(rng.choice([0.0002, 0.01, 1.0])),
+                depth_range=0.01,
+                half_life_s=float(rng.choice([10.0, 600.0])),
+                flight_usd_per_s=worth_usd * float(rng.choice([0.0, 1e-5, 1e-3])),
+                account_share=0.3,
+                margin_share=float(rng.choice([0.3, 0.9, 1.0])),
+            )
+        )
+    return drawn
 
 
 def news(world: MarketWorld, size: float, turns: bool, rng: np.random.Generator) -> Int64s:
@@ -337,6 +371,8 @@ def build_case(
             venue_spec(v, policies if v == 0 else None, parties, fewer, rules, worth / holders, steps, rng)
             for v in range(venues)
         ]
+    own = np.random.default_rng(seed + 2)  # what came later draws from a stream of its own
+    assets = asset_specs(specs, venues, worth, own) if several else []
     world = build_world(
         specs,
         book,
@@ -348,6 +384,8 @@ def build_case(
         start_s=start_s,
         rng=np.random.default_rng(seed + 1),
         venues=several,
+        collateral=assets,
+        collateral_rng=own,
         draw=seed % 1_000,
     )
     world = replace(world, params=switched(world.params, max_rounds=200, **switches))
@@ -383,6 +421,7 @@ def venue_cases(draw: st.DrawFn, longest: int = 80) -> Case:
     switches = {name: draw(st.sampled_from((1, 1, 1, 1, 0))) for name in ("adl", "socialise", "stops")}
     switches["liquidations"] = draw(st.sampled_from((0, 0, 0, 0, 0, 1, 2)))
     switches["outage"] = draw(st.sampled_from((1, 1, 1, 0)))
+    switches["collateral"] = draw(st.sampled_from((1, 1, 1, 0)))
     return build_case(
         seed=draw(st.integers(0, 2**32 - 2)),
         markets=draw(st.integers(1, 2)),

@@ -55,7 +55,7 @@ def difference(kernel: Stepper, twin: Twin, order: Int64s) -> str:
     """The first thing that differs; empty when nothing does. ``order`` sorts rows by uid."""
     s = kernel.setting
     k_count = len(twin.markets)
-    for name in ("wallet", "size", "cost", "closed", "ordered"):
+    for name in ("wallet", "size", "cost", "pledged", "closed", "ordered"):
         theirs = getattr(s, name)[order].tolist()
         ours = [getattr(account, name) for account in twin.accounts]
         if theirs != ours:
@@ -72,6 +72,12 @@ def difference(kernel: Stepper, twin: Twin, order: Int64s) -> str:
         )
         if theirs != ours:
             return f"{name}: kernel {theirs}, twin {ours}"
+    for number, asset in enumerate(twin.assets):
+        theirs = [int(s.live[f"asset_{name}"][number]) for name in ("price", "pool", "cash")]
+        if theirs != [asset.price, asset.pool, asset.cash]:
+            return f"collateral {number}: kernel {theirs}, twin {asset}"
+        if bits(s.live.asset_u[number]) != bits(asset.u):
+            return f"displacement of collateral {number}: kernel {s.live.asset_u[number]}, twin {asset.u}"
     for a, arbitrageur in enumerate(twin.arbitrageurs):
         theirs = [*s.live.spot_lots[a, :k_count].tolist(), int(s.live.spot_cash[a])]
         theirs += s.live.cross_lots[a, :k_count].tolist()
@@ -82,7 +88,7 @@ def difference(kernel: Stepper, twin: Twin, order: Int64s) -> str:
         return "spot pool or number of dead makers"
     for name, ours in vars(twin.sums).items():
         value = s.tally[name]
-        count = len(ours[0] if isinstance(ours[0], list) else ours) if isinstance(ours, list) else 0
+        count = len(ours[0] if ours and isinstance(ours[0], list) else ours) if isinstance(ours, list) else 0
         theirs = value[..., :count].tolist() if isinstance(value, np.ndarray) else int(value)
         if theirs != ours:
             return f"tally {name}: kernel {theirs}, twin {ours}"
@@ -129,6 +135,7 @@ def run_both(case: Case) -> tuple[str, Counter[str]]:
         "" if kernel.deposits == twin.deposits else f"deposits: {kernel.deposits}, {twin.deposits}"
     )
     before = tiers_of(twin)
+    pledged = [[*account.pledged] for account in twin.accounts]
     was_closed = [False] * len(twin.accounts)
     mode = case.world.mode[order].tolist()
     sides = np.sign(case.world.size[order]).tolist()
@@ -182,6 +189,13 @@ def run_both(case: Case) -> tuple[str, Counter[str]]:
     seen["margin kept by the venue"] += sums.forfeited_uusd > 0
     seen["between venues"] += any(any(a.cross_lots) for a in twin.arbitrageurs)
     seen["outage"] += sums.fired_outage > 0
+    seen["collateral repriced"] += sums.fired_collateral > 0 and any(sums.accounts_forced)
+    seen["collateral sold"] += any(sums.exchanged_lots)
+    seen["collateral sold of an open account"] += any(
+        any(a.pledged[i] < before for i, before in enumerate(first)) and not a.closed
+        for a, first in zip(twin.accounts, pledged, strict=True)
+    )
+    seen["collateral seized"] += any(sums.seized_lots)
     for venue in twin.venues:
         here = range(venue.first, venue.end)
         for name in ("trigger", "mark_rule", "order_limit", "slice", "takeover"):

@@ -17,12 +17,22 @@ import math
 
 import numpy as np
 
-from deleverage.engine.ledger import equity, gross_notional, halted, has_position, margin_owed
+from deleverage.engine.ledger import (
+    equity,
+    gross_notional,
+    halted,
+    has_collateral,
+    has_position,
+    margin_owed,
+)
 from deleverage.engine.ranking import falling, rising
 from deleverage.engine.state import FUND, LONG, NEWCOMER, SHORT, Finder, Setting
 from deleverage.jit import allocating_kernel, kernel
 from deleverage.units import Int64s
 from deleverage.venues.margin import NEVER_TICKS, liquidation_price, tier_of
+
+KINDS = 4
+"""Lists of accounts whose trigger is no single price: long, short, mixed; with collateral."""
 
 WIDEST = 0.25
 """Largest move that a radius certifies: beyond it the tier of the bound might not hold."""
@@ -30,14 +40,17 @@ WIDEST = 0.25
 
 @kernel
 def only_market(s: Setting, row: int) -> int:
-    """The market of an account that is in one market, −1 if in several, −2 if in none."""
+    """The market of an account that is in one market, −1 if in several, −2 if in none.
+
+    With collateral besides the settlement asset it counts as several: no single price decides.
+    """
     found = -2
     for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
         if s.size[row, k] != 0:
             if found >= 0:
                 return -1
             found = k
-    return found
+    return -1 if found >= 0 and has_collateral(s, row) else found
 
 
 @kernel
@@ -60,7 +73,8 @@ def worst_loss(s: Setting, row: int, k: int, beta: float) -> float:
 def safe_move(s: Setting, row: int, scaled: bool) -> float:
     """Certified move, same for all markets (times beta when ``scaled``), below which health stays ≥ 0."""
     health = equity(s, row) - margin_owed(s, row)
-    slack = float(health - 2 * s.markets.count - 2)  # margins are rounded up, one uusd a market
+    # Margins are rounded up and collateral is rounded down, one uusd each.
+    slack = float(health - 2 * (s.markets.count + s.assets.count) - 2)
     if slack <= 0.0:
         return 0.0
     loss = 0.0
@@ -69,6 +83,12 @@ def safe_move(s: Setting, row: int, scaled: bool) -> float:
         if s.size[row, k] != 0:
             beta = s.markets.beta[k] if scaled else 1.0
             loss += worst_loss(s, row, k, beta)
+            if WIDEST / beta < widest:
+                widest = WIDEST / beta
+    for a in range(s.assets.count):
+        if s.pledged[row, a] > 0:
+            beta = s.assets.beta[a] if scaled else 1.0
+            loss += float(s.pledged[row, a]) * float(s.live.asset_price[a]) * beta
             if WIDEST / beta < widest:
                 widest = WIDEST / beta
     move = slack / loss * (1.0 - 1e-9)
@@ -82,6 +102,8 @@ def set_bounds(s: Setting, finder: Finder, row: int) -> None:
     for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
         finder.box[row, 0, k] = -1
         finder.box[row, 1, k] = NEVER_TICKS
+    for a in range(s.assets.count):
+        finder.asset_box[row, a] = -1
     if k0 == -2:
         return
     if k0 >= 0:
@@ -102,6 +124,9 @@ def set_bounds(s: Setting, finder: Finder, row: int) -> None:
             finder.box[row, 0, k] = math.ceil(float(s.live.mark[k]) * (1.0 - move))
         elif s.size[row, k] < 0:
             finder.box[row, 1, k] = math.floor(float(s.live.mark[k]) * (1.0 + move))
+    for a in range(s.assets.count):
+        if s.pledged[row, a] > 0:
+            finder.asset_box[row, a] = math.ceil(float(s.live.asset_price[a]) * (1.0 - move))
 
 
 @kernel
@@ -112,6 +137,9 @@ def narrow(s: Setting, finder: Finder, row: int) -> None:
             finder.found.nearest_low[k] = finder.box[row, 0, k]
         if finder.box[row, 1, k] < finder.found.nearest_high[k]:
             finder.found.nearest_high[k] = finder.box[row, 1, k]
+    for a in range(s.assets.count):
+        if finder.asset_box[row, a] > finder.found.nearest_asset[a]:
+            finder.found.nearest_asset[a] = finder.asset_box[row, a]
 
 
 @kernel
@@ -196,8 +224,17 @@ def find_many(s: Setting, finder: Finder, hits: Int64s, count: int) -> int:
             scale = float(found.reference[k]) * s.markets.beta[k]
             fall = max(fall, float(found.reference[k] - found.lowest[k]) / scale)
             rise = max(rise, float(found.highest[k] - found.reference[k]) / scale)
-        for kind in range(3):
+        worse = max(fall, rise)
+        for a in range(s.assets.count):
+            if s.assets.venue_of[a] == venue:
+                if s.live.asset_price[a] < found.asset_lowest[a]:
+                    found.asset_lowest[a] = s.live.asset_price[a]
+                scale = float(found.asset_reference[a]) * s.assets.beta[a]
+                worse = max(worse, float(found.asset_reference[a] - found.asset_lowest[a]) / scale)
+        for kind in range(KINDS):
             moved = fall if kind == 0 else (rise if kind == 1 else max(fall, rise))
+            if kind == 3:
+                moved = worse
             i = found.many_next[venue, kind]
             while i < found.many_end[venue, kind] and finder.many_radius[i] <= moved:
                 row = finder.many_rows[i]
@@ -218,8 +255,13 @@ def find_watched(s: Setting, finder: Finder, hits: Int64s, count: int) -> int:
     for k in range(s.markets.count):
         if s.live.mark[k] <= finder.found.nearest_low[k] or s.live.mark[k] >= finder.found.nearest_high[k]:
             reached = True
+    for a in range(s.assets.count):
+        if s.live.asset_price[a] <= finder.found.nearest_asset[a]:
+            reached = True
     if not reached:
         return count
+    for a in range(s.assets.count):
+        finder.found.nearest_asset[a] = -1
     for k in range(s.markets.count):
         finder.found.nearest_low[k] = -1
         finder.found.nearest_high[k] = NEVER_TICKS
@@ -232,6 +274,9 @@ def find_watched(s: Setting, finder: Finder, hits: Int64s, count: int) -> int:
         outside = False
         for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
             if s.live.mark[k] <= finder.box[row, 0, k] or s.live.mark[k] >= finder.box[row, 1, k]:
+                outside = True
+        for a in range(s.assets.count):
+            if s.live.asset_price[a] <= finder.asset_box[row, a]:
                 outside = True
         if outside:
             # For one market the box is the exact trigger; the health says the same.
@@ -326,7 +371,7 @@ def find_stops(s: Setting, finder: Finder) -> None:
 
 @kernel
 def group_of(s: Setting, row: int, venue: int) -> int:
-    """The list of its venue in which an account waits: 2·market + side, then long, short, mixed; or −1."""
+    """The list of its venue in which an account waits: 2·market + side, then the kinds; or −1."""
     if s.role[row] != 0 or s.closed[row]:
         return -1
     only = only_market(s, row)
@@ -340,6 +385,8 @@ def group_of(s: Setting, row: int, venue: int) -> int:
         longs = longs or s.size[row, k] > 0
         shorts = shorts or s.size[row, k] < 0
     kind = 2 if longs and shorts else (0 if longs else 1)
+    if has_collateral(s, row):
+        kind = 3
     return int(2 * (s.venues.end[venue] - s.venues.first[venue]) + kind)
 
 
@@ -353,7 +400,7 @@ def build(s: Setting, finder: Finder, venue: int) -> None:
     n = s.venues.row_end[venue] - first_row
     first_market = s.venues.first[venue]
     singles = 2 * (s.venues.end[venue] - first_market)
-    groups = singles + 3
+    groups = singles + KINDS
     found = finder.found
     keys = np.empty(n, dtype=np.int64)
     radius = np.empty(n, dtype=np.float64)
@@ -424,6 +471,11 @@ def build(s: Setting, finder: Finder, venue: int) -> None:
         found.highest[k] = s.live.mark[k]
         found.nearest_low[k] = -1
         found.nearest_high[k] = NEVER_TICKS
+    for a in range(s.assets.count):
+        if s.assets.venue_of[a] == venue:
+            found.asset_reference[a] = s.live.asset_price[a]
+            found.asset_lowest[a] = s.live.asset_price[a]
+            found.nearest_asset[a] = -1
 
 
 @allocating_kernel

@@ -1,8 +1,9 @@
 """Who owns what: every change of money and contracts goes through here, and here it is counted.
 
-Two laws hold at every moment, in integers:
+Three laws hold at every moment, in integers:
 
     Σ size = 0                       in every market: each contract has two sides
+    Σ pledged = 0                    of every collateral asset, those outside the venue included
     Σ (wallet − Σ cost) = deposits   money only moves: equity summed over all accounts is the same at
     every mark
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 from deleverage.engine.state import MINUTE_S, Setting
 from deleverage.jit import kernel
 from deleverage.units import Int64s, mul_div
+from deleverage.venues.collateral import margin_value
 from deleverage.venues.margin import maintenance_margin
 
 ORDINARY, FORCED, DELEVERAGED, TRANSFER = range(4)
@@ -68,9 +70,36 @@ def pay(s: Setting, row: int, amount_uusd: int) -> None:
 
 
 @kernel
+def deliver(s: Setting, row: int, a: int, lots: int) -> None:
+    """Collateral of asset a goes into (> 0) or out of an account; the other side is another call."""
+    s.pledged[row, a] += lots
+    s.tally.moved_assets[a] += lots
+
+
+@kernel
+def collateral_value(s: Setting, row: int) -> int:
+    """What the account's other collateral counts as margin [uusd]: after haircuts, each rounded down."""
+    total = 0
+    for a in range(s.assets.count):
+        if s.pledged[row, a] != 0:
+            value = s.pledged[row, a] * s.live.asset_price[a]
+            total += margin_value(value, s.assets.haircut_num[a], s.assets.haircut_den[a])
+    return total
+
+
+@kernel
+def has_collateral(s: Setting, row: int) -> bool:
+    """True when it pledges anything besides the settlement asset."""
+    for a in range(s.assets.count):
+        if s.pledged[row, a] != 0:
+            return True
+    return False
+
+
+@kernel
 def equity(s: Setting, row: int) -> int:
-    """E [uusd] at the marks."""
-    total: int = s.wallet[row]
+    """E [uusd] at the marks: wallet, other collateral after haircuts, unrealised profit."""
+    total: int = s.wallet[row] + collateral_value(s, row)
     for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
         size = s.size[row, k]
         if size != 0:
@@ -136,7 +165,18 @@ def add_up(s: Setting, long_lots: Int64s, net_lots: Int64s) -> int:
                     long_lots[k] += size
     for a in range(s.parties.arbitrageur_count):
         total += s.live.spot_cash[a]
+    for a in range(s.assets.count):
+        total += s.live.asset_cash[a]
     return int(total)
+
+
+@kernel
+def collateral_imbalance(s: Setting, a: int) -> int:
+    """Collateral of asset a that accounts pledge and everybody outside holds, together [lots]: 0, always."""
+    held: int = s.live.asset_pool[a]
+    for row in range(s.wallet.shape[0]):
+        held += s.pledged[row, a]
+    return held
 
 
 @kernel
@@ -153,6 +193,9 @@ def moved_nothing(s: Setting) -> bool:
     """True when what left one account reached others, since the start."""
     for k in range(s.markets.count):
         if s.tally.moved_lots[k] != 0:
+            return False
+    for a in range(s.assets.count):
+        if s.tally.moved_assets[a] != 0:
             return False
     return s.tally.moved_uusd == 0
 

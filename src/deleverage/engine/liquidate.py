@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from deleverage.engine.collateral import cover_closed, seize, surrender
 from deleverage.engine.fills import fill_batch
 from deleverage.engine.finder import only_market, watch_later
 from deleverage.engine.ledger import (
@@ -206,6 +207,8 @@ def close_out(
         return
     s.closed[row] = True
     left = s.wallet[row]
+    if plan == BACKSTOP:
+        surrender(s, row, fund)
     if left > 0:
         fee = min(left, due)
         kept = left - fee if plan == BACKSTOP or s.venues.rest_to_fund[venue] else 0
@@ -216,6 +219,7 @@ def close_out(
     elif left < 0:
         pay(s, row, -left)
         pay(s, fund, left)
+        seize(s, row, fund, -left)
         s.tally.deficit_uusd[first] -= left
         s.tally.bankrupt_wallets += 1
 
@@ -300,5 +304,6 @@ def liquidate(s: Setting, finder: Finder, fair: Int64s, hits: Int64s, count: int
                 any_rest = any_rest or rest[i] > 0
             if any_rest:
                 absorb_rest(s, finder, k, side, batch, rest, busts, plans)
+    cover_closed(s, rows)
     for i in range(count):
         close_out(s, finder, rows[i], plan[i], filled_uusd[i], first[i], before[i])

@@ -12,11 +12,13 @@ import numpy as np
 from deleverage.engine.state import (
     ARBITRAGEUR,
     ARBITRAGEURS_MAX,
+    ASSETS_MAX,
     DIP_BUYER,
     EXIT_LONG,
     EXIT_SHORT,
     FUND,
     FUNDS_MAX,
+    HOLDER,
     LATENCY_MAX,
     MAKER,
     NEWCOMER,
@@ -24,6 +26,7 @@ from deleverage.engine.state import (
     PROFIT_TAKER,
     VENUES_MAX,
     WINDOW_MAX,
+    Assets,
     Markets,
     Params,
     Parties,
@@ -173,6 +176,44 @@ class VenueSpec:
     peer_weights: Mapping[str, float] = field(default_factory=dict)
     halt_from_s: int = 0
     halt_until_s: int = 0
+    exchange_limit_usd: float = 0.0
+
+
+@dataclass(frozen=True)
+class AssetSpec:
+    """Collateral at one venue that is not the settlement asset. See `engine/collateral.py`.
+
+    Parameters
+    ----------
+    lot_coins : smallest step in which it is pledged and sold [coins], exact.
+    start_price : what it can be redeemed for at the start [USD/coin].
+    follows : market of the venue whose index moves that value; empty: it is worth the same dollars.
+    haircut : share of the price that does not count as margin.
+    charge : share of what the venue sells of it that the venue keeps.
+    own_weight : weight of the venue's own book in the price that margin sees, the rest is the redemption
+        value: 1 own book, 0 redemption.
+    depth_coins, depth_range : bids in the own book within that share below the price, hidden ones included.
+    half_life_s : of a displacement of that book.
+    flight_usd_per_s : sold by holders outside per second once the venue's first market is 10 % down, and in
+        proportion.
+    account_share : share of cross accounts of holders that pledge it.
+    margin_share : share of such an account's margin that is pledged in it.
+    """
+
+    name: str
+    venue: str
+    lot_coins: Fraction
+    start_price: float
+    follows: str
+    haircut: float
+    charge: float
+    own_weight: float
+    depth_coins: float
+    depth_range: float
+    half_life_s: float
+    flight_usd_per_s: float
+    account_share: float
+    margin_share: float
 
 
 @dataclass(frozen=True)
@@ -202,10 +243,12 @@ class MarketWorld:
     names: tuple[str, ...]
     venue_names: tuple[str, ...]
     fund_names: tuple[str, ...]
+    asset_names: tuple[str, ...]
     tick_usd: Floats
     lot_coins: Floats
     markets: Markets
     venues: Venues
+    assets: Assets
     params: Params
     tiers: Tiers
     parties: Parties
@@ -219,6 +262,7 @@ class MarketWorld:
     wallet: Int64s = field(repr=False)
     size: Int64s = field(repr=False)
     cost: Int64s = field(repr=False)
+    pledged: Int64s = field(repr=False)  # [N, A] lots of collateral
     spot_lots: Int64s = field(repr=False)  # [arbitrageurs, K]
 
 
@@ -433,10 +477,99 @@ def build_venues(venues: list[VenueSpec], markets: Markets) -> Venues:
             "cap_ppb": round((spec.funding_cap or 0.1) * PPB),
             "fee_num": fee.numerator, "fee_den": fee.denominator,
             "halt_from": spec.halt_from_s, "halt_until": spec.halt_until_s,
+            "exchange_limit_uusd": uusd(spec.exchange_limit_usd),
         }  # fmt: skip
         for name, value in figures.items():
             record[name][v] = int(value)
     return record
+
+
+def build_assets(specs: list[AssetSpec], markets: list[MarketSpec], venues: list[str]) -> Assets:
+    """Kernel parameters of the collateral, in the order of ``specs``.
+
+    Raises
+    ------
+    InputError
+        more assets than a record holds, a venue or market that is not there, or a figure out of bounds.
+    """
+    if len(specs) > ASSETS_MAX:
+        raise InputError(f"expected at most {ASSETS_MAX} collateral assets, found {len(specs)}")
+    names = [market.name for market in markets]
+    record = new(Assets)
+    record.count = len(specs)
+    for a, spec in enumerate(specs):
+        if spec.venue not in venues:
+            raise InputError(f"collateral {spec.name}: expected a venue among {venues}, found '{spec.venue}'")
+        own = [m.name for m in markets if m.venue == spec.venue or len(venues) == 1]
+        if spec.follows and spec.follows not in own:
+            raise InputError(
+                f"collateral {spec.name}: expected a market of {spec.venue} to follow, {own}, "
+                f"found '{spec.follows}'"
+            )
+        for name in ("start_price", "depth_coins", "depth_range", "half_life_s"):
+            if not getattr(spec, name) > 0:
+                raise InputError(f"collateral {spec.name}: {name} must be > 0, found {getattr(spec, name)}")
+        for name, top in (("haircut", 0.999), ("charge", 0.5), ("own_weight", 1.0)):
+            if not 0 <= getattr(spec, name) <= top:
+                raise InputError(
+                    f"collateral {spec.name}: {name} must be between 0 and {top}, found {getattr(spec, name)}"
+                )
+        lot = float(spec.lot_coins)
+        haircut = Fraction(spec.haircut).limit_denominator(PPM)
+        charge = Fraction(spec.charge).limit_denominator(PPM)
+        k = names.index(spec.follows) if spec.follows else -1
+        record.venue_of[a] = venues.index(spec.venue)
+        record.market[a] = k
+        record.start_uusd[a] = uusd(spec.start_price * lot)
+        record.start_index[a] = to_int(markets[k].start_index, markets[k].tick_usd, "index") if k >= 0 else 1
+        record.haircut_num[a], record.haircut_den[a] = haircut.numerator, haircut.denominator
+        record.charge_num[a], record.charge_den[a] = charge.numerator, charge.denominator
+        record.own_weight[a] = spec.own_weight
+        record.bid_density[a] = below(spec.depth_coins, lot, spec.depth_range)
+        record.resilience[a] = per_step(spec.half_life_s)
+        record.flight_lots[a] = 10.0 * spec.flight_usd_per_s / (spec.start_price * lot)
+        record.beta[a] = max(0.2, markets[k].news_beta) if k >= 0 else 0.2
+        if record.start_uusd[a] < 1000:
+            raise InputError(
+                f"collateral {spec.name}: a lot of {lot:g} coins is worth {record.start_uusd[a]} uusd; "
+                "prices would be too coarse below 1,000",
+                hint="choose a larger lot_coins",
+            )
+    return record
+
+
+def pledge(
+    specs: list[AssetSpec], assets: Assets, columns: dict[str, Int64s], rng: np.random.Generator
+) -> Int64s:
+    """Give some holders part of their margin in other assets; lots pledged, int64 [N, A].
+
+    What an asset counts as margin at the start is taken off the wallet, so nobody's equity changes. Only
+    cross accounts pledge, each at most one asset.
+    """
+    n = columns["role"].shape[0]
+    pledged = np.zeros((n, len(specs)), dtype=np.int64)
+    drawn = rng.random(n)
+    before = {name: 0.0 for name in {spec.venue for spec in specs}}
+    for a, spec in enumerate(specs):
+        low, before[spec.venue] = before[spec.venue], before[spec.venue] + spec.account_share
+        if before[spec.venue] > 1.0 + 1e-9:
+            raise InputError(
+                f"collateral of {spec.venue}: account_share of its assets must be 1 at most in sum, found "
+                f"{before[spec.venue]:g}"
+            )
+        chosen = (
+            (columns["role"] == HOLDER) & (columns["mode"] == CROSS)
+            & (columns["venue"] == assets.venue_of[a]) & (columns["wallet"] > 0)
+            & (drawn >= low) & (drawn < before[spec.venue])
+        )  # fmt: skip
+        num, den = int(assets.haircut_num[a]), int(assets.haircut_den[a])
+        price = int(assets.start_uusd[a])
+        for row in np.flatnonzero(chosen):
+            part = int(int(columns["wallet"][row]) * spec.margin_share)
+            lots = part * den // ((den - num) * price)
+            pledged[row, a] = lots
+            columns["wallet"][row] -= lots * price * (den - num) // den
+    return pledged
 
 
 def build_params(
@@ -485,6 +618,7 @@ def build_params(
     params.cascade_withdrawal = 1
     params.stops = 1
     params.outage = 1
+    params.collateral = 1
     params.socialise = int(rules.socialise)
     params.trigger_last = int(rules.trigger_last)
     params.no_limit = int(rules.no_limit)
@@ -515,6 +649,8 @@ def build_world(
     start_s: int,
     rng: np.random.Generator,
     venues: list[VenueSpec] | None = None,
+    collateral: list[AssetSpec] | None = None,
+    collateral_rng: np.random.Generator | None = None,
     draw: int = 0,
 ) -> MarketWorld:
     """Markets with their accounts: holders drawn from the prior, then named accounts, funds and vehicles.
@@ -527,6 +663,8 @@ def build_world(
     parties, population : of the only venue; with ``venues`` each has its own, and ``parties`` gives what all
         share (thresholds, latencies, leverage of dip buyers, share of depth of makers).
     venues : several venues in the order of ``specs``, which stand venue by venue.
+    collateral, collateral_rng : assets that holders pledge besides the settlement asset, and the stream that
+        says who does.
     draw : number of the draw, where a venue draws lots.
     """
     several = venues or [
@@ -561,20 +699,26 @@ def build_world(
     owner = np.concatenate([block["owner"] + offset for block, offset in zip(blocks, offsets, strict=False)])
     spot_lots = columns["spot_lots"][columns["role"] == ARBITRAGEUR]
     del columns["owner"], columns["spot_lots"]
+    pledges = collateral or []
+    assets = build_assets(pledges, specs, [venue.name for venue in several])
+    pledged = pledge(pledges, assets, columns, collateral_rng or rng)
     n = columns["role"].shape[0]
     return MarketWorld(
         names=tuple(s.name for s in specs),
         venue_names=tuple(s.name for s in several),
         fund_names=tuple(f.name for f in funds),
+        asset_names=tuple(a.name for a in pledges),
         tick_usd=_floats([float(s.tick_usd) for s in specs]),
         lot_coins=_floats([float(s.lot_coins) for s in specs]),
         markets=markets,
         venues=rules_of,
+        assets=assets,
         params=params,
         tiers=tiers,
         parties=find_parties(np.arange(n), columns["role"], columns["weight_ppm"], columns["venue"]),
         uid=np.arange(n),
         owner=owner,
+        pledged=pledged,
         spot_lots=spot_lots.reshape(-1, k_count),
         **columns,
     )
@@ -695,6 +839,7 @@ def permuted(world: MarketWorld, order: Int64s) -> MarketWorld:
         name: getattr(world, name)[order].copy()
         for name in (
             "uid", "owner", "role", "venue", "mode", "weight_ppm", "stop_ticks", "wallet", "size", "cost",
+            "pledged",
         )
     }  # fmt: skip
     parties = find_parties(moved["uid"], moved["role"], moved["weight_ppm"], moved["venue"])

@@ -54,6 +54,7 @@ def _new_live(world: MarketWorld) -> Live:
     live = new(Live)
     k = world.size.shape[1]
     live.spot_level[:] = 1.0
+    live.asset_pool[: world.pledged.shape[1]] = -world.pledged.sum(axis=0)
     live.spot_lots[: world.spot_lots.shape[0], :k] = world.spot_lots
     live.pool_lots[:k] = -world.spot_lots.sum(axis=0)
     live.bid_share[:] = 1.0
@@ -72,6 +73,7 @@ def _setting(world: MarketWorld, params: Params) -> Setting:
     return Setting(
         markets=world.markets,
         venues=venues,
+        assets=world.assets,
         params=params,
         tiers=world.tiers,
         parties=world.parties,
@@ -84,6 +86,8 @@ def _setting(world: MarketWorld, params: Params) -> Setting:
         wallet=world.wallet.copy(),
         size=world.size.copy(),
         cost=world.cost.copy(),
+        pledged=world.pledged.copy(),
+        pledgers=_pledgers(world),
         closed=np.zeros(n, dtype=np.bool_),
         in_round=np.zeros(n, dtype=np.bool_),
         ordered=np.full(n, -1, dtype=np.int64),
@@ -93,7 +97,13 @@ def _setting(world: MarketWorld, params: Params) -> Setting:
     )
 
 
-def _new_finder(n: int, k: int, most: int) -> Finder:
+def _pledgers(world: MarketWorld) -> Int64s:
+    """Rows that pledge anything, in order of uid."""
+    rows = np.flatnonzero((world.pledged != 0).any(axis=1))
+    return rows[np.argsort(world.uid[rows], kind="stable")]
+
+
+def _new_finder(n: int, k: int, assets: int, most: int) -> Finder:
     """``most`` : accounts of the largest venue."""
     return Finder(
         found=new(Found),
@@ -106,6 +116,7 @@ def _new_finder(n: int, k: int, most: int) -> Finder:
         watched=np.zeros(n, dtype=np.bool_),
         watch=np.empty(n, dtype=np.int64),
         box=np.empty((n, 2, k), dtype=np.int64),
+        asset_box=np.empty((n, assets), dtype=np.int64),
         adl_rows=np.empty((2 * k, most), dtype=np.int64),
         adl_score=np.empty((2 * k, most)),
         adl_heap=np.empty((2 * k, most), dtype=np.int64),
@@ -131,7 +142,7 @@ def check_bounds(world: MarketWorld) -> None:
     n, k = world.size.shape
     for name, wanted in (
         ("uid", (n,)), ("role", (n,)), ("venue", (n,)), ("mode", (n,)), ("weight_ppm", (n,)),
-        ("stop_ticks", (n,)), ("wallet", (n,)), ("cost", (n, k)),
+        ("stop_ticks", (n,)), ("wallet", (n,)), ("cost", (n, k)), ("pledged", (n, int(world.assets.count))),
     ):  # fmt: skip
         found = getattr(world, name).shape
         if found != wanted:  # kernels do not look at bounds
@@ -166,7 +177,7 @@ def prepare_world(world: MarketWorld) -> Prepared:
     check_bounds(world)
     setting = _setting(world, world.params)
     rows, columns = world.size.shape
-    finder = _new_finder(rows, columns, int(np.bincount(world.venue).max(initial=1)))
+    finder = _new_finder(rows, columns, int(world.assets.count), int(np.bincount(world.venue).max(initial=1)))
     deposits = start(setting)
     for venue in range(int(world.venues.count)):
         build(setting, finder, venue)
@@ -186,11 +197,12 @@ def _sorts_again(params: Params, venues: Venues) -> bool:
 def _copy_finder(finder: Finder, sorts_again: bool) -> Finder:
     """Copy what a run changes; the sorted lists are shared unless the run may sort anew."""
     n, _, k = finder.box.shape
-    fresh = _new_finder(0, k, finder.adl_rows.shape[1])._replace(
+    fresh = _new_finder(0, k, 0, finder.adl_rows.shape[1])._replace(
         found=copied(finder.found),
         watched=np.zeros(n, dtype=np.bool_),
         watch=np.empty(n, dtype=np.int64),
         box=np.empty_like(finder.box),
+        asset_box=np.empty_like(finder.asset_box),
     )
     lists = ("single_rows", "single_trigger", "stop_rows", "stop_trigger", "many_rows", "many_radius")
     chosen = {name: getattr(finder, name) for name in lists}

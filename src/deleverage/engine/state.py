@@ -22,6 +22,7 @@ PARTIES_MAX = 80
 ARBITRAGEURS_MAX = 8
 VENUES_MAX = 8
 FUNDS_MAX = 8
+ASSETS_MAX = 8
 WINDOW_MAX = 320
 LATENCY_MAX = 64
 
@@ -47,6 +48,8 @@ Reals: TypeAlias = Annotated[Floats, (MARKETS_MAX,)]
 SideInts: TypeAlias = Annotated[Int64s, (2, MARKETS_MAX)]
 PairReals: TypeAlias = Annotated[Floats, (MARKETS_MAX, MARKETS_MAX)]
 VenueInts: TypeAlias = Annotated[Int64s, (VENUES_MAX,)]
+AssetInts: TypeAlias = Annotated[Int64s, (ASSETS_MAX,)]
+AssetReals: TypeAlias = Annotated[Floats, (ASSETS_MAX,)]
 
 
 class Markets(Record):
@@ -124,6 +127,31 @@ class Venues(Record):
     fee_den: VenueInts
     halt_from: VenueInts  # step of the outage, and the first step after it
     halt_until: VenueInts
+    exchange_limit_uusd: VenueInts  # a balance of −limit or less is covered out of collateral
+
+
+class Assets(Record):
+    """Collateral that is not the settlement asset: pledged in lots, priced in uusd a lot.
+
+    What a lot can be redeemed for follows the index of a market, or is a number of dollars. The venue's own
+    book of the asset stands around that value; `own_weight` says how much of the price that margin sees is
+    that book: 1 is the own book alone, 0 the redemption value (`venues.rules.CollateralPrice`).
+    """
+
+    count: int
+    venue_of: AssetInts
+    market: AssetInts  # whose index the redemption value follows; −1: none, it is worth the same dollars
+    start_uusd: AssetInts  # redemption value of a lot at the start
+    start_index: AssetInts  # index of that market at the start [ticks]
+    haircut_num: AssetInts
+    haircut_den: AssetInts
+    charge_num: AssetInts  # taken off what the venue sells of it
+    charge_den: AssetInts
+    own_weight: AssetReals
+    bid_density: AssetReals  # lots per unit of log price in the own book
+    resilience: AssetReals  # share of the own book's displacement that decays per step
+    flight_lots: AssetReals  # sold per step by outside holders, per unit of fall of the venue's first market
+    beta: AssetReals  # typical move relative to the first market: scales the safe radius only
 
 
 class Params(Record):
@@ -159,6 +187,7 @@ class Params(Record):
     cascade_withdrawal: int
     stops: int
     outage: int
+    collateral: int  # 0: collateral counts at its redemption value whatever the venue's rule
     socialise: int
     trigger_last: int  # 1: margin is checked at the last price instead of mark
     no_limit: int  # 1: liquidation orders have no price limit
@@ -232,6 +261,10 @@ class Live(Record):
     other_lots: Ints  # and by everybody's own orders, net
     forced_flow: Reals  # their averages over the memory of the volatility, lots per step
     other_flow: Reals
+    asset_u: AssetReals  # displacement of the asset's own book from its redemption value
+    asset_price: AssetInts  # that margin sees [uusd a lot]
+    asset_pool: AssetInts  # lots of everybody outside; what accounts pledge is the other side
+    asset_cash: AssetInts
 
 
 class Tally(Record):
@@ -259,6 +292,11 @@ class Tally(Record):
     spot_sold: Ints  # lots, net, by arbitrageurs
     moved_lots: Ints  # left one account without reaching another: always 0
     moved_uusd: int
+    moved_assets: AssetInts
+    exchanged_lots: AssetInts  # collateral sold by venues to cover balances
+    exchanged_uusd: AssetInts  # what it fetched
+    seized_lots: AssetInts  # taken by funds instead
+    asset_lowest_ppm: AssetInts  # lowest price that margin saw, of the redemption value
     fund_before: Annotated[Int64s, (FUNDS_MAX,)]
     fund_after: Annotated[Int64s, (FUNDS_MAX,)]
     first_liquidation_step: VenueInts  # −1: none
@@ -281,6 +319,7 @@ class Tally(Record):
     fired_cascade: int
     fired_stops: int
     fired_outage: int
+    fired_collateral: int
 
 
 class Bar(Record):
@@ -313,9 +352,9 @@ class Found(Record):
     single_next: Annotated[Int64s, (MARKETS_MAX, 2)]  # first not yet reached
     stop_end: Annotated[Int64s, (MARKETS_MAX, 2)]
     stop_next: Annotated[Int64s, (MARKETS_MAX, 2)]
-    many_first: Annotated[Int64s, (VENUES_MAX, 3)]  # by venue and kind: long, short, mixed
-    many_end: Annotated[Int64s, (VENUES_MAX, 3)]
-    many_next: Annotated[Int64s, (VENUES_MAX, 3)]
+    many_first: Annotated[Int64s, (VENUES_MAX, 4)]  # by venue and kind: long, short, mixed, with collateral
+    many_end: Annotated[Int64s, (VENUES_MAX, 4)]
+    many_next: Annotated[Int64s, (VENUES_MAX, 4)]
     reference: Ints  # marks of the radii
     lowest: Ints  # extremes of the mark since then
     highest: Ints
@@ -323,6 +362,9 @@ class Found(Record):
     adl_length: Annotated[Int64s, (MARKETS_MAX, 2)]  # candidates left in its heap
     nearest_low: Ints  # nearest bounds of the watch list
     nearest_high: Ints
+    asset_reference: AssetInts  # the same for prices of collateral, which only hurt when they fall
+    asset_lowest: AssetInts
+    nearest_asset: AssetInts
     watch_count: int
 
 
@@ -368,6 +410,7 @@ class Setting(NamedTuple):
 
     markets: Markets
     venues: Venues
+    assets: Assets
     params: Params
     tiers: Tiers
     parties: Parties
@@ -380,6 +423,8 @@ class Setting(NamedTuple):
     wallet: Int64s  # [N] uusd
     size: Int64s  # [N, K] lots, long > 0
     cost: Int64s  # [N, K] uusd, signed cost of the open size
+    pledged: Int64s  # [N, A] lots of collateral
+    pledgers: Int64s  # rows that pledge any at the start, by uid
     closed: Bools  # [N] liquidated, or left alone for good
     in_round: Bools  # [N] being liquidated in this round
     ordered: Int64s  # [N] step of the last liquidation order that left something open, far past if none
@@ -401,6 +446,7 @@ class Finder(NamedTuple):
     watched: Bools  # [N] in the watch list
     watch: Int64s  # [N] rows that changed, or whose radius was used up
     box: Int64s  # [N, 2, K] marks at which a watched account must be looked at again
+    asset_box: Int64s  # [N, A] prices of collateral at which it must be
     adl_rows: Int64s  # [2K, M] candidates for deleveraging of this second, by market and liquidated side
     adl_score: Floats  # [2K, M]
     adl_heap: Int64s  # [2K, M] numbers of candidates, the first in rank on top

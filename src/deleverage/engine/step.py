@@ -1,7 +1,8 @@
 """One second of the market: the order of phases, in one place.
 
      1  news moves the fair value (given path)
-     2  displacement decays, makers re-quote from the volatility of the steps before
+     2  displacement decays, makers re-quote from the volatility of the steps before; outside holders of
+        collateral sell
      3  own orders: stops, arbitrage, dip buyers, exits, the fund's unwinding — netted, one walk of the book
      4  spot gives the index; index, moving average and contract price give the mark
      5  margin of everybody at mark
@@ -26,17 +27,26 @@ import numpy as np
 
 from deleverage.engine.behaviour import Orders, discretionary
 from deleverage.engine.book import exp_neg
+from deleverage.engine.collateral import cover_balances, sell_outside, set_collateral_prices
 from deleverage.engine.fills import anchor, refresh_mid
 from deleverage.engine.finder import build, find_liquidatable, find_stops, sweep
 from deleverage.engine.funding import pay_funding, sample_premium
 from deleverage.engine.index import median_market, move_spot, renew_indices
-from deleverage.engine.ledger import add_up, equity, fund_of, halted, moved_nothing, spot_imbalance
+from deleverage.engine.ledger import (
+    add_up,
+    collateral_imbalance,
+    equity,
+    fund_of,
+    halted,
+    moved_nothing,
+    spot_imbalance,
+)
 from deleverage.engine.liquidate import liquidate
 from deleverage.engine.makers import half_spread, learn_flow, learn_volatility, presence, requote
 from deleverage.engine.state import MINUTE_S, Finder, Setting
 from deleverage.engine.waterfall import socialise
 from deleverage.jit import allocating_kernel, kernel
-from deleverage.units import Int64s
+from deleverage.units import PPM, Int64s
 from deleverage.venues.mark import median_mark, middle
 from deleverage.venues.rules import MarkRule, Trigger
 
@@ -79,11 +89,14 @@ def set_mark(s: Setting, k: int, venue: int) -> None:
 
 @kernel
 def set_marks(s: Setting) -> None:
-    """Phase 4: marks of the present second. Those of a venue that is out stand still."""
+    """Phase 4: marks and prices of collateral. Those of a venue that is out stand still."""
     for k in range(s.markets.count):
         venue = s.markets.venue_of[k]
         if not halted(s, venue):
             set_mark(s, k, venue)
+            # Index plus a mean basis can fall below zero in a collapse; margin is linear only above it.
+            s.live.mark[k] = max(s.live.mark[k], 1)
+    set_collateral_prices(s)
 
 
 @kernel
@@ -119,6 +132,8 @@ def recount(s: Setting, deposits: int) -> bool:
             )
         if tally.forced[0, k] + tally.forced[1, k] != tally.book[k] + tally.takeover[k] + tally.adl[k]:
             tally.interest_imbalance += 1
+    for a in range(s.assets.count):
+        tally.interest_imbalance += abs(collateral_imbalance(s, a))
     return tally.residual_uusd == 0 and tally.interest_imbalance == 0
 
 
@@ -228,6 +243,8 @@ def start(s: Setting) -> int:
         live.last_mid[k] = anchor(s, fair, k) * exp_neg(live.u[k])
         live.last_fair[k] = fair
         live.funding_ppb[k] = s.markets.funding_ppb[k]
+    for a in range(s.assets.count):
+        s.tally.asset_lowest_ppm[a] = PPM
     set_marks(s)
     held = np.empty(s.markets.count, dtype=np.int64)
     net = np.empty(s.markets.count, dtype=np.int64)
@@ -272,6 +289,7 @@ def one_second(
     if (step - 1) % MINUTE_S == 0:
         touch_range(s, minute)
     requote(s)
+    sell_outside(s)
     discretionary(s, fair, orders, step, minute)
     touch_range(s, minute)
     if not in_range(s):
@@ -282,6 +300,7 @@ def one_second(
     sample_basis(s)
     sample_premium(s)
     find_stops(s, finder)
+    cover_balances(s, finder)
     for v in range(s.venues.count):
         if (s.params.start_s + step) % s.venues.funding_interval_s[v] == 0:
             pay_funding(s, v)

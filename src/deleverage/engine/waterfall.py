@@ -10,8 +10,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from deleverage.engine.finder import watch_later
-from deleverage.engine.ledger import DELEVERAGED, FORCED, ORDINARY, equity, fund_of, margin_owed, pay, trade
+from deleverage.engine.finder import KINDS, watch_later
+from deleverage.engine.ledger import (
+    DELEVERAGED,
+    FORCED,
+    ORDINARY,
+    collateral_value,
+    equity,
+    fund_of,
+    margin_owed,
+    pay,
+    trade,
+)
 from deleverage.engine.ranking import falling, rising
 from deleverage.engine.state import FUND, HOLDER, LONG, MINUTE_S, Finder, Setting
 from deleverage.jit import allocating_kernel, kernel
@@ -52,8 +62,9 @@ def adl_score(s: Setting, row: int, k: int, start: int) -> float:
     if worth <= 0:
         return 0.0
     entry = max(abs(cost), 1)
+    backing = max(s.wallet[row] + collateral_value(s, row), 1)
     return adl_rank_score(
-        rank, size > 0, profit, entry, abs(value), max(s.wallet[row], 1), entry, margin_owed(s, row), worth,
+        rank, size > 0, profit, entry, abs(value), backing, entry, margin_owed(s, row), worth,
         s.uid[row], start, s.uid.shape[0],
     )  # fmt: skip
 
@@ -117,7 +128,7 @@ def rank_adl(s: Setting, finder: Finder, k: int, side: int) -> None:
     count = 0
     for i in range(found.single_first[k, 1 - side], found.single_end[k, 1 - side]):
         count = add_candidate(s, finder.single_rows[i], k, side, start, rows, score, count)
-    for kind in range(3):
+    for kind in range(KINDS):
         for i in range(found.many_first[venue, kind], found.many_end[venue, kind]):
             count = add_candidate(s, finder.many_rows[i], k, side, start, rows, score, count)
     for i in range(s.parties.named_count):
