@@ -52,6 +52,7 @@ class Collateral:
                 if self.rules.collateral:
                     level = 1.0 - asset.own_weight + asset.own_weight * exp_neg(asset.u)
                     asset.price = floor(float(value) * level)
+            self.sums.asset_lowest_uusd[number] = min(self.sums.asset_lowest_uusd[number], asset.price)
             if value > 0:
                 lowest = self.sums.asset_lowest_ppm
                 lowest[number] = min(lowest[number], PPM * asset.price // value)

@@ -146,6 +146,7 @@ class Twin(Collateral):
             self.sums.start_mid[market.number] = self.sums.trough[market.number] = market.mid
             self.sums.trough_step[market.number] = 0
             self.sums.interest_before[market.number] = self.open_interest(market)
+        self.sums.asset_lowest_uusd = [asset.start_uusd for asset in self.assets]
         self.set_marks()
         for market in self.markets:
             market.previous_mark = market.mark

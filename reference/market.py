@@ -294,7 +294,7 @@ class Sums:
         self.fired_liquidations = self.fired_adl = self.fired_news = self.fired_cascade = self.fired_stops = 0
         self.fired_outage = self.fired_collateral = 0
         self.exchanged_lots, self.exchanged_uusd, self.seized_lots = ([0] * assets for _ in range(3))
-        self.asset_lowest_ppm = [1_000_000] * assets
+        self.asset_lowest_ppm, self.asset_lowest_uusd = [1_000_000] * assets, [0] * assets
 
 
 T = TypeVar("T")

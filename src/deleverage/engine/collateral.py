@@ -57,6 +57,7 @@ def set_collateral_prices(s: Setting) -> None:
             if s.params.collateral:
                 price = math.floor(float(value) * (1.0 - weight + weight * exp_neg(live.asset_u[a])))
         live.asset_price[a] = price
+        s.tally.asset_lowest_uusd[a] = min(s.tally.asset_lowest_uusd[a], price)
         if value > 0:
             level = mul_div(PPM, price, value)
             if level < s.tally.asset_lowest_ppm[a]:

@@ -225,6 +225,7 @@ class RulesSpec:
     interest: float = 1e-4
     funding_clamp: float = 5e-4
     liquidation_fee: float = 0.0125
+    exchange_limit_usd: float = 0.0
     waterfall: Waterfall = field(default_factory=Waterfall)
     exit_hours: float = 6.0
     socialise: bool = True
@@ -246,6 +247,7 @@ class MarketWorld:
     asset_names: tuple[str, ...]
     tick_usd: Floats
     lot_coins: Floats
+    asset_lot_coins: Floats
     markets: Markets
     venues: Venues
     assets: Assets
@@ -672,6 +674,7 @@ def build_world(
             specs[0].venue or "venue", parties, population, rules.waterfall,
             Mark(MarkRule.MEDIAN, rules.mark_window_s), rules.funding_interval_h, rules.interest,
             rules.funding_clamp, liquidation_fee=rules.liquidation_fee,
+            exchange_limit_usd=rules.exchange_limit_usd,
         )
     ]  # fmt: skip
     markets = build_markets(specs, book, parties, funds)
@@ -710,6 +713,7 @@ def build_world(
         asset_names=tuple(a.name for a in pledges),
         tick_usd=_floats([float(s.tick_usd) for s in specs]),
         lot_coins=_floats([float(s.lot_coins) for s in specs]),
+        asset_lot_coins=_floats([float(a.lot_coins) for a in pledges]),
         markets=markets,
         venues=rules_of,
         assets=assets,

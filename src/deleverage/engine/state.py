@@ -296,7 +296,8 @@ class Tally(Record):
     exchanged_lots: AssetInts  # collateral sold by venues to cover balances
     exchanged_uusd: AssetInts  # what it fetched
     seized_lots: AssetInts  # taken by funds instead
-    asset_lowest_ppm: AssetInts  # lowest price that margin saw, of the redemption value
+    asset_lowest_uusd: AssetInts  # lowest price of a lot that margin saw
+    asset_lowest_ppm: AssetInts  # and the lowest as a part of the redemption value
     fund_before: Annotated[Int64s, (FUNDS_MAX,)]
     fund_after: Annotated[Int64s, (FUNDS_MAX,)]
     first_liquidation_step: VenueInts  # −1: none

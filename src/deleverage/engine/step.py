@@ -245,6 +245,7 @@ def start(s: Setting) -> int:
         live.funding_ppb[k] = s.markets.funding_ppb[k]
     for a in range(s.assets.count):
         s.tally.asset_lowest_ppm[a] = PPM
+        s.tally.asset_lowest_uusd[a] = s.assets.start_uusd[a]
     set_marks(s)
     held = np.empty(s.markets.count, dtype=np.int64)
     net = np.empty(s.markets.count, dtype=np.int64)

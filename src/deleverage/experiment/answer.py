@@ -10,7 +10,7 @@ an interval is ``{"p05": ..., "p50": ..., "p95": ...}`` over the seeds:
     news.<market>.drop                                                           interval, every mechanism off
     mechanical_share.<market>.{mean, se, prior_band [low, high], first_in, last_in, placebo,
                                news {mean, se}, never_closed {mean, se},
-                               shapley.<mechanism>.{mean, se, first_in, last_in, prior_band}}
+                               shapley.<mechanism>.{present, mean, se, first_in, last_in, prior_band}}
                                                     numbers; null where there is no drop to share
     liquidations.{total_usd, long_usd, short_usd, accounts, peak_minute_usd}     intervals
     filled_by.{book_usd, takeover_usd, adl_usd}                                  intervals
@@ -20,6 +20,8 @@ an interval is ``{"p05": ..., "p50": ..., "p95": ...}`` over the seeds:
     venues.<venue>.adl.{usd, share_of_liquidations, first_after_s, runs_reached, share_by_market.<market>}
                                                     intervals, null where no run reached it; count
     venues.<venue>.markets                                                       names
+    collateral.<asset>.{venue, lowest, lowest_usd, sold_coins, sold_usd, seized_coins}
+                                      intervals; lowest is the lowest price that margin saw ÷ redemption value
     deficit_usd, socialised_usd, makers_liquidated                               intervals
     open_interest.<market>.{before_coins, after_coins}                           number, interval
     tipping.<market>.{n_start, crosses_one_at, tipping_distance, depth_halved_multiplies_drop}
@@ -42,11 +44,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
-MECHANISMS: tuple[str, ...] = ("liquidations", "adl", "news_withdrawal", "cascade_withdrawal", "stops")
-"""Players of the attribution, bit 0 first."""
+MECHANISMS: tuple[str, ...] = (
+    "liquidations", "adl", "news_withdrawal", "cascade_withdrawal", "stops", "collateral", "outage",
+)  # fmt: skip
+"""Players of the attribution, bit 0 first; those that a scenario does not have never matter in its runs."""
 
-MECHANICAL: tuple[str, ...] = ("liquidations", "adl", "cascade_withdrawal")
-"""Those counted as mechanical; news-driven withdrawal and voluntary stops are rows of their own."""
+MECHANICAL: tuple[str, ...] = ("liquidations", "adl", "cascade_withdrawal", "collateral")
+"""Those counted as mechanical; withdrawal by news, voluntary stops and outages are rows of their own."""
 
 
 @dataclass(frozen=True)

@@ -82,10 +82,10 @@ class DrawResult:
     """Everything that one draw contributes to an answer."""
 
     draw: Draw
-    values: Floats  # [32, K]
-    simulated: Bools  # [32]
-    never_closed: Floats | None  # [32, K]
-    placebo: Floats | None  # [32, K]
+    values: Floats  # [S, K], S subsets
+    simulated: Bools  # [S]
+    never_closed: Floats | None  # [S, K], S subsets
+    placebo: Floats | None  # [S, K], S subsets
     by_depth: dict[float, Floats]
     by_shock: dict[float, Floats]  # [4, K]: v(N), v(N without the mechanical ones), v(mechanical), v(∅)
     factual: Outcome
@@ -110,7 +110,10 @@ def switches(subset: int, off: int) -> dict[str, int]:
 def fired(run: Run) -> int:
     """Mechanisms that mattered in a run, as a bit mask."""
     t = run.tally
-    flags = (t.fired_liquidations, t.fired_adl, t.fired_news, t.fired_cascade, t.fired_stops)
+    flags = (
+        t.fired_liquidations, t.fired_adl, t.fired_news, t.fired_cascade, t.fired_stops, t.fired_collateral,
+        t.fired_outage,
+    )  # fmt: skip
     return sum(1 << i for i, flag in enumerate(flags) if flag)
 
 
@@ -158,7 +161,7 @@ class Subsets:
         return _lean(simulate(self.prepared, self.path, params), subset == ALL)
 
     def values(self) -> Floats:
-        """v(S) of every subset and market, float64 [32, K]."""
+        """v(S) of every subset and market, float64 [S, K]."""
         order = sorted(range(ALL + 1), key=lambda s: (-s.bit_count(), s))
         table = np.zeros((ALL + 1, len(self.prepared.world.names)))
         for subset in order:
@@ -257,6 +260,7 @@ def _figures(world: MarketWorld) -> dict[str, Floats]:
         "displayed_bid": m.displayed_bid[:k].copy(),
         "displayed_ask": m.displayed_ask[:k].copy(),
         "fund_of": m.fund_of[:k].astype(np.float64),
+        "asset_lot_coins": world.asset_lot_coins,
     }
 
 
@@ -272,7 +276,11 @@ def _map_of(prepared: Prepared) -> DrawMap:
     beta = world.markets.beta[:k].copy()
     grids: list[tuple[Floats, Floats, Floats]] = []
     summaries: list[liqmap.MapSummary] = []
-    wallet, size, cost = world.wallet[rows], world.size[rows], world.cost[rows]
+    # Collateral counts at its price of the start: the map moves marks, not collateral.
+    count = int(world.assets.count)
+    num, den = world.assets.haircut_num[:count], world.assets.haircut_den[:count]
+    backing = (world.pledged * world.assets.start_uusd[:count] * (den - num) // den).sum(axis=1)
+    wallet, size, cost = (world.wallet + backing)[rows], world.size[rows], world.cost[rows]
     for market in range(k):
         levels, lots = liqmap.liquidation_levels(wallet, size, cost, mark, unit, world.tiers, beta, market)
         density = float(world.markets.bid_density[market] + world.markets.spot_bid_density[market])

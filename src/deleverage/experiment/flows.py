@@ -53,6 +53,13 @@ def gains(run: Run) -> dict[str, int]:
     end: Int64s = setting.wallet + (setting.size * (setting.live.mark[:k] * unit) - setting.cost).sum(axis=1)
     change = end - start
     live = setting.live
+    # Collateral at the price that margin sees, without haircut; those outside are on the other side.
+    count = int(world.assets.count)
+    price = live.asset_price[:count]
+    before = world.assets.start_uusd[:count]
+    change += setting.pledged @ price - world.pledged @ before
+    pool_before = -world.pledged.sum(axis=0)
+    outside = int((live.asset_cash[:count] + live.asset_pool[:count] * price - pool_before * before).sum())
     # The spot leg: what the arbitrageurs hold beside the perpetual, and the spot market on its other side.
     spot_start = world.markets.start_fair_ticks[:k] * unit
     spot_end = live.index[:k] * unit
@@ -67,6 +74,8 @@ def gains(run: Run) -> dict[str, int]:
     for name, value in zip(party_names(run), change.tolist(), strict=True):
         totals[name] = totals.get(name, 0) + value
     totals["spot market"] = spot
+    if count:
+        totals["holders of collateral outside"] = outside
     return totals
 
 

@@ -27,7 +27,7 @@ from deleverage.experiment.ensemble import ALL, LIQUIDATIONS, DrawResult, Task, 
 from deleverage.experiment.executor import run_tasks
 from deleverage.experiment.shapley import SMALLEST_DROP, ratio_of_means
 from deleverage.jit import kernels_cached
-from deleverage.units import UUSD_PER_USD, Floats
+from deleverage.units import PPM, UUSD_PER_USD, Floats
 
 if TYPE_CHECKING:
     from deleverage.experiment.compare import CandleLake
@@ -197,7 +197,8 @@ def make_answer(
         },
         "news": {m: {"drop": interval(v[:, k, 0])} for k, m in enumerate(scenario.markets)},
         "mechanical_share": {
-            m: _mechanical(results, attributions[m], k) for k, m in enumerate(scenario.markets)
+            m: _mechanical(results, attributions[m], k, scenario.absent_mechanisms)
+            for k, m in enumerate(scenario.markets)
         },
         **_liquidations(scenario, results, minutes),
         "open_interest": {m: _open_interest(draws, m) for m in scenario.markets},
@@ -250,7 +251,9 @@ def _open_interest(draws: pl.DataFrame, market: str) -> dict[str, Any]:
     }
 
 
-def _mechanical(results: list[DrawResult], a: tables.Attribution, k: int) -> dict[str, Any]:
+def _mechanical(
+    results: list[DrawResult], a: tables.Attribution, k: int, absent: tuple[str, ...]
+) -> dict[str, Any]:
     total = a.share("mechanical")
     band = a.band("mechanical")
     news = a.share("news")
@@ -265,6 +268,7 @@ def _mechanical(results: list[DrawResult], a: tables.Attribution, k: int) -> dic
         "news": {"mean": news.mean, "se": news.se},
         "shapley": {
             name: {
+                "present": name not in absent,
                 "mean": a.share(name).mean,
                 "se": a.share(name).se,
                 "first_in": a.first_in(name),
@@ -351,6 +355,7 @@ def _liquidations(scenario: Scenario, results: list[DrawResult], minutes: pl.Dat
             "runs_reached": len(after),
         },
         "venues": _venues(scenario, tallies),
+        "collateral": _collateral(scenario, results),
         "deficit_usd": interval(over("deficit_uusd")),
         "socialised_usd": interval([float(t["socialised_uusd"]) / usd for t in tallies]),
         "makers_liquidated": interval([float(t["makers_liquidated"]) for t in tallies]),
@@ -395,6 +400,26 @@ def _venues(scenario: Scenario, tallies: list[dict[str, Any]]) -> dict[str, Any]
                     for k in here
                 },
             },
+        }
+    return found
+
+
+def _collateral(scenario: Scenario, results: list[DrawResult]) -> dict[str, Any]:
+    """What became of every asset that accounts pledge."""
+    found: dict[str, Any] = {}
+    for a, (name, asset) in enumerate(sorted(scenario.collateral.items())):
+
+        def over(field: str, unit: float, at: int = a) -> dict[str, float]:
+            return interval([float(r.factual.tally[field][at]) * unit for r in results])
+
+        lot = float(results[0].world["asset_lot_coins"][a])
+        found[name] = {
+            "venue": asset.venue or scenario.venue,
+            "lowest": over("asset_lowest_ppm", 1 / PPM),
+            "lowest_usd": over("asset_lowest_uusd", 1 / UUSD_PER_USD / lot),
+            "sold_coins": over("exchanged_lots", lot),
+            "sold_usd": over("exchanged_uusd", 1 / UUSD_PER_USD),
+            "seized_coins": over("seized_lots", lot),
         }
     return found
 

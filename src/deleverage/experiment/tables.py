@@ -139,7 +139,7 @@ class Attribution:
     """Shares of one market's drop: rows 'news', one per mechanism, and 'mechanical'."""
 
     def __init__(self, v: Floats, point: Int64s) -> None:
-        """V : float64 [seeds, 32]; point : int64 [seeds]."""
+        """V : float64 [seeds, subsets]; point : int64 [seeds]."""
         self.v, self.point = v, point
         self.whole = v[:, ALL]
         self.phi = shapley_values(v)

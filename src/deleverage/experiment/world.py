@@ -12,6 +12,7 @@ import numpy as np
 
 from deleverage.engine.news import NewsSpec, fair_path
 from deleverage.engine.setup import (
+    AssetSpec,
     BookSpec,
     FundSpec,
     MarketSpec,
@@ -27,12 +28,12 @@ from deleverage.errors import RulesError
 from deleverage.positions.population import PopulationPrior
 from deleverage.units import Int64s
 from deleverage.venues.catalogue import rules_at
-from deleverage.venues.rules import Grade, VenueRules
+from deleverage.venues.rules import CollateralPrice, Grade, VenueRules, one_of
 
 if TYPE_CHECKING:
     from deleverage.experiment.scenario import Scenario
 
-POPULATION_STREAM, NEWS_STREAM = 1, 2
+POPULATION_STREAM, NEWS_STREAM, COLLATERAL_STREAM = 1, 2, 3
 """Every subject has a stream of its own: a change of one leaves the other's draws as they were."""
 
 
@@ -158,6 +159,64 @@ def venue_specs(scenario: Scenario, accounts: int, max_leverage: float = 0.0) ->
                 peer_weights=part.peers,
                 halt_from_s=begins,
                 halt_until_s=begins + round(part.halt_for_s.number),
+                exchange_limit_usd=_exchange_limit(rules),
+            )
+        )
+    return specs
+
+
+def _exchange_limit(rules: VenueRules) -> float:
+    """Balance below zero that a venue covers out of collateral [USD]; any, where its rules name none."""
+    return float(rules.exchange.limit_usd) if rules.exchange else 0.0
+
+
+OWN_BOOK_WEIGHT = {CollateralPrice.OWN_BOOK: 1.0, CollateralPrice.REDEMPTION: 0.0}
+"""Weight of a venue's own book in the price that margin sees; in an index it is the scenario's figure."""
+
+PRICE_RULES = {
+    "own-book": CollateralPrice.OWN_BOOK,
+    "index": CollateralPrice.INDEX,
+    "redemption": CollateralPrice.REDEMPTION,
+}
+
+
+def asset_specs(scenario: Scenario) -> list[AssetSpec]:
+    """Collateral of the scenario in the order of its names; haircut, price rule and charge are the venue's.
+
+    Raises
+    ------
+    RulesError
+        the venue's collateral schedule of the day does not have the asset.
+    """
+    specs = []
+    for name, c in sorted(scenario.collateral.items()):
+        venue = c.venue or scenario.venue
+        rules = venue_rules(scenario, venue)
+        schedule = {entry.asset: entry for entry in rules.collateral}
+        if c.asset not in schedule:
+            raise RulesError(
+                f"collateral.{name}: expected an asset that {venue} took as margin on {scenario.rules_date}, "
+                f"{one_of(schedule, c.asset, 'assets')}, found '{c.asset}'",
+                hint=f"deleverage rules show {venue} --at {scenario.rules_date} lists its collateral",
+                venue=venue,
+            )
+        rule = schedule[c.asset].price if c.price == "venue" else PRICE_RULES[c.price]
+        specs.append(
+            AssetSpec(
+                name=name,
+                venue=venue,
+                lot_coins=Fraction(str(c.lot_coins.number)),
+                start_price=c.start_price.number,
+                follows=c.follows or "",
+                haircut=float(schedule[c.asset].haircut),
+                charge=float(rules.exchange.haircut) if rules.exchange else 0.0,
+                own_weight=OWN_BOOK_WEIGHT.get(rule, c.index_weight.number),
+                depth_coins=c.depth_coins.number,
+                depth_range=c.depth_range.number,
+                half_life_s=c.half_life_s.number,
+                flight_usd_per_s=c.flight_usd_per_s.number,
+                account_share=c.account_share.number,
+                margin_share=c.margin_share.number,
             )
         )
     return specs
@@ -232,6 +291,7 @@ def rules_spec(scenario: Scenario) -> RulesSpec:
         interest=float(rules.funding.interest),
         funding_clamp=float(rules.funding.clamp),
         liquidation_fee=scenario.fees.liquidation_fee.number,
+        exchange_limit_usd=_exchange_limit(rules),
         exit_hours=scenario.exit.hours.number,
         socialise=switches.socialise,
         trigger_last=switches.trigger == "last",
@@ -285,6 +345,8 @@ def world_of(
         start_s=seconds_since_funding(scenario),
         rng=stream(seed, draw, POPULATION_STREAM),
         venues=venue_specs(scenario, accounts, max_leverage),
+        collateral=asset_specs(scenario),
+        collateral_rng=stream(seed, draw, COLLATERAL_STREAM),
         draw=draw,
     )
 

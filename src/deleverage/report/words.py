@@ -26,6 +26,8 @@ NAMES = {
     "cascade_withdrawal": "withdrawal caused by the cascade",
     "news_withdrawal": "withdrawal caused by the news",
     "stops": "voluntary stops",
+    "collateral": "collateral repricing",
+    "outage": "venue outage",
 }
 
 
@@ -73,7 +75,7 @@ def parts_of(summary: dict[str, Any], market: str) -> list[Part]:
     first_other = True
     for name in order:
         row = shapley[name]
-        if observed_mean(row) is None:
+        if observed_mean(row) is None or not row.get("present", True):
             continue
         inside = name in MECHANICAL
         rows.append(

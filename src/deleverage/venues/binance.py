@@ -8,8 +8,8 @@ from datetime import date
 from fractions import Fraction
 
 from deleverage.errors import RulesError
-from deleverage.venues.collateral import AutoExchange
 from deleverage.venues.rules import (
+    AutoExchange,
     CollateralAsset,
     CollateralPrice,
     Contract,
@@ -164,6 +164,7 @@ _OF_THE_NIGHT = VenueRules(
     fees=Fees(taker=Fraction(5, 10_000), liquidation=Fraction(125, 10_000)),
     waterfall=Waterfall(),
     collateral=_collateral(CollateralPrice.OWN_BOOK),
+    exchange=AUTO_EXCHANGE,
     sources={
         "tiers": _TIER_SOURCE,
         "mark": _MARK_SOURCE,

@@ -13,7 +13,6 @@ Source: Binance, "Multi-assets mode" information page (ratios, haircuts and thre
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 
 from deleverage.jit import kernel
@@ -44,25 +43,3 @@ def collateral_value(assets: Iterable[tuple[Fraction, Fraction, Fraction]]) -> F
         (balance * price * (1 - haircut if balance > 0 else 1) for balance, price, haircut in assets),
         Fraction(0),
     )
-
-
-@dataclass(frozen=True)
-class AutoExchange:
-    """When a venue sells collateral for a negative balance.
-
-    Parameters
-    ----------
-    limit_usd : a balance of −limit or less is exchanged [USD > 0].
-    loan_to_value : so is everything when negative balances reach this share of the collateral.
-    haircut : taken off the collateral that is sold [share].
-    source : where the figures come from.
-    """
-
-    limit_usd: int
-    loan_to_value: Fraction
-    haircut: Fraction
-    source: str
-
-    def due(self, balance_usd: Fraction, loan_to_value: Fraction = Fraction(0)) -> bool:
-        """True when the venue exchanges, from the balance [USD, negative is owed] and the share lent."""
-        return balance_usd <= -self.limit_usd or loan_to_value >= self.loan_to_value

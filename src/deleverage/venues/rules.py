@@ -217,6 +217,28 @@ class CollateralAsset:
     price: CollateralPrice
 
 
+@dataclass(frozen=True)
+class AutoExchange:
+    """When a venue sells collateral for a negative balance.
+
+    Parameters
+    ----------
+    limit_usd : a balance of −limit or less is exchanged [USD > 0].
+    loan_to_value : so is everything when negative balances reach this share of the collateral.
+    haircut : taken off the collateral that is sold [share].
+    source : where the figures come from.
+    """
+
+    limit_usd: int
+    loan_to_value: Fraction
+    haircut: Fraction
+    source: str
+
+    def due(self, balance_usd: Fraction, loan_to_value: Fraction = Fraction(0)) -> bool:
+        """True when the venue exchanges, from the balance [USD, negative is owed] and the share lent."""
+        return balance_usd <= -self.limit_usd or loan_to_value >= self.loan_to_value
+
+
 _LISTED_MAX = 12
 
 
@@ -360,6 +382,7 @@ class VenueRules:
     waterfall: Waterfall
     sources: Mapping[str, str]
     collateral: tuple[CollateralAsset, ...] = field(default=())
+    exchange: AutoExchange | None = None
     maintenance: Maintenance = field(default=Maintenance())
 
     def tier_table(self, symbol: str) -> TierTable:

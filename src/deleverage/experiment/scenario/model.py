@@ -85,6 +85,8 @@ class Scenario(Strict):
     dip_buyers: sections.DipBuyers
     newcomers: sections.Newcomers
     insurance: dict[str, sections.Insurance]
+    collateral: dict[str, sections.Collateral] = Field(default_factory=dict)
+    """Assets that accounts pledge besides the settlement asset; empty: none."""
     fees: sections.Fees
     exit: sections.Exit
     venue_rules: sections.VenueRules
@@ -215,6 +217,23 @@ class Scenario(Strict):
                     did_you_mean(market.fund, list(self.insurance)),
                     key=f"market.{name}.fund",
                 )
+        for name, asset in self.collateral.items():
+            venue = asset.venue or self.venue
+            if venue not in (self.venue, *self.venues):
+                raise wrong(
+                    "a venue with a section [venues.*]",
+                    f"'{venue}'",
+                    did_you_mean(venue, list(self.venues)),
+                    key=f"collateral.{name}.venue",
+                )
+            own = [market for market in self.markets if self.venue_of(market) == venue]
+            if asset.follows is not None and asset.follows not in own:
+                raise wrong(
+                    f"a market of {venue}, {own}",
+                    f"'{asset.follows}'",
+                    did_you_mean(asset.follows, own),
+                    key=f"collateral.{name}.follows",
+                )
         seen: set[str] = set()
         for number, item in enumerate(self.published):
             if item.id in seen:
@@ -252,6 +271,17 @@ class Scenario(Strict):
     def coin_of(self, market: str) -> str:
         """What a market trades."""
         return self.market[market].coin or market
+
+    @property
+    def absent_mechanisms(self) -> tuple[str, ...]:
+        """Mechanisms that nothing in the scenario can set off: no collateral, no outage."""
+        halts = [venue.halt_for_s for venue in self.venues.values()]
+        absent = []
+        if not self.collateral:
+            absent.append("collateral")
+        if not any(halt.is_prior or halt.number > 0 for halt in halts):
+            absent.append("outage")
+        return tuple(absent)
 
     def figure_items(self) -> Iterator[tuple[str, Figure]]:
         """Every figure with its dotted path, in the order of the sections and of ``markets``."""

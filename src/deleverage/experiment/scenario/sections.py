@@ -222,6 +222,39 @@ class Insurance(Strict):
     unwind_half_life_s: Annotated[Figure, Needs("s", "the half life of taken-over positions", above=0)]
 
 
+class Collateral(Strict):
+    """An asset that cross accounts pledge besides the settlement asset, and the venue's own book of it.
+
+    Haircut, price rule and what the venue takes when it sells come from the venue's rule set.
+    """
+
+    asset: Annotated[str, Field(min_length=1)]
+    """Its name in the collateral schedule of the venue."""
+    venue: str | None = None
+    """A key of [venues]; absent: the scenario's venue."""
+    follows: str | None = None
+    """Market of that venue whose index its redemption value follows; absent: it redeems for dollars."""
+    price: Literal["venue", "own-book", "index", "redemption"]
+    """By which price margin values it: the venue's rule on the day, or another one."""
+    lot_coins: Annotated[Figure, Needs("coins", "the step in which it is pledged and sold", above=0)]
+    start_price: Annotated[Figure, Needs("USD/coin", "what it can be redeemed for at the start", above=0)]
+    index_weight: Annotated[
+        Figure, Needs("share", "the weight of the venue's own book in an index of the asset")
+    ]
+    depth_coins: Annotated[
+        Figure, Needs("coins", "bids in the own book within depth_range, hidden ones included", above=0)
+    ]
+    depth_range: Annotated[
+        Figure, Needs("share", "the distance below the price within which these bids stand", above=0)
+    ]
+    half_life_s: Annotated[Figure, Needs("s", "the half life of a displacement of the own book", above=0)]
+    flight_usd_per_s: Annotated[
+        Figure, Needs("USD/s", "sold by holders outside while the venue's first market is 10 % down")
+    ]
+    account_share: Annotated[Figure, Needs("share", "the cross accounts that pledge it")]
+    margin_share: Annotated[Figure, Needs("share", "the part of such an account's margin that it is")]
+
+
 class Fees(Strict):
     """What a liquidation costs."""
 
