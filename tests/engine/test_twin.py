@@ -90,6 +90,7 @@ def test_kernel_and_twin_agree_on_several_venues_and_every_policy() -> None:
     wanted = [f"{name} {int(value)}" for name, kind in POLICIES.items() if name != "mark" for value in kind]
     wanted += [f"mark_rule {int(value)}" for value in MarkRule]
     wanted += ["sliced", "margin kept by the venue", "between venues", "outage", "socialised loss"]
+    wanted += [f"collateral {what}" for what in ("repriced", "sold", "sold of an open account", "seized")]
     assert {name: seen[name] for name in wanted if seen[name] < 10} == {}
 
 

@@ -24,6 +24,40 @@ def pair(**settings: object) -> Scenario:
     return Scenario.load("double-trouble").with_settings({"end": "2025-01-01T12:10:00Z"} | changes)
 
 
+BESIDES = """
+[venues.binance]
+index = {}
+index_rule = "mean"
+peers = {}
+depth_multiple = { value = 1.0, unit = "x", mark = "assumed", source = "made-up" }
+halt_from_s = { value = 150.0, unit = "s", mark = "assumed", source = "made-up" }
+halt_for_s = { value = 60.0, unit = "s", mark = "assumed", source = "made-up" }
+
+[collateral.USDE]
+asset = "USDE"
+price = "venue"
+lot_coins = { value = 1.0, unit = "coins", mark = "assumed", source = "made-up" }
+start_price = { value = 1.0, unit = "USD/coin", mark = "assumed", source = "made-up" }
+index_weight = { value = 1.0, unit = "share", mark = "assumed", source = "made-up" }
+depth_coins = { value = 1e6, unit = "coins", mark = "assumed", source = "made-up" }
+depth_range = { value = 0.01, unit = "share", mark = "assumed", source = "made-up" }
+half_life_s = { value = 300.0, unit = "s", mark = "assumed", source = "made-up" }
+flight_usd_per_s = { value = 2e5, unit = "USD/s", mark = "assumed", source = "made-up" }
+account_share = { value = 0.3, unit = "share", mark = "assumed", source = "made-up" }
+margin_share = { value = 0.9, unit = "share", mark = "assumed", source = "made-up" }
+
+"""
+"""An outage of a minute, and collateral that is priced by its own book, for `with_everything`."""
+
+
+def with_everything(**settings: object) -> Scenario:
+    """`pair` with an outage and with collateral that reprices: all seven mechanisms can matter."""
+    text = Scenario.embedded_text("double-trouble").replace("[fees]\n", BESIDES + "[fees]\n", 1)
+    changes = {key.replace("__", "."): value for key, value in settings.items()}
+    scenario = Scenario.from_text(text, "double-trouble with everything")
+    return scenario.with_settings({"end": "2025-01-01T12:10:00Z", "rules_date": "2025-10-10"} | changes)
+
+
 def answer_of(scenario: Scenario, **options: Any) -> Answer:
     """A run of the usual small size, in one thread unless said otherwise."""
     return run(scenario, **({"seeds": SEEDS, "accounts": ACCOUNTS, "workers": 1} | options))

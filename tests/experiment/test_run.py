@@ -101,7 +101,7 @@ CONTRACT: dict[str, Any] = {
             "placebo": or_none(number),
             "news": SHARE,
             "never_closed": SHARE,
-            "shapley": {name: {**SHARE, **ENDS} for name in MECHANISMS},
+            "shapley": {name: {**SHARE, **ENDS, "present": truth} for name in MECHANISMS},
         }
     ),
     "liquidations": {
@@ -122,6 +122,7 @@ CONTRACT: dict[str, Any] = {
             },
         }
     ),
+    "collateral": Each({"venue": text, "lowest": interval_of, "sold_usd": interval_of}),
     "deficit_usd": interval_of,
     "open_interest": Each({"before_coins": number, "after_coins": interval_of}),
     "tipping": Each(
@@ -168,6 +169,8 @@ def names_at(summary: dict[str, Any], key: str) -> list[str]:
     """Names that the entries of ``key`` must have: funds, or markets."""
     if key == "venues":
         return ["binance"]
+    if key == "collateral":
+        return list(summary.get("collateral", {}))
     return FUNDS[summary["scenario"]] if key == "insurance_fund" else list(summary["markets"])
 
 
@@ -332,8 +335,8 @@ def test_tables_have_one_row_for_what_their_keys_say(small_answer: Answer) -> No
     rows = {name: frame.height for name, frame in small_answer.tables.items()}
     assert rows["minutes"] == 3 * SEEDS * 2 * 10  # variants, draws, markets, minutes
     assert rows["draws"] == SEEDS * 2
-    assert rows["values"] == SEEDS * 2 * 32
-    assert rows["shares"] == 2 * 7  # news, five mechanisms, mechanical
+    assert rows["values"] == SEEDS * 2 * 2 ** len(MECHANISMS)
+    assert rows["shares"] == 2 * 9  # news, seven mechanisms, mechanical
     assert rows["map"] == 2 * 161
     assert rows["tipping"] == 3 * 4 * 2  # depths, draws of the tipping ensemble, markets
     assert rows["figures"] == len(list(pair().figure_items()))
@@ -402,7 +405,7 @@ def test_prices_are_quantiles_of_the_draws(small_answer: Answer) -> None:
 
 
 def table_of_values(answer: Answer, market: str) -> np.ndarray:
-    """v(S) by draw, read back from the table: [seeds, 32]."""
+    """v(S) by draw, read back from the table: [seeds, subsets]."""
     rows = answer.tables["values"].filter(pl.col("market") == market).sort("seed", "subset")
     return rows["drop"].to_numpy().reshape(-1, ALL + 1)
 
@@ -412,8 +415,8 @@ def test_counterfactual_news_and_shares_follow_from_the_table_of_values(small_an
         v = table_of_values(small_answer, market)
         assert small_answer.summary["counterfactual"][market]["drop"] == interval(v[:, ALL ^ LIQUIDATIONS])
         assert small_answer.summary["news"][market]["drop"] == interval(v[:, 0])
-        phi = np.zeros(5)
-        orders = list(permutations(range(5)))
+        phi = np.zeros(len(MECHANISMS))
+        orders = list(permutations(range(len(MECHANISMS))))
         for order in orders:
             present = 0
             for i in order:

@@ -13,7 +13,7 @@ from deleverage.engine.simulate import prepare_world, simulate
 from deleverage.engine.state import NEVER_CLOSE
 from deleverage.experiment import ensemble
 from deleverage.experiment.answer import MECHANICAL, MECHANISMS
-from deleverage.experiment.ensemble import ALL, Task, compute, drops, switches
+from deleverage.experiment.ensemble import ALL, MECHANICAL_BITS, Task, compute, drops, switches
 from deleverage.experiment.run import make_tasks, run
 from deleverage.experiment.scenario import Scenario
 from deleverage.experiment.world import news_of, with_depth, world_of
@@ -103,9 +103,11 @@ def test_never_closed_is_run_with_positions_that_stay(scenario: Scenario) -> Non
     drawn = scenario.at(task.draw.values)
     world = world_of(drawn, 0, task.draw.number, ACCOUNTS)
     path = news_of(drawn, world, 0, task.draw.number)
-    by_hand = simulate(prepare_world(world), path, switched(world.params, **switches(ALL ^ 1, NEVER_CLOSE)))
+    off = switches(ALL ^ MECHANICAL_BITS, NEVER_CLOSE)
+    by_hand = simulate(prepare_world(world), path, switched(world.params, **off))
     assert result.never_closed is not None
-    assert result.never_closed[ALL ^ 1].tolist() == drops(by_hand).tolist()
+    assert result.never_closed[1].tolist() == drops(by_hand).tolist()
+    assert result.never_closed[0].tolist() == result.values[ALL].tolist()
 
 
 def test_a_multiple_of_the_depth_is_that_multiple(scenario: Scenario) -> None:

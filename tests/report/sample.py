@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from deleverage import schema
-from deleverage.experiment.answer import MECHANISMS, Answer
+from deleverage.experiment.answer import MECHANICAL, MECHANISMS, Answer
 
 START_NS = 1_760_129_340_000_000_000
 """2025-10-10T20:49:00Z."""
@@ -202,6 +202,8 @@ def _weights(case: Case) -> dict[str, float]:
         "news_withdrawal": 0.09,
         "cascade_withdrawal": 0.25 * c,
         "stops": 0.035 + 0.02 * (1 - c),
+        "collateral": 0.018 * c,
+        "outage": 0.0,
     }
 
 
@@ -218,7 +220,7 @@ def _values(case: Case, draws: pl.DataFrame) -> pl.DataFrame:
                     "market": row["market"],
                     "subset": subset,
                     "mechanisms": "+".join(on) or "none",
-                    "simulated": case.adl or not subset >> 1 & 1,
+                    "simulated": (case.adl or not subset >> 1 & 1) and not subset >> 6 & 1,
                     "drop": row["drop"] * share,
                 }
             )
@@ -227,7 +229,7 @@ def _values(case: Case, draws: pl.DataFrame) -> pl.DataFrame:
 
 def _shares(case: Case) -> pl.DataFrame:
     weights = _weights(case)
-    mechanical = weights["liquidations"] + weights["adl"] + weights["cascade_withdrawal"]
+    mechanical = sum(weights[name] for name in MECHANICAL)
     rows: list[dict[str, Any]] = []
     for number, market in enumerate(case.markets):
         rows.append(
@@ -719,7 +721,8 @@ def _summary(case: Case, tables: dict[str, pl.DataFrame]) -> dict[str, Any]:
             "news": {"mean": mine["news"]["mean"], "se": mine["news"]["se"]},
             "never_closed": {"mean": share * 1.12, "se": 0.013},
             "shapley": {
-                name: {key: mine[name][key] for key in ("mean", "se", "first_in", "last_in")}
+                name: {"present": name != "outage"}
+                | {key: mine[name][key] for key in ("mean", "se", "first_in", "last_in")}
                 for name in MECHANISMS
             },
         }
@@ -770,6 +773,20 @@ def _summary(case: Case, tables: dict[str, pl.DataFrame]) -> dict[str, Any]:
         "first_after_s": {"p05": 1_420.0, "p50": 1_655.0, "p95": 2_010.0} if case.adl else None,
         "runs_reached": max(1, case.seeds * 5 // 8) if case.adl else 0,
     }
+    summary["collateral"] = (
+        {
+            "USDE": {
+                "venue": "binance",
+                "lowest": {"p05": 0.41, "p50": 0.66, "p95": 0.95},
+                "lowest_usd": {"p05": 0.41, "p50": 0.66, "p95": 0.95},
+                "sold_coins": {"p05": 3.2e6, "p50": 2.1e7, "p95": 6.4e7},
+                "sold_usd": {"p05": 2.9e6, "p50": 1.5e7, "p95": 4.0e7},
+                "seized_coins": {"p05": 0.0, "p50": 8.0e4, "p95": 3.0e5},
+            }
+        }
+        if case.cascade
+        else {}
+    )
     summary["deficit_usd"] = quantiles(draws["deficit_usd"].to_numpy())
     summary["ledger"] = {
         "residual": case.residual,

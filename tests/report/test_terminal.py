@@ -46,7 +46,7 @@ def test_the_screen_says_what_a_reader_needs() -> None:
     text = screen(sample(FULL), width=120, note="out/note.html").replace(THIN, " ")
     for needed in (
         "oct-10-binance",
-        "16 seeds × 32 subsets",
+        "16 seeds × 64 subsets",
         "100,000 accounts",
         "20:49–22:30 UTC",
         "observed BTC −13.1 % at 21:20",

@@ -84,7 +84,7 @@ class DrawResult:
     draw: Draw
     values: Floats  # [S, K], S subsets
     simulated: Bools  # [S]
-    never_closed: Floats | None  # [S, K], S subsets
+    never_closed: Floats | None  # [4, K], as by_shock
     placebo: Floats | None  # [S, K], S subsets
     by_depth: dict[float, Floats]
     by_shock: dict[float, Floats]  # [4, K]: v(N), v(N without the mechanical ones), v(mechanical), v(∅)
@@ -168,6 +168,13 @@ class Subsets:
             table[subset] = drops(self.run(subset))
         return table
 
+    def together(self) -> Floats:
+        """v(N), v(N without the mechanical ones), v(mechanical alone), v(∅), float64 [4, K].
+
+        For the share of the mechanical ones as one player, at a tenth of the runs.
+        """
+        return np.array([drops(self.run(s)) for s in (ALL, ALL ^ MECHANICAL_BITS, MECHANICAL_BITS, 0)])
+
 
 def _lean(run: Run, whole: bool) -> Run:
     """Forget the accounts at the end of a run, unless they are needed.
@@ -198,7 +205,7 @@ def compute(task: Task) -> DrawResult:
     if task.never_closed:
         on = {s: run for s, run in main.runs.items() if s & LIQUIDATIONS}
         other = Subsets(prepared, path, params, NEVER_CLOSE, on)
-        never = other.values()
+        never = other.together()
         runs += len(other.own)
     placebo = None
     if task.placebo:
@@ -220,9 +227,7 @@ def compute(task: Task) -> DrawResult:
     for shock in task.shocks:
         shocked = news_of(scenario.at({"news.shock": shock}), world, task.seed, task.draw.number)
         game = Subsets(prepared, shocked, params, SELL_EVENLY, None)
-        by_shock[shock] = np.array(
-            [drops(game.run(s)) for s in (ALL, ALL ^ MECHANICAL_BITS, MECHANICAL_BITS, 0)]
-        )
+        by_shock[shock] = game.together()
         runs += len(game.own)
     return DrawResult(
         draw=task.draw,

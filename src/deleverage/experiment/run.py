@@ -25,7 +25,7 @@ from deleverage.experiment.answer import MECHANISMS, Answer
 from deleverage.experiment.draws import draw_priors
 from deleverage.experiment.ensemble import ALL, LIQUIDATIONS, DrawResult, Task, compute
 from deleverage.experiment.executor import run_tasks
-from deleverage.experiment.shapley import SMALLEST_DROP, ratio_of_means
+from deleverage.experiment.shapley import SMALLEST_DROP
 from deleverage.jit import kernels_cached
 from deleverage.units import PPM, UUSD_PER_USD, Floats
 
@@ -288,12 +288,11 @@ def _placebo(results: list[DrawResult], k: int) -> float | None:
 
 
 def _other_meaning(results: list[DrawResult], k: int) -> dict[str, Any]:
-    """Mechanical share when "off" means that positions are never closed, over one draw a prior point."""
+    """Mechanical share (as one player) when "off" means never closed, over one draw a prior point."""
     v = np.array([r.never_closed[:, k] for r in results if r.never_closed is not None])
     if not len(v):
         return {"mean": None, "se": None}
-    a = tables.Attribution(v, np.zeros(len(v), dtype=np.int64))
-    share = ratio_of_means(a.part("mechanical"), a.whole, a.point)
+    share = tables.one_player(v, np.zeros(len(v), dtype=np.int64))
     return {"mean": share.mean, "se": share.se}
 
 

@@ -203,19 +203,26 @@ def _types(table: schema.Table) -> dict[str, pl.DataType]:
     return dict(schema.empty(table).schema)
 
 
+def one_player(v: Floats, point: Int64s) -> Share:
+    """Share of the mechanical ones taken together against the rest; ``v`` as `Subsets.together` [seeds, 4].
+
+    Half of [v(M) − v(∅)] + [v(N) − v(N without M)], ratio of means over the draws.
+    """
+    part = 0.5 * ((v[:, 2] - v[:, 3]) + (v[:, 0] - v[:, 1]))
+    return ratio_of_means(part, v[:, 0], point)
+
+
 def share_by_shock(scenario: Scenario, results: list[DrawResult]) -> pl.DataFrame:
     """Table `share_by_shock`: the same draws at other news shocks, everything else as it was.
 
-    The share is the Shapley value of the mechanical ones taken together against the rest:
-    half of [v(M) − v(∅)] + [v(N) − v(N without M)], ratio of means over the draws.
+    The share is that of the mechanical ones as `one_player`.
     """
     drawn = [r for r in results if r.by_shock]
     rows = []
     for k, market in enumerate(scenario.markets):
         for shock in sorted(drawn[0].by_shock) if drawn else []:
             v = np.array([r.by_shock[shock][:, k] for r in drawn])
-            part = 0.5 * ((v[:, 2] - v[:, 3]) + (v[:, 0] - v[:, 1]))
-            share = ratio_of_means(part, v[:, 0], np.zeros(len(v), dtype=np.int64))
+            share = one_player(v, np.zeros(len(v), dtype=np.int64))
             if share.mean is not None:
                 rows.append((market, shock, float(v[:, 0].mean()), share.mean, share.se, len(v)))
     return schema.conform(

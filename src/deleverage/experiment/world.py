@@ -120,12 +120,12 @@ def _scaled(parties: PartiesSpec, share: float) -> PartiesSpec:
 
 
 def venue_specs(scenario: Scenario, accounts: int, max_leverage: float = 0.0) -> list[VenueSpec] | None:
-    """The venues of the scenario in the order of its markets; None where there is only one.
+    """The venues of the scenario in the order of its markets; None for one without a section of its own.
 
     Accounts, and the capital and limits of the named parties, are divided by open interest in USD.
     """
     names = list(dict.fromkeys(scenario.venue_of(name) for name in scenario.markets))
-    if len(names) == 1:
+    if len(names) == 1 and names[0] not in scenario.venues:
         return None
     worth = dict.fromkeys(names, 0.0)
     for name in scenario.markets:
