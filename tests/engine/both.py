@@ -29,7 +29,7 @@ class Stepper:
 
     def __init__(self, case: Case) -> None:
         prepared: Prepared = prepare_world(case.world)
-        self.setting, self.finder, self.deposits = prepared.setting, prepared.finder, prepared.deposits_uusd
+        self.setting, self.finder, self.deposits = prepared.setting, prepared.finder, prepared.deposits
         k = case.world.size.shape[1]
         self.path = np.zeros((0, k), dtype=np.int64)
         self.fair = np.zeros((self.setting.params.steps, k), dtype=np.int64)
@@ -126,7 +126,7 @@ def run_both(case: Case) -> tuple[str, Counter[str]]:
     seen: Counter[str] = Counter()
     status = Status.OK
     problem = difference(kernel, twin, order) or (
-        "" if kernel.deposits == twin.deposits else f"deposits: {kernel.deposits}, {twin.deposits}"
+        "" if kernel.deposits.tolist() == twin.deposits else f"deposits: {kernel.deposits}, {twin.deposits}"
     )
     before = tiers_of(twin)
     was_closed = [False] * len(twin.accounts)
@@ -182,6 +182,21 @@ def run_both(case: Case) -> tuple[str, Counter[str]]:
     seen["margin kept by the venue"] += sums.forfeited_uusd > 0
     seen["between venues"] += any(any(a.cross_lots) for a in twin.arbitrageurs)
     seen["outage"] += sums.fired_outage > 0
+    for market in twin.markets:
+        k = market.number
+        seen["inverse liquidated"] += market.is_inverse and any(s[k] for s in sums.forced)
+        seen["inverse long liquidated"] += market.is_inverse and sums.forced[0][k] > 0
+        seen["inverse takeover"] += market.is_inverse and sums.takeover[k] > 0
+        seen["inverse adl"] += market.is_inverse and sums.adl[k] > 0
+        seen["inverse stops"] += market.is_inverse and sums.stops[k] > 0
+        seen["inverse spot hedged"] += market.is_inverse and sums.spot_sold[k] != 0
+        seen["inverse deficit"] += market.is_inverse and sums.deficit_uusd[k] > 0
+        inverse = range(market.venue.first, market.venue.end) if market.is_inverse else ()
+        seen["inverse several markets"] += len(inverse) > 1 and any(
+            a.closed and a.role == 0 and sum(1 for j in inverse if sides[a.uid][j]) > 1 for a in twin.accounts
+        )
+    both = {market.is_inverse for market in twin.markets}
+    seen["linear and inverse"] += len(both) == 2 and any(sums.accounts_forced)
     for venue in twin.venues:
         here = range(venue.first, venue.end)
         for name in ("trigger", "mark_rule", "order_limit", "slice", "takeover"):

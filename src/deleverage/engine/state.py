@@ -1,5 +1,8 @@
 """What the engine holds: parameters that stay, state that changes, and what it records.
 
+Money at a venue is counted in its settlement asset: 10⁻⁶ USD, or a unit of the coin that is worth no more at
+the start (`setup.coin_units`). Names say uusd for both; what is recorded for readers is USD.
+
 Per account: plain arrays of ``N`` rows in any order (``uid`` names the accounts; rows may be permuted). Per
 market
 and for the whole run: records, whose fields are scalars or short arrays of fixed length, passed to kernels as
@@ -60,7 +63,10 @@ class Markets(Record):
     same_count: Ints  # markets of the same coin, this one included, in order
     same: Annotated[Int64s, (MARKETS_MAX, VENUES_MAX)]
     peer_weight: PairReals  # [k, j] weight of the mid of market j in the mark of market k
-    tick_lot_uusd: Ints
+    tick_lot_uusd: Ints  # money of one tick times one lot; of an inverse market, of one lot of its spot
+    inverse_unit: Ints  # money that one inverse lot is worth at a price of one tick; 0: linear
+    contract_uusd: Ints  # value of one inverse lot, whatever the price; 0: linear
+    coin_unit: Ints  # money in one lot of spot, where the coin is the money; 0: linear
     fund_of: Ints  # number of the insurance fund
     start_fair_ticks: Ints
     basis: Reals  # perpetual's anchor ÷ index at the start
@@ -258,7 +264,7 @@ class Tally(Record):
     accounts_forced: Ints
     spot_sold: Ints  # lots, net, by arbitrageurs
     moved_lots: Ints  # left one account without reaching another: always 0
-    moved_uusd: int
+    moved_uusd: VenueInts  # the same of money, venue by venue: money never leaves one
     fund_before: Annotated[Int64s, (FUNDS_MAX,)]
     fund_after: Annotated[Int64s, (FUNDS_MAX,)]
     first_liquidation_step: VenueInts  # −1: none
@@ -377,9 +383,9 @@ class Setting(NamedTuple):
     role: Int64s  # [N]
     venue: Int64s  # [N]
     rows: Int64s  # [N] rows by venue, so that a venue's accounts are found without looking at all
-    wallet: Int64s  # [N] uusd
+    wallet: Int64s  # [N] money of its venue
     size: Int64s  # [N, K] lots, long > 0
-    cost: Int64s  # [N, K] uusd, signed cost of the open size
+    cost: Int64s  # [N, K] money, signed cost of the open size (< 0 for an inverse long)
     closed: Bools  # [N] liquidated, or left alone for good
     in_round: Bools  # [N] being liquidated in this round
     ordered: Int64s  # [N] step of the last liquidation order that left something open, far past if none

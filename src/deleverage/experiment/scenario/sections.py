@@ -47,6 +47,15 @@ class Market(Strict):
     fund: Annotated[str, Field(min_length=1)]
     tick_usd: Annotated[Figure, Needs("USD", "the smallest step of the price", above=0)]
     lot_coins: Annotated[Figure, Needs("coins", "the smallest step of a size", above=0)]
+    contract_usd: (
+        Annotated[
+            Figure,
+            Needs(
+                "USD", "of an inverse market: the value of one contract (lot_coins is its spot's)", above=0
+            ),
+        ]
+        | None
+    ) = None
     start_price: Annotated[Figure, Needs("USD/coin", "the perpetual's mid at the start", above=0)]
     start_index: Annotated[Figure, Needs("USD/coin", "the index at the start", above=0)]
     open_interest_coins: Annotated[Figure, Needs("coins", "open contracts, one side counted", above=0)]
