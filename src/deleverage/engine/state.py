@@ -22,7 +22,7 @@ from deleverage.units import Bools, Floats, Int64s
 from deleverage.venues.margin import MARKETS_MAX, Tiers
 
 PARTIES_MAX = 80
-ARBITRAGEURS_MAX = 8
+ARBITRAGEURS_MAX = 16
 VENUES_MAX = 8
 FUNDS_MAX = 8
 WINDOW_MAX = 320

@@ -280,10 +280,9 @@ def _map_of(prepared: Prepared) -> DrawMap:
     mark = prepared.setting.live.mark[:k].copy()
     coins = world.markets.inverse_unit[:k].copy()
     unit = LotMoney(world.markets.tick_lot_uusd[:k].copy(), coins)
-    # Lots of spot in one lot of the perpetual's book.
-    spot_lots = np.abs(unit.at(mark)) / np.where(
-        coins > 0, world.markets.coin_unit[:k], np.abs(unit.at(mark))
-    )
+    # Lots of the perpetual in one lot of its spot: 1 of a linear one.
+    lot = np.abs(unit.at(mark))
+    lots_of_spot = np.where(coins > 0, world.markets.coin_unit[:k], lot) / lot
     beta = world.markets.beta[:k].copy()
     grids: list[tuple[Floats, Floats, Floats]] = []
     summaries: list[liqmap.MapSummary] = []
@@ -292,7 +291,7 @@ def _map_of(prepared: Prepared) -> DrawMap:
         levels, lots = liqmap.liquidation_levels(
             wallet, size, cost, mark, unit.tick_lot_uusd, world.tiers, beta, market, coins
         )
-        spot = world.markets.spot_bid_density[market] / spot_lots[market]
+        spot = world.markets.spot_bid_density[market] * lots_of_spot[market]
         density = float(world.markets.bid_density[market] + spot)
         grids.append(liqmap.map_on_grid(levels, lots, FALLS, density))
         summaries.append(liqmap.summarise(levels, lots, density))

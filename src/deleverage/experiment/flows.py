@@ -46,8 +46,8 @@ def party_names(run: Run) -> list[str]:
 def gains(run: Run) -> dict[str, int]:
     """Gain of every party over the run [uusd]; they sum to 0.
 
-    Where a coin is the money, what is gained is coins, at the last mark: that the coins of everybody are worth
-    less is no payment.
+    Where a coin is the money, what is gained is coins, at the last mark: that all coins are worth less is no
+    payment.
     """
     world, setting = run.world, run.setting
     k = len(world.names)

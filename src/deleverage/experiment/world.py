@@ -119,12 +119,12 @@ def _settles(market: str, rules: VenueRules, has_contract: bool) -> None:
     is_inverse = rules.contract is Contract.INVERSE
     if has_contract and not is_inverse:
         raise InputError(
-            f"market {market}: expected no contract_usd, since contracts of '{rules.venue}' are linear, found one",
+            f"{market}: expected no contract_usd, since '{rules.venue}' trades linear contracts, found one",
             hint="remove it, or trade the market at a venue of inverse contracts, like bybit_inverse",
         )
     if is_inverse and not has_contract:
         raise InputError(
-            f"market {market}: expected contract_usd, since contracts of '{rules.venue}' are inverse, found none",
+            f"{market}: expected contract_usd, since '{rules.venue}' trades inverse contracts, found none",
             hint='add contract_usd = { value = 1.0, unit = "USD", ... }',
         )
 

@@ -50,9 +50,7 @@ class Market(Strict):
     contract_usd: (
         Annotated[
             Figure,
-            Needs(
-                "USD", "of an inverse market: the value of one contract (lot_coins is its spot's)", above=0
-            ),
+            Needs("USD", "the value of one inverse contract (lot_coins is that of its spot)", above=0),
         ]
         | None
     ) = None
