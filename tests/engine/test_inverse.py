@@ -67,7 +67,7 @@ def test_one_long_is_liquidated_to_the_unit_as_by_hand() -> None:
     for fair in case.fair[:4]:
         assert kernel.step(fair) == Status.OK
     assert not s.closed[row]
-    # 91,280 USD: 1.1 coins are $100,408, $8 more than the contracts and their margin (a unit a lot is rounding).
+    # 91,280 USD: 1.1 coins are $100,408, $8 more than contracts and margin (a unit a lot is rounding).
     assert int(equity(s, row)) - 1_000 * int(unit_now(s, 0)) * 4 // 1_000 == pytest.approx(
         COIN * 8 / 91_280, abs=2_000
     )
