@@ -160,7 +160,7 @@ def at_venues(
     placed, funds = [], []
     for v in range(venues):
         funds.append(FundSpec(f"fund {v}", 0.0))
-        spot = v == 0 or rng.random() < 0.6
+        spot = v == 0 or inverse[0] or rng.random() < 0.6
         settled = specs[int(rng.integers(0, len(specs)))] if inverse[v] else None
         for number, own in enumerate(specs):
             spec = inverted(settled, holders, rng) if settled else own

@@ -115,7 +115,7 @@ def test_gains_of_both_kinds_of_venue_sum_to_zero(scenario: Scenario) -> None:
 
 
 def test_a_contract_in_usd_needs_an_inverse_venue_and_the_reverse() -> None:
-    with pytest.raises(InputError, match="coin-BTC: expected contract_usd, .*trades inverse contracts"):
+    with pytest.raises(InputError, match=r"coin-BTC: expected contract_usd, .*trades inverse contracts"):
         market_specs(with_coins(("contract_usd = ", "# contract_usd = ")).fixed())
     wrong = with_coins(('venue = "bybit_inverse"', 'venue = "bybit"'), ('"BTCUSD"', '"BTCUSDT"'))
     with pytest.raises(InputError, match="coin-BTC: expected no contract_usd, since 'bybit' trades linear"):
