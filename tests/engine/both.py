@@ -10,10 +10,12 @@ import numpy as np
 
 from deleverage.engine.ledger import margin_owed
 from deleverage.engine.simulate import Prepared, prepare_world
+from deleverage.engine.state import Setting
 from deleverage.engine.step import begin, run_steps
 from deleverage.errors import Status
 from deleverage.positions.population import ISOLATED
 from deleverage.units import Int64s
+from deleverage.venues.margin import lot_money
 from reference.engine import Twin
 from tests.strategies import Case
 
@@ -44,6 +46,12 @@ class Stepper:
         return Status(
             run_steps(self.setting, self.finder, self.fair, self.path, self.deposits, second, second)
         )
+
+
+def move_mark(s: Setting, k: int, price: int) -> None:
+    """Put the mark of a market at a price [ticks], with what a lot is worth at it."""
+    s.live.mark[k] = price
+    s.live.unit[k] = lot_money(price, int(s.markets.tick_lot_uusd[k]), int(s.markets.inverse_unit[k]))
 
 
 def bits(value: float) -> str:

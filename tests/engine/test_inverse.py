@@ -9,9 +9,9 @@ from math import ceil
 import numpy as np
 import pytest
 
-from deleverage.engine.behaviour import spot_gap
+from deleverage.engine.behaviour import coin_gap
 from deleverage.engine.funding import pay_funding
-from deleverage.engine.ledger import equity, pay, unit_now
+from deleverage.engine.ledger import equity, pay
 from deleverage.engine.setup import (
     BookSpec,
     FundSpec,
@@ -26,7 +26,7 @@ from deleverage.engine.state import ARBITRAGEUR
 from deleverage.errors import InputError, LedgerError, Status
 from deleverage.units import Int64s
 from deleverage.venues.inverse_margin import closing_price, trigger_price
-from tests.engine.both import Stepper
+from tests.engine.both import Stepper, move_mark
 from tests.engine.ordinary import INVERSE, PRIOR, SPEC, STEPS, ordinary
 from tests.engine.test_properties import deeper, with_bystanders
 from tests.strategies import Case
@@ -68,7 +68,7 @@ def test_one_long_is_liquidated_to_the_unit_as_by_hand() -> None:
         assert kernel.step(fair) == Status.OK
     assert not s.closed[row]
     # 91,280 USD: 1.1 coins are $100,408, $8 more than contracts and margin (a unit a lot is rounding).
-    assert int(equity(s, row)) - 1_000 * int(unit_now(s, 0)) * 4 // 1_000 == pytest.approx(
+    assert int(equity(s, row)) - 1_000 * abs(int(s.live.unit[0])) * 4 // 1_000 == pytest.approx(
         COIN * 8 / 91_280, abs=2_000
     )
     assert kernel.step(case.fair[4]) == Status.OK
@@ -129,7 +129,7 @@ def test_gains_in_coins_are_those_in_dollars_at_first_order() -> None:
     mark = int(s.live.mark[0])
     ratios = []
     for ticks in (100_000, 10_000, 1_000):  # falls of 10, 1 and 0.1 %
-        s.live.mark[0] = mark - ticks
+        move_mark(s, 0, mark - ticks)
         coins = (int(equity(s, row)) - before) / COIN
         dollars = -int(world.size[row, 0]) * 100 * ticks / mark
         ratios.append(coins * (mark - ticks) / 10 / dollars)
@@ -144,9 +144,9 @@ def test_arbitrageurs_of_an_inverse_venue_start_neutral_and_stay_so_without_trad
     rows = np.flatnonzero(world.role == ARBITRAGEUR)
     assert (world.size[rows, 0] < 0).all()
     for mark in (600_000, 1_000_000, 1_900_000):
-        s.live.mark[0] = mark
+        move_mark(s, 0, mark)
         for a, row in enumerate(rows.tolist()):
-            assert spot_gap(s, a, 0) == 0
+            assert coin_gap(s, a, 0) == 0
             dollars = int(equity(s, row)) * mark / 10 / COIN
             assert dollars == pytest.approx(-int(world.size[row, 0]) * 100, rel=1e-6)
 
@@ -165,7 +165,7 @@ def test_longs_pay_funding_in_coins_when_the_rate_is_positive() -> None:
     assert (change[holders & (s.size[:, 0] < 0)] > 0).all()
     assert change.sum() == 0
     row = int(np.argmax(s.size[:, 0]))
-    coins = int(s.size[row, 0]) * int(unit_now(s, 0))
+    coins = int(s.size[row, 0]) * abs(int(s.live.unit[0]))
     assert change[row] == -ceil(Fraction(coins * rate, 10**9))
 
 

@@ -20,7 +20,6 @@ from deleverage.engine.ledger import (
     halted,
     pay,
     trade,
-    unit_now,
 )
 from deleverage.engine.state import LONG, Setting
 from deleverage.jit import kernel
@@ -186,7 +185,7 @@ def dip_orders(s: Setting, k: int, orders: Orders) -> None:
     beyond = live.u[k] - s.params.dip_threshold
     venue = s.markets.venue_of[k]
     alive = living(s, s.parties.dip_buyers, s.parties.dip_count, venue)
-    unit = unit_now(s, k)
+    unit = abs(s.live.unit[k])
     if beyond <= 0.0 or alive == 0 or unit == 0:
         return
     each = math.floor(beyond * s.markets.dip_lots[k] / float(alive))
@@ -254,16 +253,13 @@ def trade_orders(s: Setting, fair: int, k: int, orders: Orders) -> None:
 
 
 @kernel
-def spot_gap(s: Setting, a: int, k: int) -> int:
-    """Lots of spot by which an arbitrageur is too long in the coin, > 0, or too short.
+def coin_gap(s: Setting, a: int, k: int) -> int:
+    """Lots of spot by which an arbitrageur of an inverse venue is too long in the coin, > 0, or too short.
 
-    Linear: size + spot, less what stands against another venue. Inverse: its coins are wallet − cost, at
-    every price, so they are what spot must cover; all markets of the venue at once, in the first of them.
+    Its coins are wallet − cost, at every price, so they are what spot must cover; of all markets of the venue
+    at once, in the first of them.
     """
     row = s.parties.arbitrageurs[a]
-    if s.markets.inverse_unit[k] == 0:
-        gap: int = s.size[row, k] + s.live.spot_lots[a, k] - s.live.cross_lots[a, k]
-        return gap
     first = s.venues.first[s.venue[row]]
     if k != first:
         return 0
@@ -290,7 +286,7 @@ def hedge_spot(s: Setting, fair: Int64s, k: int, step: int) -> None:
             own += 1
     cap = s.markets.arbitrage_cap_lots[k]
     if s.markets.inverse_unit[k] != 0:
-        cap = cap * unit_now(s, k) // s.markets.coin_unit[k]
+        cap = cap * abs(s.live.unit[k]) // s.markets.coin_unit[k]
     cap = max(1, cap // max(1, own))  # each one's part of what all may do
     parts = live.hedge_lots  # < 0 sells spot
     any_part = False
@@ -298,7 +294,10 @@ def hedge_spot(s: Setting, fair: Int64s, k: int, step: int) -> None:
         parts[a] = 0
         if s.venue[s.parties.arbitrageurs[a]] != venue:
             continue
-        gap = spot_gap(s, a, k)
+        if s.markets.inverse_unit[k] == 0:
+            gap = s.size[s.parties.arbitrageurs[a], k] + live.spot_lots[a, k] - live.cross_lots[a, k]
+        else:
+            gap = coin_gap(s, a, k)
         seen = live.gap_ring[a, k, step % latency]
         live.gap_ring[a, k, step % latency] = gap
         # Hedge what was open then and is still open now; sell when long overall.

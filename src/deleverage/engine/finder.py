@@ -17,7 +17,7 @@ import math
 
 import numpy as np
 
-from deleverage.engine.ledger import equity, gross_notional, halted, has_position, margin_owed, unit_now
+from deleverage.engine.ledger import equity, gross_notional, halted, has_position, margin_owed
 from deleverage.engine.ranking import falling, rising
 from deleverage.engine.state import FUND, LONG, NEWCOMER, SHORT, Finder, Setting
 from deleverage.jit import allocating_kernel, kernel
@@ -58,13 +58,11 @@ def worst_loss(s: Setting, row: int, k: int, beta: float) -> float:
     the tier that the notional reaches. An inverse long is a short whose notional grows by 1 ÷ (1 − move).
     """
     size = s.size[row, k]
-    if s.markets.inverse_unit[k] == 0:
-        notional = float(abs(size)) * float(s.live.mark[k]) * float(s.markets.tick_lot_uusd[k])
-    else:
-        notional = float(abs(size)) * float(unit_now(s, k))
-        if size > 0:
-            notional = notional / (1.0 - WIDEST)
-    if (size < 0) == (s.markets.inverse_unit[k] == 0):
+    linear = s.markets.inverse_unit[k] == 0
+    notional = float(abs(size)) * float(abs(s.live.unit[k]))
+    if size > 0 and not linear:
+        notional = notional / (1.0 - WIDEST)
+    if (size < 0) == linear:
         tiers = s.tiers
         tier = tier_of(math.floor(notional * (1.0 + WIDEST)) + 1, k, tiers)
         notional = notional * (1.0 + float(tiers.rate_num[k, tier]) / float(tiers.rate_den[k, tier]))

@@ -6,7 +6,7 @@ what is received rounded down; the difference goes to the insurance fund of the 
 
 from __future__ import annotations
 
-from deleverage.engine.ledger import fund_of, pay, unit_now
+from deleverage.engine.ledger import fund_of, pay
 from deleverage.engine.state import Setting
 from deleverage.jit import kernel
 from deleverage.units import PPB, mul_rate_up
@@ -41,7 +41,7 @@ def pay_funding(s: Setting, venue: int) -> None:
             row = s.rows[i]
             size = s.size[row, k]
             if size != 0:
-                value = size * unit_now(s, k)
+                value = size * abs(s.live.unit[k])
                 owed = mul_rate_up(value, rate, PPB) if rate >= 0 else mul_rate_up(-value, -rate, PPB)
                 pay(s, row, -owed)
                 received += owed

@@ -31,16 +31,10 @@ def unit(s: Setting, k: int, price: int) -> int:
 
 
 @kernel
-def unit_now(s: Setting, k: int) -> int:
-    """|money| of one lot at the mark: what margins and funding are reckoned on."""
-    return abs(unit(s, k, s.live.mark[k]))
-
-
-@kernel
 def lot_uusd(s: Setting, k: int) -> int:
     """USD value of one lot at the mark [uusd]: for the record."""
     if s.markets.inverse_unit[k] == 0:
-        return unit(s, k, s.live.mark[k])
+        return int(s.live.unit[k])
     value: int = s.markets.contract_uusd[k]
     return value
 
@@ -50,7 +44,7 @@ def in_usd(s: Setting, k: int, amount: int) -> int:
     """USD value at the mark of market k of an amount of its venue's money [uusd]: for the record."""
     if s.markets.inverse_unit[k] == 0:
         return amount
-    return math.floor(float(amount) * (float(s.markets.contract_uusd[k]) / float(unit_now(s, k))) + 0.5)
+    return math.floor(float(amount) * (float(s.markets.contract_uusd[k]) / float(abs(s.live.unit[k]))) + 0.5)
 
 
 @kernel
@@ -105,7 +99,7 @@ def equity(s: Setting, row: int) -> int:
     for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
         size = s.size[row, k]
         if size != 0:
-            total += size * unit(s, k, s.live.mark[k]) - s.cost[row, k]
+            total += size * s.live.unit[k] - s.cost[row, k]
     return total
 
 
@@ -116,7 +110,7 @@ def margin_owed(s: Setting, row: int) -> int:
     for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
         size = s.size[row, k]
         if size != 0:
-            notional = abs(size) * unit_now(s, k)
+            notional = abs(size) * abs(s.live.unit[k])
             total += maintenance_margin(notional, k, s.tiers)
     return total
 
@@ -126,7 +120,7 @@ def gross_notional(s: Setting, row: int) -> int:
     """Σ |q|·m·v [uusd] at the marks."""
     total = 0
     for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
-        total += abs(s.size[row, k]) * unit_now(s, k)
+        total += abs(s.size[row, k]) * abs(s.live.unit[k])
     return total
 
 

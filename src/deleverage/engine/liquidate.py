@@ -27,8 +27,6 @@ from deleverage.engine.ledger import (
     margin_owed,
     pay,
     trade,
-    unit,
-    unit_now,
 )
 from deleverage.engine.state import (
     HOLDER,
@@ -87,7 +85,7 @@ def order_lots(s: Setting, row: int, k: int, worth: int, owed: int) -> int:
         if s.venues.slice_maximum_uusd[venue] > 0:
             lots = min(lots, s.venues.slice_maximum_uusd[venue] // usd)
         return int(min(size, max(lots, 1)))
-    now = unit_now(s, k)
+    now = abs(s.live.unit[k])
     if rule == LOWER_TIER and now > 0:
         value = size * now
         others = owed - maintenance_margin(value, k, s.tiers)
@@ -104,7 +102,7 @@ def coins_beyond(s: Setting, k: int, size: int, money: int) -> int:
 
     Rounded so that no more than that is given up; less than 0 is a better price.
     """
-    worth = unit_now(s, k)
+    worth = abs(s.live.unit[k])
     coins = s.markets.inverse_unit[k]
     return lowest_price(worth + money, coins) if size > 0 else highest_price(worth - money, coins)
 
@@ -123,7 +121,7 @@ def bankruptcy_limit(s: Setting, row: int, k: int, worth: int, gross: int, only:
     if only:
         return closing_price(s.wallet[row], size, s.cost[row, k], s.markets.tick_lot_uusd[k], coins)
     share = min(abs(worth), gross)
-    room = mul_div(live.mark[k] if coins == 0 else unit_now(s, k), share, gross)
+    room = mul_div(live.mark[k] if coins == 0 else abs(s.live.unit[k]), share, gross)
     if worth < 0:
         room = -(room + 1)
     if coins != 0:
@@ -146,7 +144,7 @@ def order_limit(s: Setting, row: int, k: int, worth: int, owed: int, bust: int) 
         return 0 if size > 0 else NEVER_TICKS
     if s.venues.order_limit[venue] == FILLABLE:
         mark = s.live.mark[k]
-        own = maintenance_margin(abs(size) * unit_now(s, k), k, s.tiers)
+        own = maintenance_margin(abs(size) * abs(s.live.unit[k]), k, s.tiers)
         lack = min(mul_rate(max(owed - worth, 0), s.venues.adjustment_ppm[venue], PPM), owed)
         beyond = mul_div(mul_rate(own, s.venues.spread_ppm[venue], PPM), lack, owed)
         if s.markets.inverse_unit[k] != 0:
@@ -169,7 +167,7 @@ def leave_alone(s: Setting, rows: Int64s) -> None:
             size = s.size[row, k]
             if size == 0:
                 continue
-            money = unit(s, k, live.mark[k])
+            money = live.unit[k]
             venue = s.venue[row]
             vehicle = s.parties.exit_long[venue] if size > 0 else s.parties.exit_short[venue]
             trade(s, row, k, -size, money, TRANSFER)
@@ -305,7 +303,7 @@ def liquidate(s: Setting, finder: Finder, fair: Int64s, hits: Int64s, count: int
                 busts[i] = bust[chosen[i], k]
                 plans[i] = plan[chosen[i]]
             quantity = fill_batch(s, fair[k], k, side, batch, wanted, limits, filled, kill)
-            now = unit_now(s, k)
+            now = abs(s.live.unit[k])
             s.tally.book[k] += quantity
             s.tally.book_uusd[k] += quantity * lot_uusd(s, k)
             s.bars[(live.step - 1) // MINUTE_S, k].book += quantity

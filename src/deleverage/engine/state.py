@@ -219,6 +219,7 @@ class Live(Record):
     mid: Ints  # ticks
     index: Ints
     mark: Ints
+    unit: Ints  # money that one lot long is worth at the mark
     previous_mark: Ints  # at the end of the last step
     ema_sum: Reals  # of (mid − index), and its weights
     ema_weight: Reals

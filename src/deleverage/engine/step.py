@@ -45,6 +45,7 @@ from deleverage.engine.state import MINUTE_S, Finder, Setting
 from deleverage.engine.waterfall import socialise
 from deleverage.jit import allocating_kernel, kernel
 from deleverage.units import Int64s
+from deleverage.venues.margin import lot_money
 from deleverage.venues.mark import median_mark, middle
 from deleverage.venues.rules import MarkRule, Trigger
 
@@ -86,8 +87,10 @@ def set_mark(s: Setting, k: int, venue: int) -> None:
         live.mark[k] = median_mark(
             index, live.basis_sum[k], rules.mark_window[venue], mid, live.funding_ppb[k], left, interval
         )
-    if s.markets.inverse_unit[k] != 0:
+    coins = s.markets.inverse_unit[k]
+    if coins != 0:
         live.mark[k] = max(live.mark[k], s.markets.start_fair_ticks[k] // FARTHEST, 1)
+    live.unit[k] = lot_money(live.mark[k], s.markets.tick_lot_uusd[k], coins)
 
 
 @kernel

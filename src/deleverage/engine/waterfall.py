@@ -23,7 +23,6 @@ from deleverage.engine.ledger import (
     pay,
     trade,
     unit,
-    unit_now,
 )
 from deleverage.engine.ranking import falling, rising
 from deleverage.engine.state import FUND, HOLDER, LONG, MINUTE_S, Finder, Setting
@@ -58,7 +57,7 @@ def adl_score(s: Setting, row: int, k: int, start: int) -> float:
     size = s.size[row, k]
     rank = s.venues.adl_rank[s.venue[row]]
     cost = s.cost[row, k]
-    value = size * unit(s, k, live.mark[k])
+    value = size * live.unit[k]
     profit = value - cost
     if profit <= 0 and rank != RANDOM_START:
         return 0.0
@@ -204,11 +203,11 @@ def acceptable(s: Setting, k: int, side: int, lots: int, price: int) -> int:
         return 0
     room = lots
     if trigger == FUND_REFUSES:
-        now = unit_now(s, k)
+        now = abs(s.live.unit[k])
         size = s.size[fund, k] if side == LONG else -s.size[fund, k]
         if now > 0:
             room = min(room, mul_rate(worth, s.markets.inventory_ppm[k], PPM) // now - size)
-    gap = unit(s, k, price) - unit(s, k, live.mark[k])
+    gap = unit(s, k, price) - live.unit[k]
     if side != LONG:
         gap = -gap
     if gap > 0:
@@ -228,7 +227,7 @@ def take_over(s: Setting, k: int, row: int, lots: int, price: int) -> None:
     s.tally.takeover[k] += lots
     s.tally.takeover_uusd[k] += lots * lot_uusd(s, k)
     s.bars[(live.step - 1) // MINUTE_S, k].takeover += lots
-    beyond = sign * (money - unit(s, k, live.mark[k]))
+    beyond = sign * (money - live.unit[k])
     if beyond > 0:
         s.tally.deficit_uusd[k] += in_usd(s, k, beyond * lots)
 
@@ -324,7 +323,7 @@ def socialise(s: Setting) -> None:
             gain = 0
             for k in range(s.venues.first[venue], s.venues.end[venue]):
                 if s.markets.fund_of[k] == f and s.size[row, k] != 0:
-                    gain += s.size[row, k] * unit(s, k, live.mark[k]) - s.cost[row, k]
+                    gain += s.size[row, k] * live.unit[k] - s.cost[row, k]
             if gain > 0:
                 profits[row] = gain
                 total += gain
