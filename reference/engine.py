@@ -60,6 +60,7 @@ from reference.market import (
     LIQUIDATE,
     LONG,
     MAKER,
+    NEVER_TICKS,
     NEWCOMER,
     PROFIT_TAKER,
     SELL_EVENLY,
@@ -150,7 +151,7 @@ class Twin(Collateral):
         self.set_marks()
         for market in self.markets:
             market.previous_mark = market.mark
-        self.deposits = self.money_held()
+        self.deposits = self.money_held()  # by venue, spot last
         self.fund_before = [self.equity(fund) for fund in self.funds]
         self.fund_high = [*self.fund_before]
 
@@ -231,9 +232,13 @@ class Twin(Collateral):
         return Status.MAX_ROUNDS
 
     def is_in_range(self) -> bool:
-        """No price at zero or beyond fifty times its start: the run ends there."""
+        """No price at zero or beyond fifty times its start; of an inverse market nor below a fiftieth."""
         return all(
-            m.mid > 0 and m.index > 0 and m.mid <= 50 * self.sums.start_mid[m.number] for m in self.markets
+            m.mid > 0
+            and m.index > 0
+            and m.mid <= 50 * self.sums.start_mid[m.number]
+            and not (m.is_inverse and 50 * min(m.mid, m.index) < self.sums.start_mid[m.number])
+            for m in self.markets
         )
 
     # --- the ledger: every change of money and contracts ----------------------------------------------
@@ -260,7 +265,7 @@ class Twin(Collateral):
             sums.opened[opened][k] += opening
             by_reason[reason][closed][k] += closing
             if reason == FORCED:
-                worth = closing * market.mark * market.tick_lot_uusd
+                worth = market.usd(closing)
                 sums.forced_uusd[closed][k] += worth
                 self.minute[k].liquidated[closed] += closing
                 self.minute[k].liquidated_uusd[closed] += worth
@@ -275,20 +280,20 @@ class Twin(Collateral):
         return self.funds[market.fund_of]
 
     def equity(self, account: Account) -> int:
-        """Wallet, other collateral after haircuts and unrealised profit at the marks [uusd]."""
+        """Wallet, other collateral after haircuts, unrealised profit at the marks [money of its venue]."""
         return (
             account.wallet
             + self.collateral_value(account)
             + sum(
-                account.size[m.number] * m.mark * m.tick_lot_uusd - account.cost[m.number]
+                account.size[m.number] * m.money(m.mark) - account.cost[m.number]
                 for m in self.markets
                 if account.size[m.number]
             )
         )
 
     def notional(self, account: Account, market: Market) -> int:
-        """|q|·m·v [uusd]."""
-        return abs(account.size[market.number]) * market.mark * market.tick_lot_uusd
+        """|q|·m·v, or the coins of it [money]."""
+        return market.notional(account.size[market.number])
 
     def gross(self, account: Account) -> int:
         """Notional over all markets [uusd]."""
@@ -313,11 +318,17 @@ class Twin(Collateral):
         """Contracts, one side counted [lots]."""
         return sum(max(0, account.size[market.number]) for account in self.accounts)
 
-    def money_held(self) -> int:
-        """Σ (wallet − Σ cost) of everybody, spot included: the deposits, always [uusd]."""
-        accounts = sum(account.wallet - sum(account.cost) for account in self.accounts)
-        spot = self.pool_cash + sum(a.spot_cash for a in self.arbitrageurs)
-        return accounts + spot + sum(asset.cash for asset in self.assets)
+    def money_held(self) -> list[int]:
+        """Σ (wallet − Σ cost) of everybody at each venue, and of spot: the deposits, always [money].
+
+        What is paid for a venue's collateral comes from outside and is counted there.
+        """
+        held = [
+            sum(account.wallet - sum(account.cost) for account in self.accounts if account.venue == venue)
+            + sum(asset.cash for asset in self.assets if asset.venue_of == venue)
+            for venue in range(len(self.venues))
+        ]
+        return [*held, self.pool_cash + sum(a.spot_cash for a in self.arbitrageurs)]
 
     def is_balanced(self) -> bool:
         """Deposits are all there, each contract has two sides, and each closed once."""
@@ -403,6 +414,8 @@ class Twin(Collateral):
         for market in self.markets:
             if not self.is_halted(market.venue):
                 market.mark = max(1, self.mark(market))
+                if market.is_inverse:
+                    market.mark = max(market.mark, market.start_fair_ticks // 50)
         self.set_collateral_prices()
 
     def mark(self, m: Market) -> int:
@@ -524,20 +537,27 @@ class Twin(Collateral):
     # --- trading against the book ---------------------------------------------------------------------
 
     def walk(self, market: Market, fair: int, lots: int) -> tuple[int, int]:
-        """Sell ``lots`` (< 0: buy) into the book; what a seller gets and a buyer pays for a lot [uusd].
+        """Sell ``lots`` (< 0: buy) into the book; what a seller gets and a buyer pays for a lot [money].
 
-        Both are the average price, half the spread included, rounded against whoever trades.
+        Both are the average price, half the spread included, rounded against whoever trades. Of an inverse
+        market the coins are averaged: the mean of 1/price, the book seen upside down.
         """
         bid, ask, latent = self.book(market)
         before = market.u
-        mean = average_price(before, float(lots), bid, ask, latent)
+        if market.is_inverse:
+            mean = 1.0 / average_price(-before, -float(lots), ask, bid, latent)
+        else:
+            mean = average_price(before, float(lots), bid, ask, latent)
         after = displacement(absorbed(before, bid, ask, latent) + float(lots), bid, ask, latent)
         if self.rules.double_impact:
             after = after + (after - before)
         market.u = after
         spread = self.half_spread(market)
         factor = 1.0 - spread if lots > 0 else 1.0 + spread if lots < 0 else 1.0
-        value = self.anchor(market, fair) * mean * factor * float(market.tick_lot_uusd)
+        price = self.anchor(market, fair) * mean * factor
+        value = (
+            -float(market.inverse_unit) / price if market.is_inverse else price * float(market.tick_lot_uusd)
+        )
         return floor(value), ceil(value)
 
     def capacity(self, account: Account, market: Market, buying: bool) -> int:
@@ -662,7 +682,11 @@ class Twin(Collateral):
         rules = self.rules
         slot = self.second % rules.arbitrage_latency
         for coin in sorted({m.coin_of for m in self.markets}):
-            open_markets = [m for m in self.markets if m.coin_of == coin and not self.is_halted(m.venue)]
+            open_markets = [
+                m
+                for m in self.markets
+                if m.coin_of == coin and not m.is_inverse and not self.is_halted(m.venue)
+            ]
             if not open_markets:
                 continue
             cheap = max(open_markets, key=lambda m: m.seen_u[slot])
@@ -694,7 +718,7 @@ class Twin(Collateral):
         """Buy in proportion to the displacement beyond a threshold, up to a leverage."""
         beyond = market.u - self.rules.dip_threshold
         alive = [a for a in self.dip_buyers if not a.closed and a.venue == market.venue_of]
-        unit = market.mark * market.tick_lot_uusd
+        unit = market.notional(1)
         if beyond <= 0.0 or not alive or unit == 0:
             return []
         each = floor(beyond * market.dip_lots / float(len(alive)))
@@ -720,17 +744,29 @@ class Twin(Collateral):
         lots = max(1, floor(float(abs(size)) * market.fund_unwind))
         return [(fund, -lots if size > 0 else lots)]
 
+    def spot_gap(self, a: Arbitrageur, market: Market) -> int:
+        """Lots of spot by which it is too long in the coin; where coins are the money, all of them count."""
+        account, k = a.account, market.number
+        if not market.is_inverse:
+            return account.size[k] + a.spot_lots[k] - a.cross_lots[k]
+        if k != market.venue.first:
+            return 0
+        return (account.wallet - sum(account.cost)) // market.coin_unit + a.spot_lots[k]
+
     def hedge_spot(self, market: Market, fair: int) -> None:
         """Arbitrageurs bring spot to the other side of their perpetual; spot moves, and the index.
 
         Late and within capacity: hedged is what was open then and is still open.
         """
         here = [a for a in self.arbitrageurs if a.account.venue == market.venue_of]
-        k, cap = market.number, max(1, market.arbitrage_cap_lots // max(1, len(here)))
+        k, cap = market.number, market.arbitrage_cap_lots
+        if market.is_inverse:
+            cap = market.notional(cap) // market.coin_unit
+        cap = max(1, cap // max(1, len(here)))
         slot = self.second % self.rules.hedge_latency
         parts = []
         for a in here:
-            gap = a.account.size[k] + a.spot_lots[k] - a.cross_lots[k]
+            gap = self.spot_gap(a, market)
             seen, a.seen_gaps[k][slot] = a.seen_gaps[k][slot], gap
             same_side = gap * seen > 0
             lots = min(abs(gap), abs(seen), cap) if same_side else 0
@@ -777,7 +813,7 @@ class Twin(Collateral):
         filled_uusd = [0] * len(hit)
         for market, value in zip(self.markets, fair, strict=True):
             k, venue = market.number, market.venue
-            unit = market.mark * market.tick_lot_uusd
+            unit = market.notional(1)
             for side, sign in ((LONG, 1), (SHORT, -1)):
                 batch = [i for i, account in enumerate(hit) if account.size[k] * sign > 0]
                 ordered = [i for i in batch if lots[i][k]]
@@ -788,7 +824,7 @@ class Twin(Collateral):
                 for i, part in filled.items():
                     filled_uusd[i] += part * unit
                 self.sums.book[k] += quantity
-                self.sums.book_uusd[k] += quantity * unit
+                self.sums.book_uusd[k] += market.usd(quantity)
                 self.minute[k].book += quantity
                 rest = []
                 for i in batch:
@@ -817,7 +853,7 @@ class Twin(Collateral):
             for market in self.markets:
                 size = account.size[market.number]
                 if size:
-                    side, unit = LONG if size > 0 else SHORT, market.mark * market.tick_lot_uusd
+                    side, unit = LONG if size > 0 else SHORT, market.money(market.mark)
                     self.trade(account, market, -size, unit, TRANSFER)
                     self.trade(self.vehicles[side][account.venue], market, size, unit, TRANSFER)
                     market.exit_assigned[side] += abs(size)
@@ -848,17 +884,17 @@ class Twin(Collateral):
     def order_lots(self, account: Account, market: Market) -> int:
         """How much of a position one order closes by the venue's slice rule."""
         venue, size = market.venue, abs(account.size[market.number])
-        unit, value = market.mark * market.tick_lot_uusd, self.notional(account, market)
+        usd, unit, value = market.usd(1), market.notional(1), self.notional(account, market)
         if size == 0:
             return 0
         if venue.slice == Slice.SHARE_THEN_WHOLE:
             cooling = account.ordered >= 0 and self.second - account.ordered <= venue.cooldown_s
-            if value > venue.slice_above_uusd and not cooling:
+            if size * usd > venue.slice_above_uusd and not cooling:
                 return up(size * venue.slice_ppm, PPM)
-        elif venue.slice == Slice.SHARE_A_STEP and unit > 0:
-            lots = max(size * venue.slice_ppm // PPM, up(venue.slice_minimum_uusd, unit))
+        elif venue.slice == Slice.SHARE_A_STEP and usd > 0:
+            lots = max(size * venue.slice_ppm // PPM, up(venue.slice_minimum_uusd, usd))
             if venue.slice_maximum_uusd > 0:
-                lots = min(lots, venue.slice_maximum_uusd // unit)
+                lots = min(lots, venue.slice_maximum_uusd // usd)
             return min(size, max(lots, 1))
         elif venue.slice == Slice.LOWER_TIER and unit > 0:
             others = self.margin_owed(account) - market.margin.of(value)
@@ -871,12 +907,14 @@ class Twin(Collateral):
         """Price [ticks] at which an account closes with equity 0.
 
         In one market, the price that leaves equity 0, rounded so that it is not below. In several, the
-        same share of every mark: the move that leaves equity 0.
+        same share of every mark (inverse: of what every lot is worth): the move that leaves equity 0.
         """
         k = market.number
         size, cost, v = account.size[k], account.cost[k], market.tick_lot_uusd
         if size == 0:
             return 0
+        if market.is_inverse:
+            return self.inverse_bankruptcy_limit(account, market)
         if sum(1 for lots in account.size if lots) == 1 and not any(account.pledged):
             price = (
                 up(cost - account.wallet, size * v) if size > 0 else (account.wallet - cost) // (-size * v)
@@ -888,6 +926,21 @@ class Twin(Collateral):
             room = -(room + 1)
         return max(0, market.mark - room if size > 0 else market.mark + room)
 
+    def inverse_bankruptcy_limit(self, account: Account, market: Market) -> int:
+        """The same in coins a lot: so many can a long pay at the end, and must a short get."""
+        k = market.number
+        size, now = account.size[k], market.notional(1)
+        if sum(1 for lots in account.size if lots) == 1:
+            room = account.wallet - account.cost[k]
+            coins = room // size if size > 0 else up(-room, -size)
+        else:
+            worth, gross = self.equity(account), self.gross(account)
+            room = now * min(abs(worth), gross) // gross
+            if worth < 0:
+                room = -(room + 1)
+            coins = now + room if size > 0 else now - room
+        return market.price_of(coins, at_least=size < 0)
+
     def limit(self, account: Account, market: Market, bust: int) -> int | None:
         """Worst price [ticks] of a liquidation order by the venue's rule. None: no limit."""
         size, venue = account.size[market.number], market.venue
@@ -897,13 +950,18 @@ class Twin(Collateral):
             owed = self.margin_owed(account)
             lack = min(max(owed - self.equity(account), 0) * venue.adjustment_ppm // PPM, owed)
             own = market.margin.of(self.notional(account, market))
-            ticks = own * venue.spread_ppm // PPM * lack // owed // (abs(size) * market.tick_lot_uusd)
+            money = own * venue.spread_ppm // PPM * lack // owed
+            if market.is_inverse:
+                coins = money // abs(size)
+                now = market.notional(1)
+                return market.price_of(now + coins if size > 0 else now - coins, at_least=size < 0)
+            ticks = money // (abs(size) * market.tick_lot_uusd)
             return max(1, market.mark - ticks) if size > 0 else market.mark + ticks
         return bust
 
     def fillable(self, market: Market, fair: int, side: int, limit: int | None) -> int:
         """Lots that can trade before the price, after half the spread, passes the limit."""
-        if limit is None or (side == LONG and limit == 0):
+        if limit is None or (side == LONG and limit == 0) or (side == SHORT and limit >= NEVER_TICKS):
             return UNBOUNDED
         if limit == 0:
             return 0
@@ -966,7 +1024,7 @@ class Twin(Collateral):
         if not no_limit:
             # The average cannot be beyond the worst limit that filled, whatever the rounding.
             used = [limit or 0 for (_, _, limit), part in zip(orders, filled, strict=True) if part]
-            bound = (max(used) if side == LONG else min(used)) * market.tick_lot_uusd
+            bound = market.money(max(used) if side == LONG else min(used))
             if side == LONG:
                 sell = max(sell, bound)
                 buy = max(buy, sell)
@@ -996,7 +1054,7 @@ class Twin(Collateral):
             account.ordered = self.second
             fee = min(due, max(0, self.equity(account)))
             self.transfer(account, fund, fee)
-            self.sums.fees_uusd += fee
+            self.sums.fees_uusd += market.in_usd(fee)
             return
         account.closed = True
         if plan == BACKSTOP:
@@ -1004,12 +1062,12 @@ class Twin(Collateral):
         if account.wallet > 0:
             fee = min(account.wallet, due)
             self.transfer(account, fund, fee)
-            self.sums.fees_uusd += fee
+            self.sums.fees_uusd += market.in_usd(fee)
             if plan == BACKSTOP or venue.rest_to_fund:
-                self.sums.forfeited_uusd += account.wallet
+                self.sums.forfeited_uusd += market.in_usd(account.wallet)
                 self.transfer(account, fund, account.wallet)
         elif account.wallet < 0:
-            self.sums.deficit_uusd[market.number] -= account.wallet
+            self.sums.deficit_uusd[market.number] -= market.in_usd(account.wallet)
             self.sums.bankrupt_wallets += 1
             self.take_collateral(account, fund, -account.wallet)
             self.transfer(fund, account, -account.wallet)
@@ -1060,12 +1118,12 @@ class Twin(Collateral):
             floor_uusd = before - before * venue.vault_loss_ppm // PPM
         if worth <= floor_uusd:
             return 0
-        room, unit = lots, market.mark * market.tick_lot_uusd
+        room, unit = lots, market.notional(1)
         if unit > 0 and venue.adl_trigger == AdlTrigger.FUND_REFUSES:
             room = min(room, worth * market.inventory_ppm // PPM // unit - sign * fund.size[market.number])
-        loss_ticks = sign * (price - market.mark)
-        if loss_ticks > 0:
-            room = min(room, (worth - floor_uusd) // (loss_ticks * market.tick_lot_uusd))
+        loss = sign * (market.money(price) - market.money(market.mark))
+        if loss > 0:
+            room = min(room, (worth - floor_uusd) // loss)
         return max(0, room)
 
     def adl_price(self, market: Market, bust: int) -> int:
@@ -1081,14 +1139,15 @@ class Twin(Collateral):
 
     def take_over(self, market: Market, account: Account, lots: int, price: int) -> None:
         """The fund takes ``lots`` at the bankruptcy price."""
-        k, v = market.number, market.tick_lot_uusd
+        k, unit = market.number, market.money(price)
         sign = 1 if account.size[k] > 0 else -1
-        self.trade(account, market, -sign * lots, price * v, FORCED)
-        self.trade(self.fund_behind(market), market, sign * lots, price * v, ORDINARY)
+        self.trade(account, market, -sign * lots, unit, FORCED)
+        self.trade(self.fund_behind(market), market, sign * lots, unit, ORDINARY)
         self.sums.takeover[k] += lots
-        self.sums.takeover_uusd[k] += lots * market.mark * v
+        self.sums.takeover_uusd[k] += market.usd(lots)
         self.minute[k].takeover += lots
-        self.sums.deficit_uusd[k] += max(0, sign * (price - market.mark)) * v * lots
+        beyond = max(0, sign * (unit - market.money(market.mark)))
+        self.sums.deficit_uusd[k] += market.in_usd(beyond * lots)
 
     def rank_adl(self, market: Market, side: int) -> list[Account]:
         """Winners on the other side in the venue's rank, then by uid; everybody where lots are drawn."""
@@ -1101,7 +1160,7 @@ class Twin(Collateral):
             eligible = account.role < FUND and not account.in_round and not account.closed
             if not eligible or account.size[k] * sign >= 0:
                 continue
-            value = account.size[k] * market.mark * market.tick_lot_uusd
+            value = account.size[k] * market.money(market.mark)
             profit, worth = value - account.cost[k], self.equity(account)
             if worth > 0 and (profit > 0 or drawn):
                 score = (
@@ -1116,6 +1175,8 @@ class Twin(Collateral):
     def adl_score(self, account: Account, market: Market, profit: int, notional: int, worth: int) -> float:
         """A winner's place by the venue's rule, the higher the sooner."""
         rank, long = market.venue.adl_rank, account.size[market.number] > 0
+        if market.is_inverse:
+            long = not long  # a linear short in what a lot is worth
         entry, owed = max(abs(account.cost[market.number]), 1), self.margin_owed(account)
         collateral = max(account.wallet + self.collateral_value(account), 1)
         if rank == AdlRank.PROFIT_TIMES_MARGIN_RATIO:
@@ -1140,7 +1201,7 @@ class Twin(Collateral):
     ) -> int:
         """Close at a price against the first winners; lots closed. Uses up the list."""
         drawn = market.venue.adl_rank == AdlRank.RANDOM_START
-        k, unit = market.number, price * market.tick_lot_uusd
+        k, unit = market.number, market.money(price)
         sign = 1 if account.size[k] > 0 else -1
         left = lots
         while left > 0 and winners:
@@ -1161,7 +1222,7 @@ class Twin(Collateral):
             if self.sums.first_adl_step[market.venue_of] < 0:
                 self.sums.first_adl_step[market.venue_of] = self.second
             self.sums.adl[k] += done
-            self.sums.adl_uusd[k] += done * market.mark * market.tick_lot_uusd
+            self.sums.adl_uusd[k] += market.usd(done)
             self.minute[k].adl += done
         return done
 
@@ -1179,7 +1240,7 @@ class Twin(Collateral):
             market.premium_sum = 0
             fund = self.fund_behind(market)
             for account in self.accounts:
-                value = account.size[market.number] * market.mark * market.tick_lot_uusd
+                value = account.size[market.number] * market.notional(1)
                 self.transfer(account, fund, up(value * rate, PPB))
         self.premium_count[number] = 0
         self.sums.funding_payments += 1
@@ -1194,7 +1255,7 @@ class Twin(Collateral):
         for account in self.accounts:
             if account.role < FUND and not account.closed:
                 gain = sum(
-                    account.size[m.number] * m.mark * m.tick_lot_uusd - account.cost[m.number]
+                    account.size[m.number] * m.money(m.mark) - account.cost[m.number]
                     for m in markets
                     if account.size[m.number]
                 )
@@ -1206,7 +1267,7 @@ class Twin(Collateral):
         for account, gain in gains:
             part = min(loss, total) * gain // total
             self.transfer(account, fund, part)
-            self.sums.socialised_uusd += part
+            self.sums.socialised_uusd += self.markets[self.venues[fund.venue].first].in_usd(part)
 
     # --- 12: the record --------------------------------------------------------------------------------
 
@@ -1228,4 +1289,4 @@ class Twin(Collateral):
             bar.spread = 2.0 * self.half_spread(market)
             if settlement:
                 bar.open_interest = self.open_interest(market)
-                bar.fund_uusd = self.equity(self.fund_behind(market))
+                bar.fund_uusd = market.in_usd(self.equity(self.fund_behind(market)))

@@ -2,6 +2,7 @@
 
 Counted in integers: prices in ticks, sizes in lots (long > 0), money in uusd = 10⁻⁶ USD. Python's
 integers have no bounds and its ``//`` rounds down, so products and rates are written as they are meant.
+At a venue of inverse contracts money is units of the coin; sums for readers (``Sums``, ``Minute``) are uusd.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
+from math import floor
 from typing import Any, TypeVar
 
 from deleverage.engine.setup import MarketWorld
@@ -18,6 +20,7 @@ HOLDER, MAKER, ARBITRAGEUR, PROFIT_TAKER, DIP_BUYER, NEWCOMER, FUND, EXIT_LONG, 
 LIQUIDATE, SELL_EVENLY, NEVER_CLOSE = range(3)
 LONG, SHORT = 0, 1
 UUSD_PER_USD = 1_000_000
+NEVER_TICKS = 1 << 60  # the price at which an inverse lot is worth nothing
 
 
 def up(numerator: int, denominator: int) -> int:
@@ -64,14 +67,14 @@ class Arbitrageur:
 class Margin:
     """Maintenance margin of one contract: each tier's rate applies to its own slice of the notional."""
 
-    def __init__(self, table: TierTable) -> None:
+    def __init__(self, table: TierTable, units: int = UUSD_PER_USD) -> None:
         self.tiers: list[tuple[int, int, int, int]] = []  # cap, rate as a pair, amount to take off
         deduction = Fraction(0)
         floor, rate_below = 0, table.tiers[0].rate
         for tier in table.tiers:
-            deduction += floor * (tier.rate - rate_below) * UUSD_PER_USD
+            deduction += floor * (tier.rate - rate_below) * units
             pair = (tier.rate.numerator, tier.rate.denominator)
-            self.tiers.append((tier.cap_usd * UUSD_PER_USD, *pair, round(deduction)))
+            self.tiers.append((tier.cap_usd * units, *pair, round(deduction)))
             floor, rate_below = tier.cap_usd, tier.rate
 
     def tier(self, notional: int) -> int:
@@ -157,7 +160,10 @@ class Market:
     venue_of: int
     coin_of: int
     spot_of: int
-    tick_lot_uusd: int
+    tick_lot_uusd: int  # of an inverse market, of its spot
+    inverse_unit: int  # 0: linear
+    contract_uusd: int
+    coin_unit: int
     fund_of: int
     start_fair_ticks: int
     basis: float
@@ -206,6 +212,40 @@ class Market:
     pool_lots: int = field(default=0, init=False)  # the other side of spot
     exit_assigned: list[int] = field(default_factory=lambda: [0, 0], init=False)
     exit_carry: list[int] = field(default_factory=lambda: [0, 0], init=False)
+
+    @property
+    def is_inverse(self) -> bool:
+        """True when it is settled in the coin: a lot is worth dollars, and a long owes coins."""
+        return self.inverse_unit > 0
+
+    def money(self, price: int) -> int:
+        """Money of one lot at a price [ticks]: price·v, or minus the coins of a contract, rounded up."""
+        if not self.is_inverse:
+            return price * self.tick_lot_uusd
+        return 0 if price >= NEVER_TICKS else -up(self.inverse_unit, max(price, 1))
+
+    def notional(self, lots: int) -> int:
+        """|lots| at the mark, in money."""
+        return abs(lots * self.money(self.mark))
+
+    def usd(self, lots: int) -> int:
+        """|lots| at the mark [uusd]."""
+        return abs(lots) * (self.contract_uusd if self.is_inverse else self.money(self.mark))
+
+    def in_usd(self, amount: int) -> int:
+        """An amount of money at the mark [uusd]."""
+        if not self.is_inverse:
+            return amount
+        return floor(float(amount) * (float(self.contract_uusd) / float(self.notional(1))) + 0.5)
+
+    def price_of(self, coins: int, *, at_least: bool) -> int:
+        """Highest price [ticks] at which a lot is worth ``coins`` or more; or lowest, of that or less.
+
+        ⌈k/m⌉ ≥ c ⇔ (c − 1)·m < k;  ⌈k/m⌉ ≤ c ⇔ c·m ≥ k.
+        """
+        if at_least:
+            return (self.inverse_unit - 1) // (coins - 1) if coins > 1 else NEVER_TICKS
+        return up(self.inverse_unit, coins) if coins > 0 else NEVER_TICKS
 
 
 @dataclass(frozen=True)
@@ -307,6 +347,15 @@ def plain(kind: type[T], record: Any, at: int | None = None) -> T:
     return kind(**{name: value.item() for name, value in values.items()})
 
 
+def money_units(world: MarketWorld, k: int) -> int:
+    """Units of money in one USD, or in one coin: a contract at a price of 1 USD."""
+    contract_usd = world.markets.contract_uusd[k] / UUSD_PER_USD
+    if contract_usd == 0:
+        return UUSD_PER_USD
+    units: int = round(world.markets.inverse_unit[k] * world.tick_usd[k] / contract_usd)
+    return units
+
+
 def read_markets(world: MarketWorld, tables: Sequence[TierTable], rules: Rules) -> list[Market]:
     """The markets of a world, at rest."""
     markets = []
@@ -317,7 +366,7 @@ def read_markets(world: MarketWorld, tables: Sequence[TierTable], rules: Rules) 
         market.venue = venues[market.venue_of]
         market.index_weight = world.markets.index_weight[k].tolist()
         market.peer_weight = world.markets.peer_weight[k].tolist()
-        market.margin = Margin(table)
+        market.margin = Margin(table, money_units(world, k))
         market.price_variance = market.news_variance = market.sigma * market.sigma
         market.seen_u = [0.0] * rules.arbitrage_latency
         market.pool_lots = -int(world.spot_lots[:, k].sum())

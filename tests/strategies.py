@@ -8,6 +8,7 @@ drawn number seeds. Every world is made by `build_world`, as the program makes i
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from fractions import Fraction
@@ -133,6 +134,16 @@ def market_spec(
     )
 
 
+def inverted(spec: MarketSpec, holders: int, rng: np.random.Generator) -> MarketSpec:
+    """The same market as inverse contracts of about a lot's value; caps of its tiers are coins."""
+    digits = round(math.log10(float(spec.lot_coins) * spec.start_price))
+    return replace(
+        spec,
+        contract_usd=Fraction(10) ** min(max(digits, -3), 5),
+        tiers=tier_table(spec.name, 2.0 * spec.open_interest_coins / holders, rng),
+    )
+
+
 POLICIES: dict[str, type[IntEnum]] = {
     "trigger": Trigger, "order_limit": OrderLimit, "slice": Slice, "takeover": Takeover,
     "adl_trigger": AdlTrigger, "adl_rank": AdlRank, "adl_price": AdlPrice, "mark": MarkRule,
@@ -141,18 +152,24 @@ POLICIES: dict[str, type[IntEnum]] = {
 
 
 def at_venues(
-    specs: list[MarketSpec], venues: int, rng: np.random.Generator
+    specs: list[MarketSpec], venues: int, rng: np.random.Generator, inverse: Sequence[bool], holders: int
 ) -> tuple[list[MarketSpec], list[FundSpec]]:
-    """The same coins at every venue, each with its own depth, basis and fund; some venues without spot."""
+    """The same coins at every venue, each with its own depth, basis and fund; some venues without spot.
+
+    An inverse venue has as many contracts, all on one coin, in which it settles.
+    """
     placed, funds = [], []
     for v in range(venues):
         funds.append(FundSpec(f"fund {v}", 0.0))
-        spot = v == 0 or rng.random() < 0.6
-        for spec in specs:
+        spot = v == 0 or inverse[0] or rng.random() < 0.6
+        settled = specs[int(rng.integers(0, len(specs)))] if inverse[v] else None
+        for number, own in enumerate(specs):
+            spec = inverted(settled, holders, rng) if settled else own
             share = rng.uniform(0.2, 1.5)
             placed.append(
                 replace(
-                    spec, name=f"{spec.name} at {v}", coin=spec.name, venue=f"V{v}", fund=f"fund {v}",
+                    spec, name=f"{spec.name}.{number} at {v}", coin=spec.name, venue=f"V{v}",
+                    fund=f"fund {v}",
                     start_price=spec.start_price * (1.0 + rng.choice([0.0, 0.002])),
                     open_interest_coins=spec.open_interest_coins * share,
                     depth_bid_coins=spec.depth_bid_coins * share,
@@ -219,6 +236,8 @@ def asset_specs(
     for a in range(int(rng.choice([0, 1, 2, 3]))):
         venue = f"V{int(rng.integers(0, venues))}"
         own = [spec for spec in specs if venues == 1 or spec.venue == venue]
+        if any(spec.contract_usd != 0 for spec in own):
+            continue  # its margin is its coin
         follows = own[int(rng.integers(0, len(own)))] if rng.random() < 0.5 else None
         price = follows.start_index * rng.uniform(0.9, 1.2) if follows else 1.0
         coins = worth_usd / price
@@ -273,20 +292,22 @@ def build_case(
     switches: dict[str, int],
     venues: int = 1,
     policies: dict[str, int] | None = None,
+    inverse: Sequence[bool] = (False, False, False),
     max_leverage: float = 0.0,
     **named: float,
 ) -> Case:
     """The market of a few choices and a seed; ``named`` overrides figures of `PartiesSpec`.
 
     ``policies`` of the first venue (the only one follows Binance without), the others' are drawn.
+    ``inverse`` says which venues settle in a coin.
     """
     rng = np.random.default_rng(seed)
     fund_count = int(rng.integers(1, 3))
     funds = [FundSpec(f"fund {f}", 0.0) for f in range(fund_count)]
     size_usd = float(rng.choice([1e5, 1e7, 1e9]))
     specs = [market_spec(k, holders, size_usd * rng.uniform(0.3, 2.0), funds, rng) for k in range(markets)]
-    if venues > 1:
-        specs, funds = at_venues(specs, venues, rng)
+    if venues > 1 or any(inverse):
+        specs, funds = at_venues(specs, venues, rng, inverse, holders)
     worth = sum(spec.open_interest_coins * spec.start_price for spec in specs)
     funds = [
         FundSpec(
@@ -414,6 +435,10 @@ def cases(draw: st.DrawFn, longest: int = 150) -> Case:
         raise AssertionError(f"a drawn market was refused: {error}") from error
 
 
+INVERSE = [(False, False, False)] * 2 + [(True, False, False), (False, True, True), (True, True, False)]
+"""Which of up to three venues settle in a coin: none in two of five draws."""
+
+
 @st.composite
 def venue_cases(draw: st.DrawFn, longest: int = 80) -> Case:
     """One to three venues, the first with policies that hypothesis chooses, the others' drawn."""
@@ -432,4 +457,5 @@ def venue_cases(draw: st.DrawFn, longest: int = 80) -> Case:
         switches=switches,
         venues=draw(st.integers(1, 3)),
         policies=policies,
+        inverse=draw(st.sampled_from(INVERSE)),
     )

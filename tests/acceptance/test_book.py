@@ -120,4 +120,4 @@ def test_the_lake_and_the_embedded_scenario_give_the_same_market(seen: Scenario)
     one, two = world(seen), world(Scenario.load("oct-10-binance"))
     for name in one.markets.dtype.names or ():
         assert np.allclose(one.markets[name], two.markets[name], rtol=1e-6), name
-    assert prepare_world(one).deposits_uusd > 0
+    assert prepare_world(one).deposits[0] > 0

@@ -10,10 +10,12 @@ import numpy as np
 
 from deleverage.engine.ledger import margin_owed
 from deleverage.engine.simulate import Prepared, prepare_world
+from deleverage.engine.state import Setting
 from deleverage.engine.step import begin, run_steps
 from deleverage.errors import Status
 from deleverage.positions.population import ISOLATED
 from deleverage.units import Int64s
+from deleverage.venues.margin import lot_money
 from reference.engine import Twin
 from tests.strategies import Case
 
@@ -29,7 +31,7 @@ class Stepper:
 
     def __init__(self, case: Case) -> None:
         prepared: Prepared = prepare_world(case.world)
-        self.setting, self.finder, self.deposits = prepared.setting, prepared.finder, prepared.deposits_uusd
+        self.setting, self.finder, self.deposits = prepared.setting, prepared.finder, prepared.deposits
         k = case.world.size.shape[1]
         self.path = np.zeros((0, k), dtype=np.int64)
         self.fair = np.zeros((self.setting.params.steps, k), dtype=np.int64)
@@ -44,6 +46,12 @@ class Stepper:
         return Status(
             run_steps(self.setting, self.finder, self.fair, self.path, self.deposits, second, second)
         )
+
+
+def move_mark(s: Setting, k: int, price: int) -> None:
+    """Put the mark of a market at a price [ticks], with what a lot is worth at it."""
+    s.live.mark[k] = price
+    s.live.unit[k] = lot_money(price, int(s.markets.tick_lot_uusd[k]), int(s.markets.inverse_unit[k]))
 
 
 def bits(value: float) -> str:
@@ -132,7 +140,7 @@ def run_both(case: Case) -> tuple[str, Counter[str]]:
     seen: Counter[str] = Counter()
     status = Status.OK
     problem = difference(kernel, twin, order) or (
-        "" if kernel.deposits == twin.deposits else f"deposits: {kernel.deposits}, {twin.deposits}"
+        "" if kernel.deposits.tolist() == twin.deposits else f"deposits: {kernel.deposits}, {twin.deposits}"
     )
     before = tiers_of(twin)
     pledged = [[*account.pledged] for account in twin.accounts]
@@ -196,6 +204,21 @@ def run_both(case: Case) -> tuple[str, Counter[str]]:
         for a, first in zip(twin.accounts, pledged, strict=True)
     )
     seen["collateral seized"] += any(sums.seized_lots)
+    for market in twin.markets:
+        k = market.number
+        seen["inverse liquidated"] += market.is_inverse and any(s[k] for s in sums.forced)
+        seen["inverse long liquidated"] += market.is_inverse and sums.forced[0][k] > 0
+        seen["inverse takeover"] += market.is_inverse and sums.takeover[k] > 0
+        seen["inverse adl"] += market.is_inverse and sums.adl[k] > 0
+        seen["inverse stops"] += market.is_inverse and sums.stops[k] > 0
+        seen["inverse spot hedged"] += market.is_inverse and sums.spot_sold[k] != 0
+        seen["inverse deficit"] += market.is_inverse and sums.deficit_uusd[k] > 0
+        inverse = range(market.venue.first, market.venue.end) if market.is_inverse else ()
+        seen["inverse several markets"] += len(inverse) > 1 and any(
+            a.closed and a.role == 0 and sum(1 for j in inverse if sides[a.uid][j]) > 1 for a in twin.accounts
+        )
+    both = {market.is_inverse for market in twin.markets}
+    seen["linear and inverse"] += len(both) == 2 and any(sums.accounts_forced)
     for venue in twin.venues:
         here = range(venue.first, venue.end)
         for name in ("trigger", "mark_rule", "order_limit", "slice", "takeover"):

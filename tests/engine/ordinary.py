@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -38,6 +39,15 @@ SPEC = MarketSpec(
     half_spread_bps=0.5, spot_bid_coins=500.0, spot_ask_coins=500.0, spot_range=0.01, volatility_annual=0.4,
     volume_24h_coins=300_000.0, news_beta=1.0, last_funding_rate=1e-4, fund="F", tiers=TIERS,
 )  # fmt: skip
+INVERSE = replace(
+    SPEC,
+    contract_usd=Fraction(100),  # a lot of 0.001 coin at 100,000: the same lots, and tiers in coins
+    tiers=TierTable(
+        "M",
+        tuple(replace(tier, cap_usd=cap) for tier, cap in zip(TIERS.tiers, (3, 30, 700, 8_000), strict=True)),
+        "test",
+    ),
+)
 PRIOR = PopulationPrior(
     accounts=600, fuel=0.35, short_fuel=0.2, fuel_shape=1.5, isolated_share=0.6, multi_market_share=0.0,
     mixed_side_share=0.0, size_tail=1.6, largest_share=0.02, entry_offset=0.0, entry_sd=0.01, stop_share=0.1,
@@ -54,6 +64,7 @@ def ordinary(
     fund_usd: float = 1e9,
     parties: PartiesSpec | None = None,
     rules: RulesSpec | None = None,
+    prior: PopulationPrior = PRIOR,
 ) -> Case:
     """The market of a seed; the news falls by ``shock`` from the fifth second to ``ends_s``."""
     world: MarketWorld = build_world(
@@ -62,7 +73,7 @@ def ordinary(
         parties or PartiesSpec(),
         [FundSpec("F", fund_usd)],
         rules or RulesSpec(),
-        PRIOR,
+        prior,
         steps=STEPS,
         start_s=3600,
         rng=np.random.default_rng(seed),

@@ -11,21 +11,29 @@ from deleverage.engine.setup import RulesSpec
 from deleverage.engine.state import FUND, HOLDER
 from deleverage.errors import Status
 from deleverage.venues.catalogue import rules_at, trades_contracts, venues, versions
-from deleverage.venues.rules import Grade, Slice, Takeover
+from deleverage.venues.rules import Contract, Grade, Slice, Takeover
 from tests.engine.both import Stepper, difference
-from tests.engine.ordinary import ordinary
+from tests.engine.ordinary import INVERSE, SPEC, ordinary
+from tests.strategies import Case
 
 ENGINE = [venue for venue in venues() if trades_contracts(venue) and versions(venue)[0].grade is Grade.ENGINE]
 
 
-def test_five_venues_run_in_the_engine() -> None:
-    assert ENGINE == ["binance", "bybit", "dydx", "hyperliquid", "okx"]
+def test_seven_venues_run_in_the_engine() -> None:
+    assert ENGINE == ["binance", "binance_coin", "bybit", "bybit_inverse", "dydx", "hyperliquid", "okx"]
+
+
+def night_of(venue: str, seed: int) -> Case:
+    """The ordinary market by a venue's waterfall, in contracts of its kind."""
+    rules = rules_at(venue, date(2025, 11, 10))
+    spec = INVERSE if rules.contract is Contract.INVERSE else SPEC
+    return ordinary(seed, shock=0.10, spec=spec, rules=RulesSpec(waterfall=rules.waterfall))
 
 
 @pytest.mark.parametrize("venue", ENGINE)
 def test_whoever_is_liquidated_every_micro_dollar_has_an_owner(venue: str) -> None:
     waterfall = rules_at(venue, date(2025, 11, 10)).waterfall
-    case = ordinary(1, shock=0.10, rules=RulesSpec(waterfall=waterfall)).with_params(check=1)
+    case = night_of(venue, 1).with_params(check=1)
     kernel = Stepper(case)
     s = kernel.setting
     everything = int(s.wallet.sum() - s.cost.sum()) + int(s.live.pool_cash) + int(s.live.spot_cash.sum())
@@ -62,8 +70,7 @@ def test_whoever_is_liquidated_every_micro_dollar_has_an_owner(venue: str) -> No
 def test_the_twin_agrees_with_the_kernels_on_the_rules_of_a_venue(venue: str) -> None:
     from reference.engine import Twin
 
-    waterfall = rules_at(venue, date(2025, 11, 10)).waterfall
-    case = ordinary(2, shock=0.10, rules=RulesSpec(waterfall=waterfall))
+    case = night_of(venue, 2)
     kernel, twin = Stepper(case), Twin(case.world, case.tables)
     order = np.argsort(case.world.uid)
     for fair in case.fair[:60]:

@@ -21,6 +21,7 @@ from deleverage.units import Int64s
 from deleverage.venues.margin import Tiers
 from reference.engine import DELEVERAGED, FORCED, Twin
 from reference.market import Account, Market
+from tests.engine.both import move_mark
 from tests.strategies import Case, build_case, cases, venue_cases
 
 PER_ACCOUNT = ("wallet", "size", "cost", "closed")
@@ -129,7 +130,8 @@ def test_equity_of_everybody_has_the_same_sum_at_any_mark(case: Case, seed: int)
     deposits = sum(start.wallet.tolist()) - sum(start.cost.ravel().tolist())
     spot = int(s.live.pool_cash) + int(s.live.spot_cash.sum())
     for factor in np.random.default_rng(seed).uniform(0.0, 3.0, size=3):
-        s.live.mark[:] = (s.markets.start_fair_ticks * factor).astype(np.int64)
+        for k in range(start.size.shape[1]):
+            move_mark(s, k, int(s.markets.start_fair_ticks[k] * factor))
         assert sum(int(equity(s, row)) for row in range(s.wallet.shape[0])) + spot == deposits
 
 

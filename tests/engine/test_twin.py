@@ -91,6 +91,14 @@ def test_kernel_and_twin_agree_on_several_venues_and_every_policy() -> None:
     wanted += [f"mark_rule {int(value)}" for value in MarkRule]
     wanted += ["sliced", "margin kept by the venue", "between venues", "outage", "socialised loss"]
     wanted += [f"collateral {what}" for what in ("repriced", "sold", "sold of an open account", "seized")]
+    wanted += [
+        f"inverse {what}"
+        for what in (
+            "liquidated", "long liquidated", "takeover", "adl", "deficit", "stops", "spot hedged",
+            "several markets",
+        )
+    ]  # fmt: skip
+    wanted += ["linear and inverse"]
     assert {name: seen[name] for name in wanted if seen[name] < 10} == {}
 
 

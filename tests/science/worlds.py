@@ -129,7 +129,7 @@ def uniform_map_world(n: float, *, accounts: int, reach: float, steps: int) -> M
     level = (np.arange(accounts) + 0.5) * (reach / accounts)
     worst = np.rint(mark * np.exp(-level)).astype(np.int64)[:, None]
     first = np.empty(accounts, dtype=np.int64)
-    least_wallets(size[:accounts], cost[:accounts], worst, unit, seed_world.tiers, first)
+    least_wallets(size[:accounts], cost[:accounts], worst, unit, np.zeros_like(unit), seed_world.tiers, first)
     wallet[:accounts] = first
     wallet[accounts : accounts + 3] = (uusd(1e12), uusd(1e12), uusd(1e9))
     weight = np.zeros(n_rows, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Inverse positions: exact in fractions, and in whole satoshi where the engine counts."""
+"""Inverse positions: exact in fractions, and in whole units of the coin where the engine counts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from deleverage.venues import inverse_margin as kernels
 from deleverage.venues.calculator import lines
 from deleverage.venues.inverse import IsolatedText
 from deleverage.venues.linear import Leg
-from deleverage.venues.margin import NEVER_TICKS
+from deleverage.venues.margin import NEVER_TICKS, lot_money, maintenance_margin, tiers_record
 from deleverage.venues.rules import MarginTier, TierTable
 from reference import margin as twin
 
 F = Fraction
-UNIT = 10**9  # satoshi of one contract of $1 at a price of one tick of $0.1
+UNITS = 10**12  # in one coin
+UNIT = 10 * UNITS  # of one contract of $1 at a price of one tick of $0.1
 
 SIDES = st.sampled_from((1, -1))
 RATES = st.integers(1, 400).map(lambda n: F(n, 1000))
@@ -80,25 +81,31 @@ def test_health_changes_sign_at_the_price_in_tiers(leg: Leg, table: TierTable, w
         assert health(edge * (1 - leg.side * F(1, 10**6))) < 0 < health(edge * (1 + leg.side * F(1, 10**6)))
 
 
+def value_of(size: int, mark: int) -> int:
+    """Signed value of a position in the engine [units of the coin]."""
+    return size * lot_money(mark, 0, UNIT)
+
+
 @settings(max_examples=200)
 @given(legs(), tables(), COINS)
-def test_in_whole_satoshi_health_changes_sign_between_two_ticks(
+def test_in_whole_units_health_changes_sign_between_two_ticks(
     leg: Leg, table: TierTable, wallet: Fraction
 ) -> None:
-    size, coins = int(leg.side * leg.size), int(wallet * 10**8)
-    tiers = kernels.coin_tiers_record([table])
-    cost = kernels.inverse_value(size, int(leg.entry * 10), UNIT)
+    size, coins = int(leg.side * leg.size), int(wallet * UNITS)
+    tiers = tiers_record([table], [UNITS])
+    cost = value_of(size, int(leg.entry * 10))
 
     def health(mark: int) -> int:
-        return kernels.inverse_health(coins, size, cost, mark, UNIT, 0, tiers)
+        value = value_of(size, mark)
+        return coins + value - cost - maintenance_margin(abs(value), 0, tiers)
 
-    at = kernels.inverse_liquidation_price(coins, size, cost, UNIT, 0, tiers)
+    at = kernels.trigger_price(coins, size, cost, 0, UNIT, 0, tiers)
     if at == 0:
         assert size > 0
         assert health(1) >= 0
     elif at == NEVER_TICKS:
-        # A short that no price ends, or a long whose last satoshi of value outweighs what it has.
-        assert health(abs(size) * UNIT + 1) >= 0 if size < 0 else coins - cost <= 1
+        # A short that no price ends, or a long that has less than the last unit of each lot.
+        assert health(UNIT) >= 0 if size < 0 else health(UNIT) < 0
     elif size > 0:
         assert health(at) < 0 <= health(at + 1)
     else:
@@ -106,35 +113,56 @@ def test_in_whole_satoshi_health_changes_sign_between_two_ticks(
         assert at == 1 or health(at - 1) >= 0
     edge = price_in_tiers(wallet, leg, table)
     if edge is not None and 10 < at < 10**8:
-        # Three roundings of one satoshi each, out of the value at that price.
-        value = leg.size / edge * 10**8
-        assert abs(at - edge * 10) <= 2 + edge * 10 * 5 / ((1 - table.tiers[-1].rate) * value)
+        # A unit a lot at entry and at the mark, out of what a lot is worth at that price, and one for margin.
+        lot = UNITS / edge
+        assert abs(at - edge * 10) <= 2 + edge * 10 * 4 / ((1 - table.tiers[-1].rate) * lot)
 
 
 @given(legs(), COINS)
-def test_in_whole_satoshi_equity_is_not_negative_at_the_bankruptcy_price_and_is_one_tick_on(
+def test_in_whole_units_equity_is_not_negative_at_the_bankruptcy_price_and_is_one_tick_on(
     leg: Leg, wallet: Fraction
 ) -> None:
-    size, coins = int(leg.side * leg.size), int(wallet * 10**8)
-    cost = kernels.inverse_value(size, int(leg.entry * 10), UNIT)
+    size, coins = int(leg.side * leg.size), int(wallet * UNITS)
+    cost = value_of(size, int(leg.entry * 10))
 
     def equity(mark: int) -> int:
-        return coins + kernels.inverse_value(size, mark, UNIT) - cost
+        return coins + value_of(size, mark) - cost
 
-    at = kernels.inverse_bankruptcy_price(coins, size, cost, UNIT)
+    at = kernels.closing_price(coins, size, cost, 0, UNIT)
     if at == NEVER_TICKS:
         assert size < 0
-        assert equity(10**18) >= 0
+        assert equity(UNIT) >= 0
     elif at > 0:
         assert equity(at) >= 0
         assert at == 1 or equity(at - leg.side) < 0
 
 
 @given(legs())
-def test_a_value_in_satoshi_is_rounded_against_the_account(leg: Leg) -> None:
+def test_a_lot_is_worth_less_than_a_unit_more_than_its_coins(leg: Leg) -> None:
     size, mark = int(leg.side * leg.size), int(leg.entry * 10)
-    exact = inverse.position_value(leg.side, leg.size, leg.entry) * 10**8
-    assert 0 <= exact - kernels.inverse_value(size, mark, UNIT) < 1
+    exact = inverse.position_value(leg.side, leg.size, leg.entry) * UNITS
+    assert 0 <= leg.side * (exact - value_of(size, mark)) < leg.size  # a unit is 10⁻¹² coin
+
+
+@given(st.integers(-5, 10**8), st.integers(2, 10**9))
+def test_the_price_of_an_amount_of_coins_is_the_last_tick_at_which_a_lot_is_worth_it(
+    value: int, unit: int
+) -> None:
+    def worth(mark: int) -> int:
+        return -lot_money(mark, 0, unit)
+
+    high, low = kernels.highest_price(value, unit), kernels.lowest_price(value, unit)
+    if value <= 1:  # it is worth at least one unit at every price
+        assert high == NEVER_TICKS
+        assert worth(10 * unit) == 1
+    else:
+        assert worth(high + 1) < value
+        assert high == 0 or worth(high) >= value
+    if value <= 0:
+        assert low == NEVER_TICKS
+    else:
+        assert worth(low) <= value
+        assert low == 1 or worth(low - 1) > value
 
 
 @pytest.mark.parametrize(("side", "printed"), [(1, F("47857.14")), (-1, F("52368.42"))])
@@ -226,9 +254,9 @@ def test_bitmex_prints_are_rounded_to_the_nearest_satoshi() -> None:
     assert inverse.satoshi(inverse.position_value(1, F(1_000), F(98_500))) == -1_015_228
     assert inverse.satoshi(inverse.position_value(1, F(100), F(98_000))) == -102_041
     assert inverse.satoshi(inverse.position_value(-1, F(100), F(98_000))) == 102_041
-    # The kernel of the engine rounds both down, against the account.
-    assert kernels.inverse_value(1_000, 985_000, UNIT) == -1_015_229
-    assert kernels.inverse_value(-100, 980_000, UNIT) == 102_040
+    # The engine rounds the coins of one lot up, for both sides of a contract alike.
+    assert value_of(1_000, 985_000) == -1_000 * 10_152_285  # 10¹³ ÷ 985,000 = 10,152,284.26
+    assert value_of(-100, 980_000) == 100 * 10_204_082
 
 
 def test_bitmex_support_formula_ends_a_long_above_and_a_short_below_its_bankruptcy() -> None:

@@ -181,7 +181,7 @@ def test_who_keeps_what_is_left_is_the_venues_rule() -> None:
 
 def test_grades_and_contracts() -> None:
     engine = {rules.venue for _, rules in ALL if rules.grade == Grade.ENGINE}
-    assert engine == {"binance", "bybit", "okx", "hyperliquid"}
+    assert engine == {"binance", "binance_coin", "bybit", "bybit_inverse", "okx", "hyperliquid"}
     inverse = {rules.venue for _, rules in ALL if rules.contract == Contract.INVERSE}
     assert inverse == {"binance_coin", "bybit_inverse", "bitmex"}
 

@@ -12,7 +12,15 @@ from typing import NamedTuple
 from deleverage.engine.book import absorbed, average_price, displacement
 from deleverage.engine.fills import refresh_mid, settle_book, unit_prices, walk
 from deleverage.engine.index import move_spot, renew_indices
-from deleverage.engine.ledger import ORDINARY, equity, fund_of, gross_notional, halted, pay, trade
+from deleverage.engine.ledger import (
+    ORDINARY,
+    equity,
+    fund_of,
+    gross_notional,
+    halted,
+    pay,
+    trade,
+)
 from deleverage.engine.state import LONG, Setting
 from deleverage.jit import kernel
 from deleverage.units import Int64s
@@ -131,7 +139,8 @@ def cross_orders(s: Setting, step: int) -> None:
     """Between venues: buy a coin where its perpetual is cheapest and sell as much where it is dearest.
 
     From the displacements seen ``latency`` steps ago; the part of their gap beyond twice the threshold (two
-    trades), within both capacities a step. Both legs are perpetuals: nothing is hedged in spot.
+    trades), within both capacities a step. Both legs are perpetuals: nothing is hedged in spot. Inverse
+    markets, whose lots are dollars, are tied to the others by index and spot alone.
     """
     if s.venues.count == 1:
         return
@@ -146,7 +155,7 @@ def cross_orders(s: Setting, step: int) -> None:
                 continue
             if k < first:
                 seen_before = True
-            if halted(s, s.markets.venue_of[k]):
+            if s.markets.inverse_unit[k] != 0 or halted(s, s.markets.venue_of[k]):
                 continue
             u = s.live.u_ring[k, step % latency]
             if cheap < 0 or u > s.live.u_ring[cheap, step % latency]:
@@ -176,7 +185,7 @@ def dip_orders(s: Setting, k: int, orders: Orders) -> None:
     beyond = live.u[k] - s.params.dip_threshold
     venue = s.markets.venue_of[k]
     alive = living(s, s.parties.dip_buyers, s.parties.dip_count, venue)
-    unit = live.mark[k] * s.markets.tick_lot_uusd[k]
+    unit = abs(s.live.unit[k])
     if beyond <= 0.0 or alive == 0 or unit == 0:
         return
     each = math.floor(beyond * s.markets.dip_lots[k] / float(alive))
@@ -244,6 +253,23 @@ def trade_orders(s: Setting, fair: int, k: int, orders: Orders) -> None:
 
 
 @kernel
+def coin_gap(s: Setting, a: int, k: int) -> int:
+    """Lots of spot by which an arbitrageur of an inverse venue is too long in the coin, > 0, or too short.
+
+    Its coins are wallet − cost, at every price, so they are what spot must cover; of all markets of the venue
+    at once, in the first of them.
+    """
+    row = s.parties.arbitrageurs[a]
+    first = s.venues.first[s.venue[row]]
+    if k != first:
+        return 0
+    coins: int = s.wallet[row]
+    for j in range(first, s.venues.end[s.venue[row]]):
+        coins -= s.cost[row, j]
+    return int(coins // s.markets.coin_unit[k] + s.live.spot_lots[a, k])
+
+
+@kernel
 def hedge_spot(s: Setting, fair: Int64s, k: int, step: int) -> None:
     """Arbitrageurs bring their spot back to the other side of their perpetual, late and within capacity.
 
@@ -258,14 +284,20 @@ def hedge_spot(s: Setting, fair: Int64s, k: int, step: int) -> None:
     for a in range(count):
         if s.venue[s.parties.arbitrageurs[a]] == venue:
             own += 1
-    cap = max(1, s.markets.arbitrage_cap_lots[k] // max(1, own))  # each one's part of what all may do
+    cap = s.markets.arbitrage_cap_lots[k]
+    if s.markets.inverse_unit[k] != 0:
+        cap = cap * abs(s.live.unit[k]) // s.markets.coin_unit[k]
+    cap = max(1, cap // max(1, own))  # each one's part of what all may do
     parts = live.hedge_lots  # < 0 sells spot
     any_part = False
     for a in range(count):
         parts[a] = 0
         if s.venue[s.parties.arbitrageurs[a]] != venue:
             continue
-        gap = s.size[s.parties.arbitrageurs[a], k] + live.spot_lots[a, k] - live.cross_lots[a, k]
+        if s.markets.inverse_unit[k] == 0:
+            gap = s.size[s.parties.arbitrageurs[a], k] + live.spot_lots[a, k] - live.cross_lots[a, k]
+        else:
+            gap = coin_gap(s, a, k)
         seen = live.gap_ring[a, k, step % latency]
         live.gap_ring[a, k, step % latency] = gap
         # Hedge what was open then and is still open now; sell when long overall.
@@ -286,7 +318,9 @@ def hedge_spot(s: Setting, fair: Int64s, k: int, step: int) -> None:
     mean = average_price(u0, float(-total), bid, ask, 0.0)
     move_spot(s, book, displacement(absorbed(u0, bid, ask, 0.0) + float(-total), bid, ask, 0.0))
     renew_indices(s, book)
-    sell, buy = unit_prices(s, k, float(fair[k]) * mean)
+    value = float(fair[k]) * mean * float(s.markets.tick_lot_uusd[k])
+    sell = math.floor(value)
+    buy = math.ceil(value)
     for a in range(count):
         if parts[a] != 0:
             unit = buy if parts[a] > 0 else sell

@@ -125,7 +125,7 @@ def sell_collateral(s: Setting, rows: Int64s, owed: Int64s) -> None:
         live.asset_pool[a] += total
         live.asset_cash[a] -= total * unit
         s.tally.moved_assets[a] += total
-        s.tally.moved_uusd -= total * unit
+        s.tally.moved_uusd[s.assets.venue_of[a]] -= total * unit
         s.tally.exchanged_lots[a] += total
         s.tally.exchanged_uusd[a] += total * unit
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from deleverage.engine.book import absorbed, average_price, displacement, exp_neg, log_distance
-from deleverage.engine.ledger import FORCED, ORDINARY, fund_of, halted, pay, trade
+from deleverage.engine.ledger import FORCED, ORDINARY, fund_of, halted, pay, trade, unit
 from deleverage.engine.makers import ask_density, bid_density, half_spread, latent
 from deleverage.engine.ranking import falling, rising
 from deleverage.engine.state import (
@@ -90,14 +90,18 @@ def settle_book(s: Setting, k: int, lots: int, unit_uusd: int) -> None:
 def walk(s: Setting, fair: int, k: int, lots: int) -> float:
     """Sell ``lots`` (< 0: buy) into the book.
 
-    Moves the displacement, returns the VWAP after half the spread [ticks].
+    Moves the displacement, returns the VWAP after half the spread [ticks]. Of an inverse market coins are
+    averaged, not dollars: the mean of e^u over the walk, which is that of e^(−u) over the mirrored one.
     """
     live = s.live
     bid = bid_density(s, k)
     ask = ask_density(s, k)
     slope = latent(s, k)
     u0 = live.u[k]
-    mean = average_price(u0, float(lots), bid, ask, slope)
+    if s.markets.inverse_unit[k] == 0:
+        mean = average_price(u0, float(lots), bid, ask, slope)
+    else:
+        mean = 1.0 / average_price(-u0, -float(lots), ask, bid, slope)
     u1 = displacement(absorbed(u0, bid, ask, slope) + float(lots), bid, ask, slope)
     if s.params.double_impact:
         u1 = u1 + (u1 - u0)
@@ -109,8 +113,11 @@ def walk(s: Setting, fair: int, k: int, lots: int) -> float:
 
 @kernel
 def unit_prices(s: Setting, k: int, price_ticks: float) -> tuple[int, int]:
-    """What a seller gets and a buyer pays for one lot [uusd]."""
-    value = price_ticks * float(s.markets.tick_lot_uusd[k])
+    """What a seller gets and a buyer pays for one lot: money, < 0 where the seller of a lot pays in coins."""
+    if s.markets.inverse_unit[k] == 0:
+        value = price_ticks * float(s.markets.tick_lot_uusd[k])
+    else:
+        value = -float(s.markets.inverse_unit[k]) / price_ticks
     sell = math.floor(value)
     buy = math.ceil(value)
     return sell, buy
@@ -225,7 +232,7 @@ def fill_batch(
             bound < 0 or (side == LONG and limit[i] > bound) or (side != LONG and limit[i] < bound)
         ):
             bound = limit[i]
-    floor_uusd = bound * s.markets.tick_lot_uusd[k] if bound < NEVER_TICKS else 0
+    floor_uusd = unit(s, k, bound) if bound < NEVER_TICKS else 0
     if side == LONG:
         if sell < floor_uusd:
             sell = floor_uusd

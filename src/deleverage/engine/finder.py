@@ -29,7 +29,8 @@ from deleverage.engine.ranking import falling, rising
 from deleverage.engine.state import FUND, LONG, NEWCOMER, SHORT, Finder, Setting
 from deleverage.jit import allocating_kernel, kernel
 from deleverage.units import Int64s
-from deleverage.venues.margin import NEVER_TICKS, liquidation_price, tier_of
+from deleverage.venues.inverse_margin import trigger_price
+from deleverage.venues.margin import NEVER_TICKS, tier_of
 
 KINDS = 4
 """Lists of accounts whose trigger is no single price: long, short, mixed; with collateral."""
@@ -54,15 +55,27 @@ def only_market(s: Setting, row: int) -> int:
 
 
 @kernel
+def trigger_of(s: Setting, row: int, k: int) -> int:
+    """Mark [ticks] at which an account whose only market is k becomes liquidatable."""
+    return trigger_price(
+        s.wallet[row], s.size[row, k], s.cost[row, k], s.markets.tick_lot_uusd[k],
+        s.markets.inverse_unit[k], k, s.tiers,
+    )  # fmt: skip
+
+
+@kernel
 def worst_loss(s: Setting, row: int, k: int, beta: float) -> float:
     """Health that market k can cost [uusd] per unit of adverse move, up to a move of `WIDEST`.
 
     A long loses its notional and owes less margin; a short loses it and owes more, at most at the rate of
-    the tier that the notional reaches.
+    the tier that the notional reaches. An inverse long is a short whose notional grows by 1 ÷ (1 − move).
     """
     size = s.size[row, k]
-    notional = float(abs(size)) * float(s.live.mark[k]) * float(s.markets.tick_lot_uusd[k])
-    if size < 0:
+    linear = s.markets.inverse_unit[k] == 0
+    notional = float(abs(size)) * float(abs(s.live.unit[k]))
+    if size > 0 and not linear:
+        notional = notional / (1.0 - WIDEST)
+    if (size < 0) == linear:
         tiers = s.tiers
         tier = tier_of(math.floor(notional * (1.0 + WIDEST)) + 1, k, tiers)
         notional = notional * (1.0 + float(tiers.rate_num[k, tier]) / float(tiers.rate_den[k, tier]))
@@ -83,6 +96,8 @@ def safe_move(s: Setting, row: int, scaled: bool) -> float:
         if s.size[row, k] != 0:
             beta = s.markets.beta[k] if scaled else 1.0
             loss += worst_loss(s, row, k, beta)
+            if s.markets.inverse_unit[k] != 0:
+                slack -= 2.0 * float(abs(s.size[row, k]))  # what a lot is worth is rounded up
             if WIDEST / beta < widest:
                 widest = WIDEST / beta
     for a in range(s.assets.count):
@@ -91,6 +106,8 @@ def safe_move(s: Setting, row: int, scaled: bool) -> float:
             loss += float(s.pledged[row, a]) * float(s.live.asset_price[a]) * beta
             if WIDEST / beta < widest:
                 widest = WIDEST / beta
+    if slack <= 0.0:
+        return 0.0
     move = slack / loss * (1.0 - 1e-9)
     return move if move < widest else widest
 
@@ -107,9 +124,7 @@ def set_bounds(s: Setting, finder: Finder, row: int) -> None:
     if k0 == -2:
         return
     if k0 >= 0:
-        trigger = liquidation_price(
-            s.wallet[row], s.size[row, k0], s.cost[row, k0], s.markets.tick_lot_uusd[k0], k0, s.tiers
-        )
+        trigger = trigger_of(s, row, k0)
         if s.size[row, k0] > 0:
             finder.box[row, 0, k0] = trigger
         else:
@@ -418,9 +433,7 @@ def build(s: Setting, finder: Finder, venue: int) -> None:
         begins[g + 1] += 1
         if g < singles:
             k = first_market + g // 2
-            keys[i] = liquidation_price(
-                s.wallet[row], s.size[row, k], s.cost[row, k], s.markets.tick_lot_uusd[k], k, s.tiers
-            )
+            keys[i] = trigger_of(s, row, k)
         else:
             radius[i] = safe_move(s, row, True)
     for g in range(groups):

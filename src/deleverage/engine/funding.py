@@ -1,7 +1,7 @@
 """Funding: what longs pay shorts at the venue's hours, and the premium that sets the rate.
 
-payment = q·m·v·F, F > 0: longs pay. What is owed is rounded up and what is received rounded down; the
-difference goes to the insurance fund of the market.
+payment = q·m·v·F, F > 0: longs pay; of an inverse market q·⌈k/m⌉·F, in coins. What is owed is rounded up and
+what is received rounded down; the difference goes to the insurance fund of the market.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def pay_funding(s: Setting, venue: int) -> None:
             row = s.rows[i]
             size = s.size[row, k]
             if size != 0:
-                value = size * live.mark[k] * s.markets.tick_lot_uusd[k]
+                value = size * abs(s.live.unit[k])
                 owed = mul_rate_up(value, rate, PPB) if rate >= 0 else mul_rate_up(-value, -rate, PPB)
                 pay(s, row, -owed)
                 received += owed

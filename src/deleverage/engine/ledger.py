@@ -4,8 +4,8 @@ Three laws hold at every moment, in integers:
 
     Σ size = 0                       in every market: each contract has two sides
     Σ pledged = 0                    of every collateral asset, those outside the venue included
-    Σ (wallet − Σ cost) = deposits   money only moves: equity summed over all accounts is the same at
-    every mark
+    Σ (wallet − Σ cost) = deposits   at every venue, and of spot: money only moves, so that equity summed
+    over all accounts of a venue is the same at every mark
 
 `trade` and `pay` add what they move to ``tally.moved_*``; after each step the sums must be zero. `recount`
 adds up
@@ -14,14 +14,39 @@ every account again.
 
 from __future__ import annotations
 
+import math
+
 from deleverage.engine.state import MINUTE_S, Setting
 from deleverage.jit import kernel
 from deleverage.units import Int64s, mul_div
 from deleverage.venues.collateral import margin_value
-from deleverage.venues.margin import maintenance_margin
+from deleverage.venues.margin import lot_money, maintenance_margin
 
 ORDINARY, FORCED, DELEVERAGED, TRANSFER = range(4)
 """Why a position is closed; an opening is counted the same way whatever the reason (not for a transfer)."""
+
+
+@kernel
+def unit(s: Setting, k: int, price: int) -> int:
+    """Money that one lot of market k is worth at ``price`` [ticks]; < 0 where a long owes coins."""
+    return lot_money(price, s.markets.tick_lot_uusd[k], s.markets.inverse_unit[k])
+
+
+@kernel
+def lot_uusd(s: Setting, k: int) -> int:
+    """USD value of one lot at the mark [uusd]: for the record."""
+    if s.markets.inverse_unit[k] == 0:
+        return int(s.live.unit[k])
+    value: int = s.markets.contract_uusd[k]
+    return value
+
+
+@kernel
+def in_usd(s: Setting, k: int, amount: int) -> int:
+    """USD value at the mark of market k of an amount of its venue's money [uusd]: for the record."""
+    if s.markets.inverse_unit[k] == 0:
+        return amount
+    return math.floor(float(amount) * (float(s.markets.contract_uusd[k]) / float(abs(s.live.unit[k]))) + 0.5)
 
 
 @kernel
@@ -45,7 +70,7 @@ def trade(s: Setting, row: int, k: int, lots: int, unit_uusd: int, reason: int) 
     s.cost[row, k] += sign * opening * unit_uusd
     s.size[row, k] = size + lots
     s.tally.moved_lots[k] += lots
-    s.tally.moved_uusd -= lots * unit_uusd
+    s.tally.moved_uusd[s.venue[row]] -= lots * unit_uusd
     if reason != TRANSFER:
         side = 0 if sign > 0 else 1
         s.tally.opened[side, k] += opening
@@ -53,7 +78,7 @@ def trade(s: Setting, row: int, k: int, lots: int, unit_uusd: int, reason: int) 
             s.tally.voluntary[1 - side, k] += closing
         elif reason == FORCED:
             s.tally.forced[1 - side, k] += closing
-            worth = closing * s.live.mark[k] * s.markets.tick_lot_uusd[k]
+            worth = closing * lot_uusd(s, k)
             s.tally.forced_uusd[1 - side, k] += worth
             bar = s.bars[(s.live.step - 1) // MINUTE_S, k]
             bar.liquidated[1 - side] += closing
@@ -66,7 +91,7 @@ def trade(s: Setting, row: int, k: int, lots: int, unit_uusd: int, reason: int) 
 def pay(s: Setting, row: int, amount_uusd: int) -> None:
     """Credit (> 0) or debit a wallet; the other side of the payment is another call."""
     s.wallet[row] += amount_uusd
-    s.tally.moved_uusd += amount_uusd
+    s.tally.moved_uusd[s.venue[row]] += amount_uusd
 
 
 @kernel
@@ -103,7 +128,7 @@ def equity(s: Setting, row: int) -> int:
     for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
         size = s.size[row, k]
         if size != 0:
-            total += size * s.live.mark[k] * s.markets.tick_lot_uusd[k] - s.cost[row, k]
+            total += size * s.live.unit[k] - s.cost[row, k]
     return total
 
 
@@ -114,7 +139,7 @@ def margin_owed(s: Setting, row: int) -> int:
     for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
         size = s.size[row, k]
         if size != 0:
-            notional = abs(size) * s.live.mark[k] * s.markets.tick_lot_uusd[k]
+            notional = abs(size) * abs(s.live.unit[k])
             total += maintenance_margin(notional, k, s.tiers)
     return total
 
@@ -124,7 +149,7 @@ def gross_notional(s: Setting, row: int) -> int:
     """Σ |q|·m·v [uusd] at the marks."""
     total = 0
     for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
-        total += abs(s.size[row, k]) * s.live.mark[k] * s.markets.tick_lot_uusd[k]
+        total += abs(s.size[row, k]) * abs(s.live.unit[k])
     return total
 
 
@@ -144,18 +169,19 @@ def halted(s: Setting, venue: int) -> bool:
 
 
 @kernel
-def add_up(s: Setting, long_lots: Int64s, net_lots: Int64s) -> int:
-    """Σ (wallet − cost) over all accounts, and the spot side: the deposits, always [uusd].
+def add_up(s: Setting, money: Int64s, long_lots: Int64s, net_lots: Int64s) -> None:
+    """Σ (wallet − cost) of every venue, and of the spot side last: the deposits, always.
 
-    Writes the open interest (one side counted) and the net lots of every market, spot added to the net as
-    what spot accounts and their pool hold together.
+    Writes them to ``money`` [venues + 1], and the open interest (one side counted) and the net lots of every
+    market, spot added to the net as what spot accounts and their pool hold together.
     """
     for k in range(s.markets.count):
         long_lots[k] = 0
         net_lots[k] = 0
-    total = s.live.pool_cash
+    for v in range(s.venues.count):
+        money[v] = 0
     for row in range(s.wallet.shape[0]):
-        total += s.wallet[row]
+        total = s.wallet[row]
         for k in range(s.venues.first[s.venue[row]], s.venues.end[s.venue[row]]):
             size = s.size[row, k]
             if size != 0:
@@ -163,11 +189,13 @@ def add_up(s: Setting, long_lots: Int64s, net_lots: Int64s) -> int:
                 net_lots[k] += size
                 if size > 0:
                     long_lots[k] += size
+        money[s.venue[row]] += total
+    spot = s.live.pool_cash
     for a in range(s.parties.arbitrageur_count):
-        total += s.live.spot_cash[a]
+        spot += s.live.spot_cash[a]
+    money[s.venues.count] = spot
     for a in range(s.assets.count):
-        total += s.live.asset_cash[a]
-    return int(total)
+        money[s.assets.venue_of[a]] += s.live.asset_cash[a]
 
 
 @kernel
@@ -190,14 +218,17 @@ def spot_imbalance(s: Setting, k: int) -> int:
 
 @kernel
 def moved_nothing(s: Setting) -> bool:
-    """True when what left one account reached others, since the start."""
+    """True when what left one account reached others of its venue, since the start."""
     for k in range(s.markets.count):
         if s.tally.moved_lots[k] != 0:
             return False
     for a in range(s.assets.count):
         if s.tally.moved_assets[a] != 0:
             return False
-    return s.tally.moved_uusd == 0
+    for v in range(s.venues.count):
+        if s.tally.moved_uusd[v] != 0:
+            return False
+    return True
 
 
 @kernel

@@ -23,6 +23,8 @@ from deleverage.engine.ledger import (
     fund_of,
     gross_notional,
     has_position,
+    in_usd,
+    lot_uusd,
     margin_owed,
     pay,
     trade,
@@ -41,7 +43,8 @@ from deleverage.engine.state import (
 from deleverage.engine.waterfall import BACKSTOP, DELEVERAGE, ORDER, absorb_rest
 from deleverage.jit import allocating_kernel, kernel
 from deleverage.units import PPM, Int64s, mul_div, mul_rate, mul_rate_up
-from deleverage.venues.margin import NEVER_TICKS, bankruptcy_price, maintenance_margin, tier_of
+from deleverage.venues.inverse_margin import closing_price, highest_price, lowest_price
+from deleverage.venues.margin import NEVER_TICKS, maintenance_margin, tier_of
 from deleverage.venues.rules import AdlTrigger, OrderLimit, Slice, Takeover
 
 NO_LIMIT, FILLABLE = int(OrderLimit.NONE), int(OrderLimit.FILLABLE)
@@ -69,28 +72,40 @@ def order_lots(s: Setting, row: int, k: int, worth: int, owed: int) -> int:
     venue = s.venue[row]
     rule = s.venues.slice[venue]
     size: int = abs(s.size[row, k])
-    unit = s.live.mark[k] * s.markets.tick_lot_uusd[k]
-    value = size * unit
+    usd = lot_uusd(s, k)
     if rule == SHARE_THEN_WHOLE:
         since = s.live.step - s.ordered[row]
-        small = value <= s.venues.slice_above_uusd[venue]
+        small = size * usd <= s.venues.slice_above_uusd[venue]
         if small or (s.ordered[row] >= 0 and since <= s.venues.cooldown_s[venue]):
             return size
         return mul_rate_up(size, s.venues.slice_ppm[venue], PPM)
-    if rule == SHARE_A_STEP and unit > 0:
+    if rule == SHARE_A_STEP and usd > 0:
         lots = max(
-            mul_rate(size, s.venues.slice_ppm[venue], PPM), -(-s.venues.slice_minimum_uusd[venue] // unit)
+            mul_rate(size, s.venues.slice_ppm[venue], PPM), -(-s.venues.slice_minimum_uusd[venue] // usd)
         )
         if s.venues.slice_maximum_uusd[venue] > 0:
-            lots = min(lots, s.venues.slice_maximum_uusd[venue] // unit)
+            lots = min(lots, s.venues.slice_maximum_uusd[venue] // usd)
         return int(min(size, max(lots, 1)))
-    if rule == LOWER_TIER and unit > 0:
+    now = abs(s.live.unit[k])
+    if rule == LOWER_TIER and now > 0:
+        value = size * now
         others = owed - maintenance_margin(value, k, s.tiers)
         for tier in range(tier_of(value, k, s.tiers) - 1, -1, -1):
-            kept = s.tiers.cap_uusd[k, tier] // unit
-            if worth >= others + maintenance_margin(kept * unit, k, s.tiers):
+            kept = s.tiers.cap_uusd[k, tier] // now
+            if worth >= others + maintenance_margin(kept * now, k, s.tiers):
                 return int(size - kept)
     return size
+
+
+@kernel
+def coins_beyond(s: Setting, k: int, size: int, money: int) -> int:
+    """Price [ticks] of an inverse market that is ``money`` a lot worse than the mark for who closes ``size``.
+
+    Rounded so that no more than that is given up; less than 0 is a better price.
+    """
+    worth = abs(s.live.unit[k])
+    coins = s.markets.inverse_unit[k]
+    return lowest_price(worth + money, coins) if size > 0 else highest_price(worth - money, coins)
 
 
 @kernel
@@ -98,16 +113,20 @@ def bankruptcy_limit(s: Setting, row: int, k: int, worth: int, gross: int, only:
     """Price [ticks] of market k at which an account closes with equity 0.
 
     In one market it is exact. Over several, equity is spread over the markets in proportion to notional: the
-    move, the same share of every mark, that leaves equity 0; rounded so that equity does not fall below 0.
+    move, the same share of every mark (inverse: of the coins of a lot), that leaves equity 0; rounded so that
+    equity does not fall below 0.
     """
     live = s.live
     size = s.size[row, k]
+    coins = s.markets.inverse_unit[k]
     if only:
-        return bankruptcy_price(s.wallet[row], size, s.cost[row, k], s.markets.tick_lot_uusd[k])
+        return closing_price(s.wallet[row], size, s.cost[row, k], s.markets.tick_lot_uusd[k], coins)
     share = min(abs(worth), gross)
-    room = mul_div(live.mark[k], share, gross)
+    room = mul_div(live.mark[k] if coins == 0 else abs(s.live.unit[k]), share, gross)
     if worth < 0:
         room = -(room + 1)
+    if coins != 0:
+        return coins_beyond(s, k, size, room)
     price = live.mark[k] - room if size > 0 else live.mark[k] + room
     return price if price > 0 else 0
 
@@ -118,6 +137,7 @@ def order_limit(s: Setting, row: int, k: int, worth: int, owed: int, bust: int) 
 
     Fillable price: mark − A·spread·M_k ÷ q for a long, with A = adjustment · (1 − E/M) between 0 and 1, E
     and M equity and maintenance margin of the account, M_k that of the position: the deeper, the further.
+    Of an inverse market the same in the coins of a lot.
     """
     venue = s.venue[row]
     size = s.size[row, k]
@@ -125,11 +145,12 @@ def order_limit(s: Setting, row: int, k: int, worth: int, owed: int, bust: int) 
         return 0 if size > 0 else NEVER_TICKS
     if s.venues.order_limit[venue] == FILLABLE:
         mark = s.live.mark[k]
-        v = s.markets.tick_lot_uusd[k]
-        own = maintenance_margin(abs(size) * mark * v, k, s.tiers)
+        own = maintenance_margin(abs(size) * abs(s.live.unit[k]), k, s.tiers)
         lack = min(mul_rate(max(owed - worth, 0), s.venues.adjustment_ppm[venue], PPM), owed)
         beyond = mul_div(mul_rate(own, s.venues.spread_ppm[venue], PPM), lack, owed)
-        ticks = beyond // (abs(size) * v)
+        if s.markets.inverse_unit[k] != 0:
+            return coins_beyond(s, k, size, beyond // abs(size))
+        ticks = beyond // (abs(size) * s.markets.tick_lot_uusd[k])
         return int(max(1, mark - ticks) if size > 0 else mark + ticks)
     return bust
 
@@ -147,11 +168,11 @@ def leave_alone(s: Setting, rows: Int64s) -> None:
             size = s.size[row, k]
             if size == 0:
                 continue
-            unit = live.mark[k] * s.markets.tick_lot_uusd[k]
+            money = live.unit[k]
             venue = s.venue[row]
             vehicle = s.parties.exit_long[venue] if size > 0 else s.parties.exit_short[venue]
-            trade(s, row, k, -size, unit, TRANSFER)
-            trade(s, vehicle, k, size, unit, TRANSFER)
+            trade(s, row, k, -size, money, TRANSFER)
+            trade(s, vehicle, k, size, money, TRANSFER)
             live.exit_assigned[LONG if size > 0 else SHORT, k] += abs(size)
 
 
@@ -201,7 +222,7 @@ def close_out(
         fee = min(due, max(0, equity(s, row)))
         pay(s, row, -fee)
         pay(s, fund, fee)
-        s.tally.fees_uusd += fee
+        s.tally.fees_uusd += in_usd(s, first, fee)
         if s.role[row] == HOLDER:
             watch_later(s, finder, row, first)
         return
@@ -214,13 +235,13 @@ def close_out(
         kept = left - fee if plan == BACKSTOP or s.venues.rest_to_fund[venue] else 0
         pay(s, row, -fee - kept)
         pay(s, fund, fee + kept)
-        s.tally.fees_uusd += fee
-        s.tally.forfeited_uusd += kept
+        s.tally.fees_uusd += in_usd(s, first, fee)
+        s.tally.forfeited_uusd += in_usd(s, first, kept)
     elif left < 0:
         pay(s, row, -left)
         pay(s, fund, left)
         seize(s, row, fund, -left)
-        s.tally.deficit_uusd[first] -= left
+        s.tally.deficit_uusd[first] -= in_usd(s, first, left)
         s.tally.bankrupt_wallets += 1
 
 
@@ -286,14 +307,14 @@ def liquidate(s: Setting, finder: Finder, fair: Int64s, hits: Int64s, count: int
                 busts[i] = bust[chosen[i], k]
                 plans[i] = plan[chosen[i]]
             quantity = fill_batch(s, fair[k], k, side, batch, wanted, limits, filled, kill)
-            unit = live.mark[k] * s.markets.tick_lot_uusd[k]
+            now = abs(s.live.unit[k])
             s.tally.book[k] += quantity
-            s.tally.book_uusd[k] += quantity * unit
+            s.tally.book_uusd[k] += quantity * lot_uusd(s, k)
             s.bars[(live.step - 1) // MINUTE_S, k].book += quantity
             rest = np.zeros(n, dtype=np.int64)
             any_rest = False
             for i in range(n):
-                filled_uusd[chosen[i]] += filled[i] * unit
+                filled_uusd[chosen[i]] += filled[i] * now
                 if plans[i] != ORDER:
                     rest[i] = abs(s.size[batch[i], k])
                 elif s.venues.takeover[venue] == NOBODY:

@@ -34,10 +34,10 @@ from deleverage.engine.state import (
     copied,
     new,
 )
-from deleverage.errors import InputError
-from deleverage.positions.population import CROSS, PopulationPrior, draw_holders
-from deleverage.units import PPB, PPM, Floats, Int64s, tick_lot_uusd, to_int, uusd
-from deleverage.venues.margin import Tiers, slice_tiers, tiers_record
+from deleverage.errors import InputError, UnitError
+from deleverage.positions.population import CROSS, LotMoney, PopulationPrior, draw_holders
+from deleverage.units import PPB, PPM, UUSD_PER_USD, Floats, Int64s, tick_lot_uusd, to_int, uusd
+from deleverage.venues.margin import NEVER_TICKS, Tiers, slice_tiers, tiers_record
 from deleverage.venues.rules import Mark, MarkRule, TierTable, Waterfall
 
 SECONDS_PER_YEAR = 31_557_600
@@ -65,6 +65,8 @@ class MarketSpec:
     fund : name of the insurance fund behind it.
     venue, coin : where it trades, and what; markets of one coin must have one tick and one lot. Empty: the
         only venue, and a coin of its own.
+    contract_usd : of an inverse market, the value of one contract [USD], which is the lot of its sizes;
+        ``lot_coins`` is then that of its spot, and caps of ``tiers`` are coins. 0: linear, settled in USD.
     """
 
     name: str
@@ -88,6 +90,14 @@ class MarketSpec:
     tiers: TierTable
     venue: str = ""
     coin: str = ""
+    contract_usd: Fraction = Fraction(0)
+
+    @property
+    def coins_per_lot(self) -> Fraction:
+        """Coins in one lot: exact for a linear market, at the start's price for an inverse one."""
+        if self.contract_usd == 0:
+            return self.lot_coins
+        return self.contract_usd / Fraction(self.start_price)
 
 
 @dataclass(frozen=True)
@@ -246,7 +256,7 @@ class MarketWorld:
     fund_names: tuple[str, ...]
     asset_names: tuple[str, ...]
     tick_usd: Floats
-    lot_coins: Floats
+    lot_coins: Floats  # of an inverse market at the start's price
     asset_lot_coins: Floats
     markets: Markets
     venues: Venues
@@ -286,6 +296,46 @@ def below(coins: float, lot: float, reach: float) -> float:
 def above(coins: float, lot: float, reach: float) -> float:
     """The same above the price, where a move of ``reach`` is a smaller step of log price."""
     return coins / lot / math.log1p(reach)
+
+
+@dataclass(frozen=True)
+class Money:
+    """In what a venue settles: USD, or a coin; ``units`` whole units of money make one of it."""
+
+    units: int = UUSD_PER_USD
+    price_usd: float = 0.0  # of the coin at the start; 0: USD
+
+    def of(self, usd: float) -> int:
+        """An amount in USD, at the start's price."""
+        if self.price_usd == 0.0:
+            return uusd(usd)
+        return to_int(usd, Fraction(self.price_usd) / self.units, "amount in USD")
+
+
+def money_of(specs: list[MarketSpec]) -> Money:
+    """What one venue counts in, from its markets: of a coin, the smallest power of ten of which one unit is
+    worth at most 10⁻⁶ USD.
+
+    Raises
+    ------
+    InputError
+        linear and inverse markets at one venue, or inverse markets of two coins: their money is not one.
+    """
+    coins = {spec.coin or spec.name if spec.contract_usd != 0 else "" for spec in specs}
+    if len(coins) > 1:
+        inverse = [spec.name for spec in specs if spec.contract_usd != 0]
+        linear = [spec.name for spec in specs if spec.contract_usd == 0]
+        found = f"{linear} in USD and {inverse} in the coin" if linear else f"{inverse} in {sorted(coins)}"
+        raise InputError(
+            f"venue '{specs[0].venue}': expected markets that settle in one asset, found {found}",
+            hint="make a venue of its own for every settlement asset",
+        )
+    if "" in coins:
+        return Money()
+    price, units = specs[0].start_price, 1
+    while units < price * UUSD_PER_USD:
+        units *= 10
+    return Money(units, price)
 
 
 def _ints(values: list[int]) -> Int64s:
@@ -336,7 +386,8 @@ def fill_market(
     markets: Markets, k: int, spec: MarketSpec, book: BookSpec, parties: PartiesSpec, fund: FundSpec
 ) -> None:
     """Write the parameters of market ``k`` that concern it alone."""
-    lot = float(spec.lot_coins)
+    spot_lot = float(spec.lot_coins)
+    lot = float(spec.coins_per_lot)
     usd_per_lot = spec.start_price * lot
     sigma_day = spec.volatility_annual * math.sqrt(_DAY_S / SECONDS_PER_YEAR)
     markets.tick_lot_uusd[k] = tick_lot_uusd(spec.tick_usd, spec.lot_coins, spec.name)
@@ -350,8 +401,8 @@ def fill_market(
     if math.isfinite(book.latent_y):
         markets.latent_slope[k] = 2.0 * spec.volume_24h_coins / lot / (book.latent_y * sigma_day) ** 2
     markets.half_spread[k] = spec.half_spread_bps / 1e4
-    markets.spot_bid_density[k] = book.spot_breadth * below(spec.spot_bid_coins, lot, spec.spot_range)
-    markets.spot_ask_density[k] = book.spot_breadth * above(spec.spot_ask_coins, lot, spec.spot_range)
+    markets.spot_bid_density[k] = book.spot_breadth * below(spec.spot_bid_coins, spot_lot, spec.spot_range)
+    markets.spot_ask_density[k] = book.spot_breadth * above(spec.spot_ask_coins, spot_lot, spec.spot_range)
     markets.sigma[k] = spec.volatility_annual / math.sqrt(SECONDS_PER_YEAR)
     markets.beta[k] = max(0.2, spec.news_beta)
     markets.funding_ppb[k] = round(spec.last_funding_rate * PPB)
@@ -362,6 +413,38 @@ def fill_market(
     markets.fund_unwind[k] = per_step(fund.unwind_half_life_s)
     markets.maker_limit_lots[k] = int(parties.maker_limit_usd / usd_per_lot)
     markets.dip_lots[k] = parties.dip_rate_usd_per_s / usd_per_lot * 100.0
+
+
+def whole(value: Fraction, what: str) -> int:
+    """A positive number of units that must be whole and fit into an integer.
+
+    Raises
+    ------
+    UnitError
+        it is not, or does not.
+    """
+    if value.denominator != 1 or not 0 < value < NEVER_TICKS:
+        raise UnitError(f"{what} must be a whole number between 1 and 2⁶⁰, found {float(value)}")
+    return int(value)
+
+
+def settle(markets: Markets, specs: list[MarketSpec], venues: int) -> list[Money]:
+    """Write what a lot of an inverse market is worth; returns the money of every venue."""
+    moneys = []
+    for v in range(venues):
+        own = [k for k in range(len(specs)) if markets.venue_of[k] == v]
+        moneys.append(money_of([specs[k] for k in own]))
+        for k in own:
+            spec, units = specs[k], moneys[v].units
+            if spec.contract_usd == 0:
+                continue
+            name = f"market {spec.name}: the number of units of money"
+            markets.inverse_unit[k] = whole(
+                spec.contract_usd / spec.tick_usd * units, f"{name} in a lot at one tick"
+            )
+            markets.contract_uusd[k] = whole(spec.contract_usd * UUSD_PER_USD, f"{name} (USD) in a lot")
+            markets.coin_unit[k] = whole(spec.lot_coins * units, f"{name} in a lot of spot")
+    return moneys
 
 
 def join_venues(markets: Markets, specs: list[MarketSpec], venues: list[VenueSpec]) -> None:
@@ -434,7 +517,7 @@ def order_funds(markets: Markets, funds: list[FundSpec]) -> list[FundSpec]:
     return [funds[f] for f in order]
 
 
-def build_venues(venues: list[VenueSpec], markets: Markets) -> Venues:
+def build_venues(venues: list[VenueSpec], markets: Markets, moneys: list[Money]) -> Venues:
     """Kernel parameters of every venue.
 
     Raises
@@ -467,7 +550,7 @@ def build_venues(venues: list[VenueSpec], markets: Markets) -> Venues:
             "backstop_ppm": round(rule.backstop_share * PPM),
             "vault_loss_ppm": round(rule.vault_loss_share * PPM),
             "fund_drop_ppm": round(rule.fund_drop_share * PPM),
-            "fund_drop_uusd": uusd(rule.fund_drop_usd),
+            "fund_drop_uusd": moneys[v].of(rule.fund_drop_usd),
             "price_bound_ppm": round(rule.price_bound * PPM),
             "rest_to_fund": rule.rest_to_fund,
             "adjustment_ppm": round(rule.bankruptcy_adjustment * PPM),
@@ -503,6 +586,12 @@ def build_assets(specs: list[AssetSpec], markets: list[MarketSpec], venues: list
         if spec.venue not in venues:
             raise InputError(f"collateral {spec.name}: expected a venue among {venues}, found '{spec.venue}'")
         own = [m.name for m in markets if m.venue == spec.venue or len(venues) == 1]
+        if any(m.contract_usd != 0 for m in markets if m.name in own):
+            raise InputError(
+                f"collateral {spec.name}: expected a venue that settles in USD, found '{spec.venue}', whose "
+                "margin is its coin",
+                hint="pledge the asset at a linear venue",
+            )
         if spec.follows and spec.follows not in own:
             raise InputError(
                 f"collateral {spec.name}: expected a market of {spec.venue} to follow, {own}, "
@@ -690,12 +779,16 @@ def build_world(
             fill_market(markets, k, spec, book, by_name[spec.venue].parties, fund)
     join_venues(markets, specs, several)
     funds = order_funds(markets, funds)
-    rules_of = build_venues(several, markets)
-    tiers = tiers_record([spec.tiers for spec in specs])
+    moneys = settle(markets, specs, len(several))
+    rules_of = build_venues(several, markets, moneys)
+    tiers = tiers_record(
+        [spec.tiers for spec in specs], [moneys[v].units for v in markets.venue_of[: len(specs)]]
+    )
     params = build_params(book, parties, rules, steps=steps, start_s=start_s, draw=draw)
     k_count = len(specs)
     blocks = [
-        _venue_block(v, spec, specs, markets, tiers, rules_of, funds, rng) for v, spec in enumerate(several)
+        _venue_block(v, spec, specs, markets, tiers, rules_of, funds, moneys[v], rng)
+        for v, spec in enumerate(several)
     ]
     columns = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
     offsets = np.cumsum([0] + [block["role"].shape[0] for block in blocks])
@@ -712,7 +805,7 @@ def build_world(
         fund_names=tuple(f.name for f in funds),
         asset_names=tuple(a.name for a in pledges),
         tick_usd=_floats([float(s.tick_usd) for s in specs]),
-        lot_coins=_floats([float(s.lot_coins) for s in specs]),
+        lot_coins=_floats([float(s.coins_per_lot) for s in specs]),
         asset_lot_coins=_floats([float(a.lot_coins) for a in pledges]),
         markets=markets,
         venues=rules_of,
@@ -736,6 +829,7 @@ def _venue_block(
     tiers: Tiers,
     rules_of: Venues,
     funds: list[FundSpec],
+    money: Money,
     rng: np.random.Generator,
 ) -> dict[str, Int64s]:
     """The accounts of one venue, column by column; ``size``, ``cost`` and ``spot_lots`` over all markets."""
@@ -743,9 +837,9 @@ def _venue_block(
     here = slice(first, end)
     own = specs[here]
     parties, population = venue.parties, venue.population
-    unit = markets.tick_lot_uusd[here].copy()
+    unit = LotMoney(markets.tick_lot_uusd[here].copy(), markets.inverse_unit[here].copy())
     mark = np.rint(markets.start_fair_ticks[here] * markets.basis[here]).astype(np.int64)
-    oi = _ints([to_int(s.open_interest_coins, s.lot_coins, "open interest") for s in own])
+    oi = _ints([to_int(s.open_interest_coins, s.coins_per_lot, "open interest") for s in own])
     arb_each = _shares(oi, parties.arbitrage_short_share, parties.arbitrageurs)
     take_each = _shares(oi, parties.profit_short_share, parties.profit_takers)
     short = oi - arb_each * parties.arbitrageurs - take_each * parties.profit_takers
@@ -768,17 +862,19 @@ def _venue_block(
     for kind, count, capital, fill in groups:
         for _ in range(count):
             role[row] = kind
-            wallet[row] = uusd(capital)
+            wallet[row] = money.of(capital)
             weight[row] = int(fill / count * PPM)
             if kind in (ARBITRAGEUR, PROFIT_TAKER):
                 size[row, here] = -(arb_each if kind == ARBITRAGEUR else take_each)
-                cost[row, here] = size[row, here] * mark * unit
-            if kind == ARBITRAGEUR:
+                cost[row, here] = size[row, here] * unit.at(mark)
+            if kind == ARBITRAGEUR and money.price_usd == 0.0:
                 spot[row, here] = arb_each
+            elif kind == ARBITRAGEUR:
+                wallet[row] = cost[row, here].sum()  # as many coins as the short owes, so it needs no spot
             row += 1
     for f in behind:
         role[row] = FUND
-        wallet[row] = uusd(funds[f].usd)
+        wallet[row] = money.of(funds[f].usd)
         row += 1
     role[row], role[row + 1] = EXIT_LONG, EXIT_SHORT
     return {

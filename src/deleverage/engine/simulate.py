@@ -34,7 +34,7 @@ class Prepared:
     world: MarketWorld
     setting: Setting = field(repr=False)
     finder: Finder = field(repr=False)
-    deposits_uusd: int
+    deposits: Int64s  # of every venue in its money, and of spot
 
 
 @dataclass(frozen=True)
@@ -151,14 +151,18 @@ def check_bounds(world: MarketWorld) -> None:
         raise RunError(
             f"a position is larger than {MAX_LOTS} lots", hint="choose a larger lot for the market"
         )
-    gross = float(np.abs(world.cost).astype(np.float64).sum() + np.abs(world.wallet).astype(np.float64).sum())
+    # Money of different venues is never added up: it may be of different assets.
+    money = np.abs(world.cost).astype(np.float64).sum(axis=1) + np.abs(world.wallet)
+    gross = float(np.bincount(world.venue, weights=money).max(initial=0.0))
     if gross > MAX_UUSD:
         raise RunError(
-            f"accounts hold {gross / 1e6:.3g} USD in sum; integers are exact up to {MAX_UUSD / 1e6:.3g} USD"
+            f"accounts of a venue hold {gross / 1e6:.3g} USD in sum; integers are exact up to {MAX_UUSD / 1e6:.3g} USD"
         )
     start = np.rint(world.markets.start_fair_ticks * world.markets.basis)[: world.size.shape[1]]
-    unit = world.markets.tick_lot_uusd[: world.size.shape[1]]
-    worth = (np.abs(world.size).astype(np.float64) * start * unit).sum(axis=1)
+    unit = start * world.markets.tick_lot_uusd[: world.size.shape[1]]
+    coins = world.markets.inverse_unit[: world.size.shape[1]]
+    unit = np.where(coins > 0, coins / np.maximum(start, 1.0), unit)
+    worth = (np.abs(world.size).astype(np.float64) * unit).sum(axis=1)
     most = 2.0 * MAX_UUSD / HIGHEST_RISE
     if worth.max(initial=0.0) > most:
         raise RunError(
@@ -182,7 +186,7 @@ def prepare_world(world: MarketWorld) -> Prepared:
     for venue in range(int(world.venues.count)):
         build(setting, finder, venue)
     build_stops(setting, finder, world.stop_ticks)
-    return Prepared(world, setting, finder, int(deposits))
+    return Prepared(world, setting, finder, deposits)
 
 
 def _sorts_again(params: Params, venues: Venues) -> bool:
@@ -236,7 +240,7 @@ def simulate(
     setting = _setting(world, params)._replace(live=copied(start.live), tally=copied(start.tally))
     finder = _copy_finder(prepared.finder, _sorts_again(params, world.venues))
     path = np.zeros((int(params.steps) if record_path else 0, world.size.shape[1]), dtype=np.int64)
-    deposits = prepared.deposits_uusd
+    deposits = prepared.deposits
     fair_path = np.ascontiguousarray(fair_path)  # another layout would compile everything once more
     status = Status(begin(setting, deposits))
     if status == Status.OK:
@@ -252,13 +256,14 @@ def raise_for(status: Status, tally: Tally) -> None:
         raise LedgerError(
             f"money or contracts were not conserved: residual {tally.residual_uusd} uusd, open "
             f"interest off by "
-            f"{tally.interest_imbalance} lots, moved {tally.moved_uusd} uusd"
+            f"{tally.interest_imbalance} lots, moved {tally.moved_uusd.tolist()} uusd by venue"
         )
     if status == Status.SWEEP_MISMATCH:
         raise InternalError("the sorted search and the sweep over all accounts found different accounts")
     if status == Status.OUT_OF_RANGE:
         raise RunError(
-            "a price reached zero or fifty times its start", hint="use a smaller shock or a deeper book"
+            "a price reached zero or fifty times its start (an inverse market's: a fiftieth of it)",
+            hint="use a smaller shock or a deeper book",
         )
     if status == Status.MAX_ROUNDS:
         raise RunError("liquidations within one second did not come to an end")

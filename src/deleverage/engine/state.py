@@ -1,5 +1,8 @@
 """What the engine holds: parameters that stay, state that changes, and what it records.
 
+Money at a venue is counted in its settlement asset: 10⁻⁶ USD, or a unit of the coin that is worth no more at
+the start (`setup.coin_units`). Names say uusd for both; what is recorded for readers is USD.
+
 Per account: plain arrays of ``N`` rows in any order (``uid`` names the accounts; rows may be permuted). Per
 market
 and for the whole run: records, whose fields are scalars or short arrays of fixed length, passed to kernels as
@@ -19,7 +22,7 @@ from deleverage.units import Bools, Floats, Int64s
 from deleverage.venues.margin import MARKETS_MAX, Tiers
 
 PARTIES_MAX = 80
-ARBITRAGEURS_MAX = 8
+ARBITRAGEURS_MAX = 16
 VENUES_MAX = 8
 FUNDS_MAX = 8
 ASSETS_MAX = 8
@@ -63,7 +66,10 @@ class Markets(Record):
     same_count: Ints  # markets of the same coin, this one included, in order
     same: Annotated[Int64s, (MARKETS_MAX, VENUES_MAX)]
     peer_weight: PairReals  # [k, j] weight of the mid of market j in the mark of market k
-    tick_lot_uusd: Ints
+    tick_lot_uusd: Ints  # money of one tick times one lot; of an inverse market, of one lot of its spot
+    inverse_unit: Ints  # money that one inverse lot is worth at a price of one tick; 0: linear
+    contract_uusd: Ints  # value of one inverse lot, whatever the price; 0: linear
+    coin_unit: Ints  # money in one lot of spot, where the coin is the money; 0: linear
     fund_of: Ints  # number of the insurance fund
     start_fair_ticks: Ints
     basis: Reals  # perpetual's anchor ÷ index at the start
@@ -242,6 +248,7 @@ class Live(Record):
     mid: Ints  # ticks
     index: Ints
     mark: Ints
+    unit: Ints  # money that one lot long is worth at the mark
     previous_mark: Ints  # at the end of the last step
     ema_sum: Reals  # of (mid − index), and its weights
     ema_weight: Reals
@@ -291,7 +298,7 @@ class Tally(Record):
     accounts_forced: Ints
     spot_sold: Ints  # lots, net, by arbitrageurs
     moved_lots: Ints  # left one account without reaching another: always 0
-    moved_uusd: int
+    moved_uusd: VenueInts  # the same of money, venue by venue: money never leaves one
     moved_assets: AssetInts
     exchanged_lots: AssetInts  # collateral sold by venues to cover balances
     exchanged_uusd: AssetInts  # what it fetched
@@ -421,9 +428,9 @@ class Setting(NamedTuple):
     role: Int64s  # [N]
     venue: Int64s  # [N]
     rows: Int64s  # [N] rows by venue, so that a venue's accounts are found without looking at all
-    wallet: Int64s  # [N] uusd
+    wallet: Int64s  # [N] money of its venue
     size: Int64s  # [N, K] lots, long > 0
-    cost: Int64s  # [N, K] uusd, signed cost of the open size
+    cost: Int64s  # [N, K] money, signed cost of the open size (< 0 for an inverse long)
     pledged: Int64s  # [N, A] lots of collateral
     pledgers: Int64s  # rows that pledge any at the start, by uid
     closed: Bools  # [N] liquidated, or left alone for good

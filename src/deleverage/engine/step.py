@@ -38,6 +38,7 @@ from deleverage.engine.ledger import (
     equity,
     fund_of,
     halted,
+    in_usd,
     moved_nothing,
     spot_imbalance,
 )
@@ -47,12 +48,16 @@ from deleverage.engine.state import MINUTE_S, Finder, Setting
 from deleverage.engine.waterfall import socialise
 from deleverage.jit import allocating_kernel, kernel
 from deleverage.units import PPM, Int64s
+from deleverage.venues.margin import lot_money
 from deleverage.venues.mark import median_mark, middle
 from deleverage.venues.rules import MarkRule, Trigger
 
 LAST, ORACLE = int(Trigger.LAST), int(Trigger.ORACLE)
 INDEX_ALONE, INDEX_WITH_BASIS = int(MarkRule.ORACLE), int(MarkRule.INDEX_WITH_BASIS)
 MEDIAN_WITH_EMA = int(MarkRule.MEDIAN_WITH_EMA)
+
+FARTHEST = 50
+"""Times its start that a price may rise to, or an inverse market's fall to a share of, before a run ends."""
 
 OK = 0
 OUT_OF_RANGE = 10
@@ -85,6 +90,12 @@ def set_mark(s: Setting, k: int, venue: int) -> None:
         live.mark[k] = median_mark(
             index, live.basis_sum[k], rules.mark_window[venue], mid, live.funding_ppb[k], left, interval
         )
+    # Index plus a mean basis can fall below zero in a collapse; margin is linear only above it.
+    live.mark[k] = max(live.mark[k], 1)
+    coins = s.markets.inverse_unit[k]
+    if coins != 0:
+        live.mark[k] = max(live.mark[k], s.markets.start_fair_ticks[k] // FARTHEST)
+    live.unit[k] = lot_money(live.mark[k], s.markets.tick_lot_uusd[k], coins)
 
 
 @kernel
@@ -94,8 +105,6 @@ def set_marks(s: Setting) -> None:
         venue = s.markets.venue_of[k]
         if not halted(s, venue):
             set_mark(s, k, venue)
-            # Index plus a mean basis can fall below zero in a collapse; margin is linear only above it.
-            s.live.mark[k] = max(s.live.mark[k], 1)
     set_collateral_prices(s)
 
 
@@ -113,12 +122,16 @@ def sample_basis(s: Setting) -> None:
 
 
 @allocating_kernel
-def recount(s: Setting, deposits: int) -> bool:
-    """Add up everybody: deposits and contracts must be what they were. Records the differences."""
+def recount(s: Setting, deposits: Int64s) -> bool:
+    """Add up everybody: deposits of every venue and contracts must be what they were. Records differences."""
+    money = np.empty(s.venues.count + 1, dtype=np.int64)
     held = np.empty(s.markets.count, dtype=np.int64)
     net = np.empty(s.markets.count, dtype=np.int64)
     tally = s.tally
-    tally.residual_uusd = add_up(s, held, net) - deposits
+    add_up(s, money, held, net)
+    tally.residual_uusd = 0
+    for v in range(s.venues.count + 1):
+        tally.residual_uusd += abs(money[v] - deposits[v])
     tally.interest_imbalance = 0
     tally.checks += 1
     for k in range(s.markets.count):
@@ -152,7 +165,7 @@ def record_minute(s: Setting, minute: int) -> None:
         bar.spread = 2.0 * half_spread(s, k)
         closed = s.tally.forced[0, k] + s.tally.deleveraged[0, k] + s.tally.voluntary[0, k]
         bar.open_interest = s.tally.interest_before[k] + s.tally.opened[0, k] - closed
-        bar.fund_uusd = equity(s, fund_of(s, k))
+        bar.fund_uusd = in_usd(s, k, equity(s, fund_of(s, k)))
 
 
 @kernel
@@ -189,7 +202,11 @@ def in_range(s: Setting) -> bool:
     To be asked before anything depends on it.
     """
     for k in range(s.markets.count):
-        if s.live.mid[k] <= 0 or s.live.index[k] <= 0 or s.live.mid[k] > 50 * s.tally.start_mid[k]:
+        if s.live.mid[k] <= 0 or s.live.index[k] <= 0 or s.live.mid[k] > FARTHEST * s.tally.start_mid[k]:
+            return False
+        # Coins grow without bound as their price falls.
+        lowest = FARTHEST * min(s.live.mid[k], s.live.index[k])
+        if s.markets.inverse_unit[k] != 0 and lowest < s.tally.start_mid[k]:
             return False
     return True
 
@@ -223,8 +240,8 @@ def cascade(
 
 
 @allocating_kernel
-def start(s: Setting) -> int:
-    """Bring index, mid, mark and windows to the start; returns the deposits [uusd]."""
+def start(s: Setting) -> Int64s:
+    """Bring index, mid, mark and windows to the start; returns the deposits of every venue, and of spot."""
     live = s.live
     for k in range(s.markets.count):
         move_spot(s, k, 0.0)
@@ -249,7 +266,8 @@ def start(s: Setting) -> int:
     set_marks(s)
     held = np.empty(s.markets.count, dtype=np.int64)
     net = np.empty(s.markets.count, dtype=np.int64)
-    deposits = add_up(s, held, net)
+    deposits = np.empty(s.venues.count + 1, dtype=np.int64)
+    add_up(s, deposits, held, net)
     for k in range(s.markets.count):
         live.previous_mark[k] = live.mark[k]
         s.tally.start_mid[k] = live.mid[k]
@@ -260,7 +278,7 @@ def start(s: Setting) -> int:
 
 
 @kernel
-def begin(s: Setting, deposits: int) -> int:
+def begin(s: Setting, deposits: Int64s) -> int:
     """What a run remembers of its start, and the first recount. Returns a status."""
     for v in range(s.venues.count):
         s.tally.first_liquidation_step[v] = -1
@@ -281,7 +299,7 @@ def one_second(
     hits: Int64s,
     other: Int64s,
     step: int,
-    deposits: int,
+    deposits: Int64s,
 ) -> int:
     """Step ``step`` with the news' fair values ``fair`` [ticks, K]. Returns a status."""
     live = s.live
@@ -332,7 +350,7 @@ def one_second(
 
 @allocating_kernel
 def run_steps(
-    s: Setting, finder: Finder, fair_path: Int64s, path: Int64s, deposits: int, first: int, last: int
+    s: Setting, finder: Finder, fair_path: Int64s, path: Int64s, deposits: Int64s, first: int, last: int
 ) -> int:
     """Steps ``first`` to ``last`` of a run that has begun (1 is the first second). Returns a status.
 

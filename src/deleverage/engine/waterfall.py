@@ -18,9 +18,12 @@ from deleverage.engine.ledger import (
     collateral_value,
     equity,
     fund_of,
+    in_usd,
+    lot_uusd,
     margin_owed,
     pay,
     trade,
+    unit,
 )
 from deleverage.engine.ranking import falling, rising
 from deleverage.engine.state import FUND, HOLDER, LONG, MINUTE_S, Finder, Setting
@@ -48,13 +51,14 @@ def adl_score(s: Setting, row: int, k: int, start: int) -> float:
     """Rank of a candidate in market k by the venue's rule; ≤ 0 when it is none.
 
     Winners at mark only, except where a venue draws lots. The engine knows no chosen leverage: where a rule
-    asks for the return on initial margin, the return on entry value stands for it.
+    asks for the return on initial margin, the return on entry value stands for it. An inverse long is a
+    linear short in what a lot is worth.
     """
     live = s.live
     size = s.size[row, k]
     rank = s.venues.adl_rank[s.venue[row]]
     cost = s.cost[row, k]
-    value = size * live.mark[k] * s.markets.tick_lot_uusd[k]
+    value = size * live.unit[k]
     profit = value - cost
     if profit <= 0 and rank != RANDOM_START:
         return 0.0
@@ -63,8 +67,9 @@ def adl_score(s: Setting, row: int, k: int, start: int) -> float:
         return 0.0
     entry = max(abs(cost), 1)
     backing = max(s.wallet[row] + collateral_value(s, row), 1)
+    long = size > 0 if s.markets.inverse_unit[k] == 0 else size < 0
     return adl_rank_score(
-        rank, size > 0, profit, entry, abs(value), backing, entry, margin_owed(s, row), worth,
+        rank, long, profit, entry, abs(value), backing, entry, margin_owed(s, row), worth,
         s.uid[row], start, s.uid.shape[0],
     )  # fmt: skip
 
@@ -148,7 +153,7 @@ def deleverage(s: Setting, finder: Finder, k: int, side: int, row: int, lots: in
     score = finder.adl_score[2 * k + side]
     heap = finder.adl_heap[2 * k + side]
     length = finder.found.adl_length[k, side]
-    unit = price * s.markets.tick_lot_uusd[k]
+    money = unit(s, k, price)
     sign = 1 if side == LONG else -1
     left = lots
     drawn = 1 if s.venues.adl_rank[s.venue[row]] == RANDOM_START else 0
@@ -157,12 +162,12 @@ def deleverage(s: Setting, finder: Finder, k: int, side: int, row: int, lots: in
         held = -sign * s.size[winner, k]
         # A winner at mark that would lose at the price of the trade is passed over, and who has been
         # liquidated since the ranking.
-        loses = drawn == 0 and s.size[winner, k] * unit - s.cost[winner, k] <= 0
+        loses = drawn == 0 and s.size[winner, k] * money - s.cost[winner, k] <= 0
         part = 0
         if held > 0 and not loses and not s.in_round[winner] and not s.closed[winner]:
             part = min(left, held)
-            trade(s, row, k, -sign * part, unit, FORCED)
-            trade(s, winner, k, sign * part, unit, DELEVERAGED)
+            trade(s, row, k, -sign * part, money, FORCED)
+            trade(s, winner, k, sign * part, money, DELEVERAGED)
             left -= part
             if s.role[winner] == HOLDER:
                 watch_later(s, finder, winner, k)
@@ -200,13 +205,15 @@ def acceptable(s: Setting, k: int, side: int, lots: int, price: int) -> int:
         return 0
     room = lots
     if trigger == FUND_REFUSES:
-        unit = live.mark[k] * s.markets.tick_lot_uusd[k]
+        now = abs(s.live.unit[k])
         size = s.size[fund, k] if side == LONG else -s.size[fund, k]
-        if unit > 0:
-            room = min(room, mul_rate(worth, s.markets.inventory_ppm[k], PPM) // unit - size)
-    gap = price - live.mark[k] if side == LONG else live.mark[k] - price
+        if now > 0:
+            room = min(room, mul_rate(worth, s.markets.inventory_ppm[k], PPM) // now - size)
+    gap = unit(s, k, price) - live.unit[k]
+    if side != LONG:
+        gap = -gap
     if gap > 0:
-        room = min(room, (worth - floor) // (gap * s.markets.tick_lot_uusd[k]))
+        room = min(room, (worth - floor) // gap)
     return room if room > 0 else 0
 
 
@@ -214,17 +221,17 @@ def acceptable(s: Setting, k: int, side: int, lots: int, price: int) -> int:
 def take_over(s: Setting, k: int, row: int, lots: int, price: int) -> None:
     """Move ``lots`` of a liquidated position to fund or vault at ``price`` [ticks]."""
     live = s.live
-    v = s.markets.tick_lot_uusd[k]
+    money = unit(s, k, price)
     sign = 1 if s.size[row, k] > 0 else -1
     fund = fund_of(s, k)
-    trade(s, row, k, -sign * lots, price * v, FORCED)
-    trade(s, fund, k, sign * lots, price * v, ORDINARY)
+    trade(s, row, k, -sign * lots, money, FORCED)
+    trade(s, fund, k, sign * lots, money, ORDINARY)
     s.tally.takeover[k] += lots
-    s.tally.takeover_uusd[k] += lots * live.mark[k] * v
+    s.tally.takeover_uusd[k] += lots * lot_uusd(s, k)
     s.bars[(live.step - 1) // MINUTE_S, k].takeover += lots
-    beyond = sign * (price - live.mark[k])
+    beyond = sign * (money - live.unit[k])
     if beyond > 0:
-        s.tally.deficit_uusd[k] += beyond * v * lots
+        s.tally.deficit_uusd[k] += in_usd(s, k, beyond * lots)
 
 
 @kernel
@@ -287,7 +294,7 @@ def absorb_rest(
                 if s.tally.first_adl_step[venue] < 0:
                     s.tally.first_adl_step[venue] = live.step
                 s.tally.adl[k] += done
-                s.tally.adl_uusd[k] += done * live.mark[k] * s.markets.tick_lot_uusd[k]
+                s.tally.adl_uusd[k] += done * lot_uusd(s, k)
                 s.bars[(live.step - 1) // MINUTE_S, k].adl += done
                 left -= done
         if left > 0 and taker != NOBODY:
@@ -318,7 +325,7 @@ def socialise(s: Setting) -> None:
             gain = 0
             for k in range(s.venues.first[venue], s.venues.end[venue]):
                 if s.markets.fund_of[k] == f and s.size[row, k] != 0:
-                    gain += s.size[row, k] * live.mark[k] * s.markets.tick_lot_uusd[k] - s.cost[row, k]
+                    gain += s.size[row, k] * live.unit[k] - s.cost[row, k]
             if gain > 0:
                 profits[row] = gain
                 total += gain
@@ -331,5 +338,5 @@ def socialise(s: Setting) -> None:
                 part = mul_div(shared, profits[row], total)
                 pay(s, row, -part)
                 pay(s, fund, part)
-                s.tally.socialised_uusd += part
+                s.tally.socialised_uusd += in_usd(s, s.venues.first[venue], part)
         s.live.sort_again[venue] = 1

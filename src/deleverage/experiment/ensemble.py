@@ -20,7 +20,8 @@ from deleverage.experiment.draws import Draw
 from deleverage.experiment.flows import Flow, who_paid_whom
 from deleverage.experiment.world import news_of, with_depth, world_of
 from deleverage.positions import liqmap
-from deleverage.units import Bools, Floats, Int64s
+from deleverage.positions.population import LotMoney
+from deleverage.units import UUSD_PER_USD, Bools, Floats, Int64s
 
 if TYPE_CHECKING:
     from deleverage.experiment.scenario import Scenario
@@ -127,6 +128,14 @@ def drops(run: Run) -> Floats:
 def keep(run: Run, bars: bool) -> Outcome:
     """Copy what is kept of a run into plain arrays, which travel between processes."""
     tally = {name: np.array(run.tally[name]) for name in run.tally.dtype.names or ()}
+    world = run.world
+    for f in range(int(world.parties.fund_count)):
+        k = int(world.venues.first[world.venue[world.parties.funds[f]]])
+        if world.markets.inverse_unit[k]:
+            # A fund of coins at the start's price throughout, so that its change is what it won and lost.
+            coins = -(-int(world.markets.inverse_unit[k]) // int(run.tally.start_mid[k]))
+            for name in ("fund_before", "fund_after"):
+                tally[name][f] = round(int(tally[name][f]) * int(world.markets.contract_uusd[k]) / coins)
     return Outcome(drops(run), np.array(run.bars) if bars else None, tally)
 
 
@@ -262,6 +271,7 @@ def _figures(world: MarketWorld) -> dict[str, Floats]:
     return {
         "tick_usd": world.tick_usd,
         "lot_coins": world.lot_coins,
+        "contract_usd": m.contract_uusd[:k] / UUSD_PER_USD,
         "displayed_bid": m.displayed_bid[:k].copy(),
         "displayed_ask": m.displayed_ask[:k].copy(),
         "fund_of": m.fund_of[:k].astype(np.float64),
@@ -277,7 +287,11 @@ def _map_of(prepared: Prepared) -> DrawMap:
     world, k = prepared.world, len(prepared.world.names)
     rows = world.role == 0
     mark = prepared.setting.live.mark[:k].copy()
-    unit = world.markets.tick_lot_uusd[:k].copy()
+    coins = world.markets.inverse_unit[:k].copy()
+    unit = LotMoney(world.markets.tick_lot_uusd[:k].copy(), coins)
+    # Lots of the perpetual in one lot of its spot: 1 of a linear one.
+    lot = np.abs(unit.at(mark))
+    lots_of_spot = np.where(coins > 0, world.markets.coin_unit[:k], lot) / lot
     beta = world.markets.beta[:k].copy()
     grids: list[tuple[Floats, Floats, Floats]] = []
     summaries: list[liqmap.MapSummary] = []
@@ -287,8 +301,11 @@ def _map_of(prepared: Prepared) -> DrawMap:
     backing = (world.pledged * world.assets.start_uusd[:count] * (den - num) // den).sum(axis=1)
     wallet, size, cost = (world.wallet + backing)[rows], world.size[rows], world.cost[rows]
     for market in range(k):
-        levels, lots = liqmap.liquidation_levels(wallet, size, cost, mark, unit, world.tiers, beta, market)
-        density = float(world.markets.bid_density[market] + world.markets.spot_bid_density[market])
+        levels, lots = liqmap.liquidation_levels(
+            wallet, size, cost, mark, unit.tick_lot_uusd, world.tiers, beta, market, coins
+        )
+        spot = world.markets.spot_bid_density[market] * lots_of_spot[market]
+        density = float(world.markets.bid_density[market] + spot)
         grids.append(liqmap.map_on_grid(levels, lots, FALLS, density))
         summaries.append(liqmap.summarise(levels, lots, density))
     scale = world.lot_coins[:, None]

@@ -15,6 +15,7 @@ import numpy as np
 
 from deleverage.engine.simulate import Run
 from deleverage.engine.state import HOLDER, ROLE_NAMES
+from deleverage.positions.population import LotMoney
 from deleverage.units import UUSD_PER_USD, Int64s
 
 
@@ -29,9 +30,7 @@ class Flow(NamedTuple):
 def party_names(run: Run) -> list[str]:
     """Party of every account: its role, and for holders what became of them."""
     world, setting = run.world, run.setting
-    net = np.sign(world.size.astype(np.float64) * run.world.markets.tick_lot_uusd[: len(world.names)]).sum(
-        axis=1
-    )
+    net = np.sign(world.size).sum(axis=1)
     long = net >= 0
     names = np.array(ROLE_NAMES, dtype=object)[world.role]
     holder = world.role == HOLDER
@@ -45,14 +44,28 @@ def party_names(run: Run) -> list[str]:
 
 
 def gains(run: Run) -> dict[str, int]:
-    """Gain of every party over the run [uusd]; they sum to 0."""
+    """Gain of every party over the run [uusd]; they sum to 0.
+
+    Where a coin is the money, what is gained is coins, at the last mark: that all coins are worth less is no
+    payment.
+    """
     world, setting = run.world, run.setting
     k = len(world.names)
     unit = world.markets.tick_lot_uusd[:k]
-    start: Int64s = world.wallet + (world.size * (run.tally.start_mid[:k] * unit) - world.cost).sum(axis=1)
-    end: Int64s = setting.wallet + (setting.size * (setting.live.mark[:k] * unit) - setting.cost).sum(axis=1)
+    lot = LotMoney(unit, world.markets.inverse_unit[:k])
+    start: Int64s = world.wallet + (world.size * lot.at(run.tally.start_mid[:k]) - world.cost).sum(axis=1)
+    end: Int64s = setting.wallet + (setting.size * lot.at(setting.live.mark[:k]) - setting.cost).sum(axis=1)
     change = end - start
     live = setting.live
+    for v in range(int(world.venues.count)):
+        market = int(world.venues.first[v])
+        contract = int(world.markets.contract_uusd[market])
+        if contract:
+            rows = np.flatnonzero(world.venue == v)
+            coins = -int(lot.at(live.mark[:k])[market])
+            in_usd = np.array([int(money) * contract // coins for money in change[rows]], dtype=np.int64)
+            in_usd[np.argmax(np.abs(in_usd))] -= in_usd.sum()  # what the rounding leaves
+            change[rows] = in_usd
     # Collateral at the price that margin sees, without haircut; those outside are on the other side.
     count = int(world.assets.count)
     price = live.asset_price[:count]

@@ -30,10 +30,11 @@ def _bar_columns(result: DrawResult, outcome: Outcome, k: int) -> dict[str, obje
     assert outcome.bars is not None
     bars = outcome.bars[:, k]
     tick, lot = result.world["tick_usd"][k], result.world["lot_coins"][k]
-    price = bars["close"] * tick
+    contract = result.world["contract_usd"][k]
+    lot_usd = bars["close"] * tick * lot if contract == 0.0 else contract
     # Displayed depth within 1 % of mid: the flat book's density times the price range, in USD.
-    below = result.world["displayed_bid"][k] * lot * -np.log1p(-ONE_PERCENT)
-    above = result.world["displayed_ask"][k] * lot * np.log1p(ONE_PERCENT)
+    below = result.world["displayed_bid"][k] * -np.log1p(-ONE_PERCENT)
+    above = result.world["displayed_ask"][k] * np.log1p(ONE_PERCENT)
     columns: dict[str, object] = {
         name: bars[name] * tick for name in ("open", "high", "low", "close", "mark", "index")
     }
@@ -44,8 +45,8 @@ def _bar_columns(result: DrawResult, outcome: Outcome, k: int) -> dict[str, obje
     columns["takeover_coins"] = bars["takeover"] * lot
     columns["adl_coins"] = bars["adl"] * lot
     columns["stop_coins"] = bars["stops"] * lot
-    columns["depth_bid_usd"] = bars["bid_share"] * below * price
-    columns["depth_ask_usd"] = bars["ask_share"] * above * price
+    columns["depth_bid_usd"] = bars["bid_share"] * below * lot_usd
+    columns["depth_ask_usd"] = bars["ask_share"] * above * lot_usd
     columns["spread_bps"] = bars["spread"] * 1e4
     columns["open_interest_coins"] = bars["open_interest"] * lot
     columns["fund_usd"] = bars["fund_uusd"] / UUSD_PER_USD

@@ -21,14 +21,15 @@ from deleverage.engine.setup import (
     RulesSpec,
     VenueSpec,
     build_world,
+    money_of,
 )
 from deleverage.engine.simulate import Prepared
 from deleverage.engine.state import copied
-from deleverage.errors import RulesError
+from deleverage.errors import InputError, RulesError
 from deleverage.positions.population import PopulationPrior
 from deleverage.units import Int64s
 from deleverage.venues.catalogue import rules_at
-from deleverage.venues.rules import CollateralPrice, Grade, VenueRules, one_of
+from deleverage.venues.rules import CollateralPrice, Contract, Grade, VenueRules, one_of
 
 if TYPE_CHECKING:
     from deleverage.experiment.scenario import Scenario
@@ -76,6 +77,7 @@ def market_specs(scenario: Scenario) -> list[MarketSpec]:
         rules = venue_rules(scenario, venue)
         part = scenario.venues.get(venue)
         depth = part.depth_multiple.number if part else 1.0
+        _settles(name, rules, m.contract_usd is not None)
         specs.append(
             MarketSpec(
                 name=name,
@@ -99,9 +101,33 @@ def market_specs(scenario: Scenario) -> list[MarketSpec]:
                 tiers=rules.tier_table(m.symbol),
                 venue=venue,
                 coin=scenario.coin_of(name),
+                contract_usd=Fraction(str(m.contract_usd.number)) if m.contract_usd else Fraction(0),
             )
         )
+    for venue in dict.fromkeys(spec.venue for spec in specs):
+        money_of([spec for spec in specs if spec.venue == venue])  # refuses what has no one money
     return specs
+
+
+def _settles(market: str, rules: VenueRules, has_contract: bool) -> None:
+    """Refuse an inverse market at a linear venue and the reverse.
+
+    Raises
+    ------
+    InputError
+        contract_usd is given where the venue's contracts are linear, or not where they are inverse.
+    """
+    is_inverse = rules.contract is Contract.INVERSE
+    if has_contract and not is_inverse:
+        raise InputError(
+            f"{market}: expected no contract_usd, since '{rules.venue}' trades linear contracts, found one",
+            hint="remove it, or trade the market at a venue of inverse contracts, like bybit_inverse",
+        )
+    if is_inverse and not has_contract:
+        raise InputError(
+            f"{market}: expected contract_usd, since '{rules.venue}' trades inverse contracts, found none",
+            hint='add contract_usd = { value = 1.0, unit = "USD", ... }',
+        )
 
 
 def _scaled(parties: PartiesSpec, share: float) -> PartiesSpec:

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deleverage.jit import kernel
+from deleverage.positions.population import LotMoney
 from deleverage.units import Floats, Int64s
 from deleverage.venues.margin import Tiers
 
@@ -36,6 +37,9 @@ RUNAWAY = 0.05
 
 RANGE = 0.30
 """Largest shock that is looked at for running away [log price]."""
+
+FARTHEST_RISE = 49.0
+"""Largest rise of the coins in an inverse lot that is looked at: the price has then fallen by 98 %."""
 
 START_OVER = 0.02
 """The n of the start is the mean over the first two percent: nearer, too few accounts stand to divide by."""
@@ -117,6 +121,45 @@ def _falls(
         fall[row] = at if at > 0.0 else 0.0
 
 
+@kernel
+def _inverse_falls(
+    market: int,
+    wallet: Int64s,
+    size: Int64s,
+    cost: Int64s,
+    worth: Floats,
+    ratio: Floats,
+    tiers: Tiers,
+    fall: Floats,
+) -> None:
+    """`_falls` of an inverse venue, whose markets are of one coin and fall together.
+
+    By the price 1 ÷ (1 + g) every lot is worth 1 + g as many coins, and a long is a short of them: the rise g
+    is a fall of −g, and health is concave in it as well. ``size`` is that of the mirrored positions.
+    """
+    for row in range(wallet.shape[0]):
+        fall[row] = np.inf
+        if size[row, market] >= 0:
+            continue
+        health, slope = _health(row, 0.0, wallet, size, cost, worth, ratio, tiers)
+        if health < 0.0:
+            fall[row] = 0.0
+            continue
+        at = -FARTHEST_RISE
+        health, slope = _health(row, at, wallet, size, cost, worth, ratio, tiers)
+        if health >= 0.0:
+            continue
+        for _ in range(64):
+            higher = at - health / slope if slope > 0.0 else at
+            if not higher > at:
+                break
+            at = higher
+            health, slope = _health(row, at, wallet, size, cost, worth, ratio, tiers)
+            if health >= 0.0:
+                break
+        fall[row] = at / (at - 1.0) if at < 0.0 else 0.0
+
+
 def liquidation_levels(
     wallet: Int64s,
     size: Int64s,
@@ -126,6 +169,7 @@ def liquidation_levels(
     tiers: Tiers,
     beta: Floats,
     market: int,
+    inverse_unit: Int64s | None = None,
 ) -> tuple[Floats, Int64s]:
     """Levels of the accounts that are long ``market``, sorted, and the lots that each then sells.
 
@@ -139,6 +183,7 @@ def liquidation_levels(
     wallet : int64 [N], uusd. size, cost : int64 [N, K], signed lots and uusd. Rows are the accounts that
         can be liquidated, in any order.
     mark, tick_lot_uusd : int64 [K], ticks and uusd. beta : float64 [K], > 0. market : column.
+    inverse_unit : int64 [K], as in `LotMoney`; without it all markets are linear.
 
     Returns
     -------
@@ -146,9 +191,13 @@ def liquidation_levels(
     is within one tick of the integer trigger of the engine, which rounds margins up.
     """
     ratio = beta / beta[market]
-    worth = (mark * tick_lot_uusd).astype(np.float64)
+    unit = LotMoney(tick_lot_uusd, np.zeros_like(mark) if inverse_unit is None else inverse_unit)
+    worth = np.abs(unit.at(mark)).astype(np.float64)
     fall = np.empty(wallet.shape[0])
-    _falls(market, wallet, size, cost, worth, ratio, tiers, fall)
+    if unit.inverse_unit[market] > 0:
+        _inverse_falls(market, wallet, -size, cost, worth, np.ones_like(ratio), tiers, fall)
+    else:
+        _falls(market, wallet, size, cost, worth, ratio, tiers, fall)
     rows = np.flatnonzero(fall < 1.0)
     levels = -np.log1p(-fall[rows])
     lots = size[rows, market]

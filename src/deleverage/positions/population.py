@@ -21,7 +21,7 @@ import numpy as np
 from deleverage.errors import InputError
 from deleverage.jit import kernel
 from deleverage.units import MAX_LOTS, Floats, Int64s
-from deleverage.venues.margin import Tiers, maintenance_margin
+from deleverage.venues.margin import Tiers, lot_money, maintenance_margin
 
 FUEL_AT = 0.13
 """Fall (or rise, for shorts) at which the fuel is stated [share]."""
@@ -63,6 +63,19 @@ class PopulationPrior:
     stop_share: float
     stop_distance: float
     max_leverage: float = 0.0
+
+
+class LotMoney(NamedTuple):
+    """What money one lot of each market is worth: `venues.margin.lot_money` of whole arrays."""
+
+    tick_lot_uusd: Int64s  # [K]
+    inverse_unit: Int64s  # [K] 0: linear
+
+    def at(self, ticks: Int64s) -> Int64s:
+        """Money of one lot long at prices [ticks], int64 [..., K]."""
+        coins = -self.inverse_unit // np.maximum(ticks, 1)
+        money: Int64s = np.where(self.inverse_unit > 0, coins, ticks * self.tick_lot_uusd)
+        return money
 
 
 class Holders(NamedTuple):
@@ -126,7 +139,13 @@ def apportion(weight: Floats, lots: int, largest: int) -> Int64s:
 
 @kernel
 def least_wallets(
-    size: Int64s, cost: Int64s, worst: Int64s, tick_lot_uusd: Int64s, tiers: Tiers, wallet: Int64s
+    size: Int64s,
+    cost: Int64s,
+    worst: Int64s,
+    tick_lot_uusd: Int64s,
+    inverse_unit: Int64s,
+    tiers: Tiers,
+    wallet: Int64s,
 ) -> None:
     """Smallest wallet [uusd] with health ≥ 0 when every mark stands at ``worst`` [ticks, N × K].
 
@@ -136,7 +155,7 @@ def least_wallets(
         owed = 0
         for k in range(size.shape[1]):
             if size[row, k] != 0:
-                value = size[row, k] * worst[row, k] * tick_lot_uusd[k]
+                value = size[row, k] * lot_money(worst[row, k], tick_lot_uusd[k], inverse_unit[k])
                 owed += cost[row, k] - value + maintenance_margin(abs(value), k, tiers)
         wallet[row] = owed
 
@@ -146,7 +165,7 @@ def draw_holders(
     long_lots: Int64s,
     short_lots: Int64s,
     mark_ticks: Int64s,
-    tick_lot_uusd: Int64s,
+    unit: LotMoney,
     beta: Floats,
     tiers: Tiers,
     rng: np.random.Generator,
@@ -161,7 +180,7 @@ def draw_holders(
     # Every account's draws, in one block: what one account draws does not depend on another.
     u = rng.random((n, 8 + 3 * markets))
     z = rng.standard_normal((n, 1 + markets))
-    worth = (long_lots * mark_ticks * tick_lot_uusd).astype(np.float64)
+    worth = np.abs(long_lots * unit.at(mark_ticks)).astype(np.float64)
     home_share = np.sqrt(worth) / np.sqrt(worth).sum()
     home = np.minimum(np.searchsorted(np.cumsum(home_share), u[:, 0]), markets - 1)
     side = np.where(u[:, 1] < 0.5, 1, -1)
@@ -214,13 +233,13 @@ def draw_holders(
     # An entry beyond the liquidation price would need a wallet below zero.
     entry = np.where(signs >= 0, np.maximum(entry, worst), np.minimum(entry, worst))
     entry = np.maximum(entry, 1.0)
-    cost = size * np.rint(entry).astype(np.int64) * tick_lot_uusd[None, :]
+    cost = size * unit.at(np.rint(entry).astype(np.int64))
     wallet = np.zeros(n, dtype=np.int64)
-    least_wallets(size, cost, worst, tick_lot_uusd, tiers, wallet)
+    least_wallets(size, cost, worst, unit.tick_lot_uusd, unit.inverse_unit, tiers, wallet)
     if prior.max_leverage > 0.0:
-        notional = (np.abs(size) * mark_ticks[None, :] * tick_lot_uusd[None, :]).sum(axis=1)
+        notional = np.abs(size * unit.at(mark_ticks)).sum(axis=1)
         # Leverage is notional ÷ equity: enter at mark, so that the wallet is the equity.
-        cost = size * mark_ticks[None, :] * tick_lot_uusd[None, :]
+        cost = size * unit.at(mark_ticks)
         wallet = np.maximum(wallet, np.ceil(notional / prior.max_leverage).astype(np.int64))
 
     stop = np.zeros(n, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Binance COIN-M rules, to the grade of a calculator: tiers with caps in coins, a mark of 2.5 minutes."""
+"""Binance COIN-M rules: tiers with caps in coins, a mark of 2.5 minutes, and USD-M's waterfall."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VERSIONS = (
     VenueRules(
         venue="binance_coin",
         product="COIN-M",
-        grade=Grade.CALCULATOR,
+        grade=Grade.ENGINE,
         contract=Contract.INVERSE,
         valid_from=date(2021, 3, 18),
         tiers={

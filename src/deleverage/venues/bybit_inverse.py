@@ -49,7 +49,7 @@ def _ladder(symbol: str, step_coins: int, base: Fraction) -> TierTable:
 _FIRST = VenueRules(
     venue="bybit_inverse",
     product="inverse perpetuals",
-    grade=Grade.CALCULATOR,
+    grade=Grade.ENGINE,
     contract=Contract.INVERSE,
     valid_from=date(2024, 10, 16),
     tiers={

@@ -10,7 +10,7 @@ price. Tiers on the way are followed by `calculator.lines`.
 
 Rounding: what a venue prints in whole satoshi (10⁻⁸ coin) is rounded to the nearest (BitMEX's own figures
 show it); prices of liquidation and bankruptcy are rounded to a tick against the account. The integer
-kernels of `inverse_margin.py` round every amount against the account.
+kernels of `inverse_margin.py` count in units of the coin that are finer.
 
 Sources: Bybit help centre (the texts of 2024 and of 2026-05-27 for isolated margin differ slightly, both are
 here; the legacy articles on liquidation price, bankruptcy price and average entry of inverse contracts),

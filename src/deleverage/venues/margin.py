@@ -17,13 +17,14 @@ read in the design notes of 2026-11; deductions are the venue's "maintenance amo
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import cast
 
 import numpy as np
 
 from deleverage.errors import InputError
 from deleverage.jit import Record, kernel
-from deleverage.units import MAX_UUSD, UUSD_PER_USD, Int64s, mul_rate_up, uusd
+from deleverage.units import MAX_UUSD, UUSD_PER_USD, Int64s, mul_rate_up, to_int
 from deleverage.venues.rules import TierTable
 
 NEVER_TICKS = 1 << 60
@@ -56,8 +57,10 @@ _TIERS = np.dtype(
 )
 
 
-def tiers_record(tables: list[TierTable]) -> Tiers:
+def tiers_record(tables: list[TierTable], units: list[int] | None = None) -> Tiers:
     """The record of the kernels from tier tables, one row a market.
+
+    units : whole units of money in one unit of a table's caps; without them all are USD, in 10⁻⁶ USD.
 
     Raises
     ------
@@ -72,13 +75,14 @@ def tiers_record(tables: list[TierTable]) -> Tiers:
         )
     record = cast(Tiers, np.zeros(1, dtype=_TIERS).view(np.recarray)[0])
     for row, table in enumerate(tables):
+        scale = UUSD_PER_USD if units is None else units[row]
         record.last[row] = len(table.tiers) - 1
         for k, tier in enumerate(table.tiers):
             # A venue writes "no cap" as 2⁶³ − 1; no notional comes near MAX_UUSD.
-            record.cap_uusd[row, k] = min(tier.cap_usd * UUSD_PER_USD, MAX_UUSD)
+            record.cap_uusd[row, k] = min(tier.cap_usd * scale, MAX_UUSD)
             record.rate_num[row, k] = tier.rate.numerator
             record.rate_den[row, k] = tier.rate.denominator
-            record.deduction_uusd[row, k] = uusd(table.deductions_usd[k])
+            record.deduction_uusd[row, k] = to_int(table.deductions_usd[k], Fraction(1, scale), "deduction")
     return record
 
 
@@ -88,6 +92,20 @@ def slice_tiers(tiers: Tiers, first: int, end: int) -> Tiers:
     for name in _TIERS.names or ():
         part[name][: end - first] = tiers[name][first:end]
     return part
+
+
+@kernel
+def lot_money(price: int, tick_lot_uusd: int, inverse_unit: int) -> int:
+    """Money that one lot long is worth at ``price`` [ticks]; a trade at this money a lot is one at the price.
+
+    Linear (``inverse_unit`` 0): price·v, in 10⁻⁶ USD. Inverse: −⌈k/price⌉ in units of the coin, k =
+    ``inverse_unit`` what one lot is worth at a price of one tick; 0 at `NEVER_TICKS`.
+    """
+    if inverse_unit == 0:
+        return price * tick_lot_uusd
+    if price >= NEVER_TICKS:
+        return 0
+    return -inverse_unit // max(price, 1)
 
 
 @kernel

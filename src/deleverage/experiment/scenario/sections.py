@@ -47,6 +47,13 @@ class Market(Strict):
     fund: Annotated[str, Field(min_length=1)]
     tick_usd: Annotated[Figure, Needs("USD", "the smallest step of the price", above=0)]
     lot_coins: Annotated[Figure, Needs("coins", "the smallest step of a size", above=0)]
+    contract_usd: (
+        Annotated[
+            Figure,
+            Needs("USD", "the value of one inverse contract (lot_coins is that of its spot)", above=0),
+        ]
+        | None
+    ) = None
     start_price: Annotated[Figure, Needs("USD/coin", "the perpetual's mid at the start", above=0)]
     start_index: Annotated[Figure, Needs("USD/coin", "the index at the start", above=0)]
     open_interest_coins: Annotated[Figure, Needs("coins", "open contracts, one side counted", above=0)]
