@@ -156,7 +156,8 @@ def check_bounds(world: MarketWorld) -> None:
     gross = float(np.bincount(world.venue, weights=money).max(initial=0.0))
     if gross > MAX_UUSD:
         raise RunError(
-            f"accounts of a venue hold {gross / 1e6:.3g} USD in sum; integers are exact up to {MAX_UUSD / 1e6:.3g} USD"
+            f"accounts of a venue hold {gross / 1e6:.3g} USD in sum; integers are exact up to "
+            f"{MAX_UUSD / 1e6:.3g} USD"
         )
     start = np.rint(world.markets.start_fair_ticks * world.markets.basis)[: world.size.shape[1]]
     unit = start * world.markets.tick_lot_uusd[: world.size.shape[1]]
