@@ -9,6 +9,7 @@ import numpy as np
 
 from deleverage.engine.news import NewsSpec, fair_path
 from deleverage.engine.setup import (
+    AssetSpec,
     BookSpec,
     FundSpec,
     MarketSpec,
@@ -65,6 +66,7 @@ def ordinary(
     parties: PartiesSpec | None = None,
     rules: RulesSpec | None = None,
     prior: PopulationPrior = PRIOR,
+    collateral: list[AssetSpec] | None = None,
 ) -> Case:
     """The market of a seed; the news falls by ``shock`` from the fifth second to ``ends_s``."""
     world: MarketWorld = build_world(
@@ -77,6 +79,8 @@ def ordinary(
         steps=STEPS,
         start_s=3600,
         rng=np.random.default_rng(seed),
+        collateral=collateral,
+        collateral_rng=np.random.default_rng(seed + 20_000),
     )
     start, sigma = world.markets.start_fair_ticks[:1].copy(), world.markets.sigma[:1].copy()
     path = fair_path(
