@@ -152,6 +152,7 @@ def with_bystanders(world: MarketWorld, wallets: Sequence[int]) -> MarketWorld:
         wallet=np.concatenate([world.wallet, np.array(wallets, dtype=np.int64)]),
         size=np.vstack([world.size, no_lots]),
         cost=np.vstack([world.cost, no_lots]),
+        pledged=np.vstack([world.pledged, np.zeros((extra, world.pledged.shape[1]), dtype=np.int64)]),
     )
 
 
