@@ -128,6 +128,9 @@ def absorbed(summary: dict[str, Any]) -> Html:
                 style.usd_interval(fund["after_usd"]),
             ]
         )
+    for name, asset in (summary.get("collateral") or {}).items():
+        low, sold = words.collateral_text(asset)
+        rows.append([f"collateral {name}", low, sold.split(" sold by ")[0]])
     return page.table(
         f"Where the forced contracts went; median and 90{THIN}% of {summary['seeds']} seeds",
         ["", "", "USD"],

@@ -180,6 +180,8 @@ def _absorbed(summary: dict[str, Any], width: int) -> list[Line]:
     first = (
         [f"first after {style.duration_interval(adl['first_after_s'])}"] if adl.get("first_after_s") else []
     )
+    for name, asset in (summary.get("collateral") or {}).items():
+        pairs.append((f"collateral {name}", words.collateral_text(asset)))
     pairs.append(("ADL", [f"reached in {reached} of {summary['seeds']} seeds", *first]))
     return pairs_of(pairs, width)
 

@@ -103,6 +103,14 @@ def parts_of(summary: dict[str, Any], market: str) -> list[Part]:
     return rows
 
 
+def collateral_text(asset: dict[str, Any]) -> list[str]:
+    """What became of an asset that accounts pledge: how low margin saw it, and what venues sold of it."""
+    return [
+        f"lowest {style.plain_interval(asset['lowest'])} of its redemption value",
+        f"{style.usd_interval(asset['sold_usd'])} sold by {str(asset['venue']).capitalize()}",
+    ]
+
+
 def placebo_of(share: dict[str, Any]) -> float | None:
     """The placebo's share, whether it is stored as a number or as a mean."""
     value = share.get("placebo")
