@@ -128,7 +128,8 @@ def _interest(series: Series, size: Size) -> str:
             if band is None:
                 continue
             scale, unit = _coin_scale(float(band.high.max()))
-            page.words(x + width, y + 14, f"{unit} {market}", color=style.MUTED, ha="right")
+            coin = (series.summary.get("traded") or {}).get(market, {}).get("coin", market)
+            page.words(x + width, y + 14, f"{unit} {coin}", color=style.MUTED, ha="right")
             axes = page.panel(x + 46, y + 26, width - 46 - 6, each - 56)
             _fill(axes, band)
             low, high = float(band.low.min()), float(band.high.max())

@@ -60,13 +60,23 @@ def draw_others(series: Series, markets: tuple[str, ...]) -> Drawing:
     )
     return Drawing(
         key="price-others",
-        title=f"In the same runs: {drops} to the low",
+        title=f"In the same runs: {_in_short(series, markets)} to the low",
         band=f"{series.band_name}. {note}",
         source=series.source(candles=_candle_source(some)),
         alt=f"Price fans of {', '.join(markets)}: {drops}. {note}",
         wide=_many(series, frames, WIDE),
         narrow=_many(series, frames, NARROW),
     )
+
+
+def _in_short(series: Series, markets: tuple[str, ...]) -> str:
+    """Every market's fall; of many, the smallest and the largest median, since each stands above its fan."""
+    drops = {m: series.summary["price"][m]["drop"] for m in markets}
+    if len(markets) <= 4:
+        return ", ".join(f"{m} {style.fall(drop)}" for m, drop in drops.items())
+    by_size = sorted(markets, key=lambda m: float(drops[m]["p50"]))
+    ends = [f"{m} {style.fall(drops[m])}" for m in (by_size[0], by_size[-1])]
+    return f"{len(markets)} other markets, from {ends[0]} to {ends[1]},"
 
 
 def _title(series: Series, market: str) -> str:
