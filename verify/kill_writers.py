@@ -282,10 +282,10 @@ def _let_it_write(watched: Watched, draw: random.Random, usual: dict[str, float]
             return
 
 
-def judge(kind: str, folder: Path, acknowledged: set[int], rows: int) -> tuple[list[str], bool, int]:
-    """What is wrong with the lake; whether more is there than was acknowledged; how many torn files lie
-    about.
-    """
+def judge(
+    kind: str, folder: Path, acknowledged: set[int], rows: int
+) -> tuple[list[str], set[int], set[Path]]:
+    """What is wrong with the lake; batches that are there and were not acknowledged; torn files."""
     import polars as pl
 
     from deleverage.data.lake import Lake
