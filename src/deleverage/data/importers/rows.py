@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from deleverage.data.importers.base import ROW, Defect, SourceFile
@@ -164,14 +164,3 @@ def numbered(frame: pl.DataFrame) -> pl.DataFrame:
 
     return frame.with_row_index(ROW, offset=1).with_columns(pl.col(ROW).cast(pl.Int64))
 
-
-def in_batches(rows: Iterator[dict[str, object]], size: int = 200_000) -> Iterator[list[dict[str, object]]]:
-    """Rows in lists of at most ``size``."""
-    batch: list[dict[str, object]] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) >= size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
