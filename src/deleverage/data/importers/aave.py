@@ -1,4 +1,6 @@
-"""Liquidations on Aave whose collateral was wrapped bitcoin, the positions open at a moment, and the price by day."""
+"""Liquidations on Aave whose collateral was wrapped bitcoin, the positions open at a moment, and the price
+by day.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deleverage.data.importers import checks
-from deleverage.data.importers.base import NO_NAME, ROW, Defect, Importer, Loaded, SourceFile, has_columns, only_columns
+from deleverage.data.importers.base import (
+    NO_NAME,
+    ROW,
+    Defect,
+    Importer,
+    Loaded,
+    SourceFile,
+    has_columns,
+    only_columns,
+)
 from deleverage.data.importers.content import read_parquet
 from deleverage.data.importers.layout import Layout
 from deleverage.data.importers.rows import DAY_S, UNNAMED, indicators, numbered
@@ -52,7 +63,11 @@ def load_events(source: SourceFile) -> Loaded:
     frame = numbered(read_parquet(source))
     amount = next(name for name in _AMOUNTS if name in frame.columns)
     frame = frame.rename(
-        {amount: "amount_tokens", "collateral_amount_usd": "amount_usd", "collateral_asset_symbol": "collateral_symbol"}
+        {
+            amount: "amount_tokens",
+            "collateral_amount_usd": "amount_usd",
+            "collateral_asset_symbol": "collateral_symbol",
+        }
     )
     checks.require(
         frame.with_columns(pl.col("id").is_duplicated().alias("_again")),
@@ -111,7 +126,9 @@ def _events(source: SourceFile, frame: pl.DataFrame) -> Loaded:
         pl.lit("aave").alias("venue"),
         pl.lit("spot").alias("kind"),
         "coin",
-        pl.concat_str(pl.col("version"), pl.col("collateral_symbol").str.to_uppercase(), separator=":").alias("symbol"),
+        pl.concat_str(pl.col("version"), pl.col("collateral_symbol").str.to_uppercase(), separator=":").alias(
+            "symbol"
+        ),
         pl.concat_str(content, again.cast(pl.String), separator="#").alias("event_id"),
         pl.lit("long").alias("side"),
         pl.col("amount_tokens").alias("coins"),
@@ -140,11 +157,15 @@ def load_positions(source: SourceFile) -> Loaded:
     if moment is None:
         return Loaded(skipped=f"open positions without a time, and no {_PRICE_FILE} beside them tells it")
     frame = numbered(read_parquet(source, list(_POSITIONS))).with_columns(
-        pl.concat_str(pl.col("version"), pl.col("collateral_symbol").str.to_uppercase(), separator=":").alias("market")
+        pl.concat_str(pl.col("version"), pl.col("collateral_symbol").str.to_uppercase(), separator=":").alias(
+            "market"
+        )
     )
     for name in ("borrow_balance_tokens", "btc_collateral_tokens"):
         checks.not_negative(frame, source, name)
-    owned = frame.group_by("account", "market", maintain_order=True).agg(pl.col("btc_collateral_tokens").max())
+    owned = frame.group_by("account", "market", maintain_order=True).agg(
+        pl.col("btc_collateral_tokens").max()
+    )
     debts = frame.group_by("account", "market", "borrowed_symbol", maintain_order=True).agg(
         pl.col("borrow_balance_tokens").sum(), pl.len()
     )
@@ -164,7 +185,14 @@ def load_positions(source: SourceFile) -> Loaded:
             ),
         ]
     )
-    nothing = ("entry_price", "leverage", "notional_usd", "unrealised_pnl_usd", "liquidation_price", "account_value_usd")
+    nothing = (
+        "entry_price",
+        "leverage",
+        "notional_usd",
+        "unrealised_pnl_usd",
+        "liquidation_price",
+        "account_value_usd",
+    )
     rows = rows.with_columns(
         pl.lit(moment, dtype=pl.Int64).alias("time_ns"),
         pl.lit("aave").alias("venue"),
@@ -185,7 +213,12 @@ def load_positions(source: SourceFile) -> Loaded:
     without = frame.filter(pl.col("btc_collateral_tokens") == 0).height
     if without:
         defects.append(
-            Defect("collateral-zero", "a debt whose wrapped bitcoin is 0", "no collateral row; the debt kept", without)
+            Defect(
+                "collateral-zero",
+                "a debt whose wrapped bitcoin is 0",
+                "no collateral row; the debt kept",
+                without,
+            )
         )
     return Loaded([("holdings", rows)], defects)
 
@@ -209,16 +242,37 @@ def load_price(source: SourceFile) -> Loaded:
 
     frame = numbered(read_parquet(source, list(_PRICE))).with_columns(pl.col("date").dt.epoch("ns"))
     frame = checks.with_time_ns(frame, source, "date", "nanoseconds")
+    defects = []
+    if frame.height > 1 and frame["time_ns"][-1] == frame["time_ns"][-2]:
+        defects.append(
+            Defect(
+                "day-running",
+                "the running day stands twice: its opening, and its value when the file was fetched",
+                "the later one left out",
+                1,
+            )
+        )
+        frame = frame.head(-1)
     checks.increasing(frame, source, "date")
     checks.price(frame.with_columns(pl.lit("BTC").alias("coin")), source, "btc_price_usd")
     values = {"price_usd": (pl.col("btc_price_usd"), "USD/coin")}
     rows = indicators(frame, f"{UNNAMED} (aave)", values, interval_s=DAY_S, symbol="BTC")
-    return Loaded([rows])
+    return Loaded([rows], defects)
 
 
 AAVE = (
     Importer("aave-liquidations", 1, "liquidations on Aave", _EVENTS, NO_NAME, recognise_events, load_events),
-    Importer("aave-all-liquidations", 1, "liquidations on Aave without ids", _ALL, NO_NAME, recognise_all, load_all),
-    Importer("aave-positions", 1, "open positions on Aave", _POSITIONS, NO_NAME, recognise_positions, load_positions),
+    Importer(
+        "aave-all-liquidations", 1, "liquidations on Aave without ids", _ALL, NO_NAME, recognise_all, load_all
+    ),
+    Importer(
+        "aave-positions",
+        1,
+        "open positions on Aave",
+        _POSITIONS,
+        NO_NAME,
+        recognise_positions,
+        load_positions,
+    ),
     Importer("bitcoin-price", 1, "a price of bitcoin by day", _PRICE, NO_NAME, recognise_price, load_price),
 )

@@ -39,7 +39,9 @@ _CLOSINGS = {
     "account_value_realtime": "Float64",
     "leverage_realtime": "Float64",
 }
-_IMPOSSIBLE = 100.0  # the venue's largest leverage setting was 40; beyond, the equity below is next to nothing
+_IMPOSSIBLE = (
+    100.0  # the venue's largest leverage setting was 40; beyond, the equity below is next to nothing
+)
 
 
 def recognise_accounts(layout: Layout) -> bool:
@@ -166,7 +168,9 @@ def load_timing(source: SourceFile) -> Loaded:
     rows = []
     for entry in listed(source, "", "timeline", document["timeline"]):
         second = int(number(source, "timeline", "second", entry.get("second")))
-        counts = [number(source, f"second {second}", name, entry.get(name)) for name in ("liquidations", "adls")]
+        counts = [
+            number(source, f"second {second}", name, entry.get(name)) for name in ("liquidations", "adls")
+        ]
         rows.append((start + second * 1_000_000_000, *counts))
     frame = pl.DataFrame(rows, schema=["time_ns", "liquidations", "adls"], orient="row").sort("time_ns")
     values = {
@@ -220,9 +224,11 @@ _DERIVED = Defect(
 
 def recognise_fund(layout: Layout) -> bool:
     """A JSON document with accounts whose equity is below zero."""
-    return layout.kind == "json" and {"total_adl_events", "underwater_accounts", "top_underwater_accounts"} <= set(
-        layout.names
-    )
+    return layout.kind == "json" and {
+        "total_adl_events",
+        "underwater_accounts",
+        "top_underwater_accounts",
+    } <= set(layout.names)
 
 
 def load_fund(source: SourceFile) -> Loaded:
@@ -235,7 +241,11 @@ def load_fund(source: SourceFile) -> Loaded:
     document = read_document(source)
     counts = {name: value for name, value in document.items() if isinstance(value, int | float)}
     worst = [
-        (window[0], f"{entry['user']}/{entry['coin']}", number(source, "", "total_equity", entry["total_equity"]))
+        (
+            window[0],
+            f"{entry['user']}/{entry['coin']}",
+            number(source, "", "total_equity", entry["total_equity"]),
+        )
         for entry in listed(source, "", "top_underwater_accounts", document["top_underwater_accounts"])
     ]
     frame = pl.DataFrame(worst, schema=["time_ns", "symbol", "equity"], orient="row").unique(
@@ -256,18 +266,50 @@ def _totals(source: SourceFile, values: dict[str, Any], time_ns: int) -> tuple[s
     import polars as pl
 
     moment = pl.DataFrame({"time_ns": [time_ns]}, schema={"time_ns": pl.Int64})
-    numbers = {name: (pl.lit(number(source, "", name, value)), "as published") for name, value in values.items()}
+    numbers = {
+        name: (pl.lit(number(source, "", name, value)), "as published") for name, value in values.items()
+    }
     return indicators(moment, _PUBLISHER, numbers, interval_s=0, venue="hyperliquid")
 
 
 ACCOUNTS = (
-    Importer("hyperliquid-adl-accounts", 1, "auto-deleveraging by account", tuple(_BY_ACCOUNT), NO_NAME,
-             recognise_accounts, load_accounts),
-    Importer("hyperliquid-adl-closings", 1, "single closings", tuple(_CLOSINGS), NO_NAME, recognise_closings,
-             load_closings),
-    Importer("hyperliquid-adl-timing", 1, "counts by second", ("timeline",), NO_NAME, recognise_timing, load_timing),
-    Importer("hyperliquid-adl-summary", 1, "totals of a night", ("key_findings",), NO_NAME, recognise_summary,
-             load_summary),
-    Importer("hyperliquid-adl-fund", 1, "accounts below zero", ("underwater_accounts",), NO_NAME, recognise_fund,
-             load_fund),
+    Importer(
+        "hyperliquid-adl-accounts",
+        1,
+        "auto-deleveraging by account",
+        tuple(_BY_ACCOUNT),
+        NO_NAME,
+        recognise_accounts,
+        load_accounts,
+    ),
+    Importer(
+        "hyperliquid-adl-closings",
+        1,
+        "single closings",
+        tuple(_CLOSINGS),
+        NO_NAME,
+        recognise_closings,
+        load_closings,
+    ),
+    Importer(
+        "hyperliquid-adl-timing", 1, "counts by second", ("timeline",), NO_NAME, recognise_timing, load_timing
+    ),
+    Importer(
+        "hyperliquid-adl-summary",
+        1,
+        "totals of a night",
+        ("key_findings",),
+        NO_NAME,
+        recognise_summary,
+        load_summary,
+    ),
+    Importer(
+        "hyperliquid-adl-fund",
+        1,
+        "accounts below zero",
+        ("underwater_accounts",),
+        NO_NAME,
+        recognise_fund,
+        load_fund,
+    ),
 )

@@ -1,4 +1,6 @@
-"""What others computed out of a night of auto-deleveraging: deficits, budgets and reactions, by wave and account."""
+"""What others computed out of a night of auto-deleveraging: deficits, budgets and reactions, by wave and
+account.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def _values(frame: pl.DataFrame, left: tuple[str, ...]) -> dict[str, tuple[pl.Ex
     import polars as pl
 
     names = [name for name in frame.columns if name not in (*left, ROW, "time_ns")]
-    return {f"adl_{name}": (pl.col(name), "USD" if name.endswith("_usd") else "as published") for name in names}
+    return {
+        f"adl_{name}": (pl.col(name), "USD" if name.endswith("_usd") else "as published") for name in names
+    }
 
 
 def load_shocks(source: SourceFile) -> Loaded:
@@ -68,7 +72,9 @@ def load_losers(source: SourceFile) -> Loaded:
     """Deficits by wave."""
     import polars as pl
 
-    frame = _frame(source, ()).with_columns((pl.col("t_start_ms").cast(pl.Int64) * 1_000_000).alias("time_ns"))
+    frame = _frame(source, ()).with_columns(
+        (pl.col("t_start_ms").cast(pl.Int64) * 1_000_000).alias("time_ns")
+    )
     values = {f"{n}_bad_debt": v for n, v in _values(frame, ("wave", "t_start_ms", "t_end_ms")).items()}
     return Loaded([indicators(frame, _PUBLISHER, values, interval_s=0, venue="hyperliquid")], [_DERIVED])
 
@@ -91,9 +97,7 @@ def _at_start(source: SourceFile, texts: tuple[str, ...], symbol: str, suffix: s
         return Loaded(skipped=_NO_TIME)
     frame = _frame(source, texts).with_columns(pl.lit(start, dtype=pl.Int64).alias("time_ns"))
     values = {f"{name}{suffix}": value for name, value in _values(frame, texts).items()}
-    rows = indicators(
-        frame, _PUBLISHER, values, interval_s=0, venue="hyperliquid", symbol=pl.col(symbol)
-    )
+    rows = indicators(frame, _PUBLISHER, values, interval_s=0, venue="hyperliquid", symbol=pl.col(symbol))
     return Loaded([rows], [_DERIVED, _WHEN])
 
 
@@ -155,11 +159,32 @@ def _recognise(columns: tuple[str, ...], layout: Layout) -> bool:
 
 
 DERIVED = (
-    Importer("adl-shocks", 1, "shocks of a cascade", _SHOCKS, NO_NAME, partial(_recognise, _SHOCKS), load_shocks),
+    Importer(
+        "adl-shocks", 1, "shocks of a cascade", _SHOCKS, NO_NAME, partial(_recognise, _SHOCKS), load_shocks
+    ),
     Importer("adl-waves", 1, "policies by wave", _WAVES, NO_NAME, partial(_recognise, _WAVES), load_waves),
-    Importer("adl-bad-debt", 1, "deficits by wave", _LOSERS, NO_NAME, partial(_recognise, _LOSERS), load_losers),
-    Importer("adl-policy-totals", 1, "sums by policy", _TOTALS, NO_NAME, partial(_recognise, _TOTALS), load_totals),
-    Importer("adl-reactions", 1, "reactions of accounts", _REACTIONS, NO_NAME, partial(_recognise, _REACTIONS),
-             load_reactions),
-    Importer("adl-headlines", 1, "headlines of a study", ("headline",), NO_NAME, recognise_headlines, load_headlines),
+    Importer(
+        "adl-bad-debt", 1, "deficits by wave", _LOSERS, NO_NAME, partial(_recognise, _LOSERS), load_losers
+    ),
+    Importer(
+        "adl-policy-totals", 1, "sums by policy", _TOTALS, NO_NAME, partial(_recognise, _TOTALS), load_totals
+    ),
+    Importer(
+        "adl-reactions",
+        1,
+        "reactions of accounts",
+        _REACTIONS,
+        NO_NAME,
+        partial(_recognise, _REACTIONS),
+        load_reactions,
+    ),
+    Importer(
+        "adl-headlines",
+        1,
+        "headlines of a study",
+        ("headline",),
+        NO_NAME,
+        recognise_headlines,
+        load_headlines,
+    ),
 )

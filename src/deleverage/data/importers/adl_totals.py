@@ -121,9 +121,11 @@ def _load(
 
 
 def window_of(source: SourceFile) -> tuple[int, int, int] | None:
-    """Start and end [ns UTC] of the summed window and the zone of the end [h], out of the two JSON files beside.
+    """Start and end [ns UTC] of the summed window and the zone of the end [h], out of the two JSON files
+    beside.
 
-    The end has no zone. The one whole-hour zone that puts it within an hour of the start, which has one, is it.
+    The end has no zone. The one whole-hour zone that puts it within an hour of the start, which has one,
+    is it.
     """
     timing, summary = source.path.parent / _TIMING, source.path.parent / _SUMMARY
     if source.member or not (timing.exists() and summary.exists()):

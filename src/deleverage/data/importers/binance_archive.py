@@ -1,6 +1,8 @@
-"""Binance's public archive beside bars: metrics, banded depth, funding by contract, trades and aggregated trades.
+"""Binance's public archive beside bars: metrics, banded depth, funding by contract, trades and aggregated
+trades.
 
-github.com/binance/binance-public-data: daily or monthly CSV files, alone or zipped. Futures have a header since
+github.com/binance/binance-public-data: daily or monthly CSV files, alone or zipped. Futures have a header
+since
 2022, spot none; spot times are in microseconds since 2025. The contract is in the file's name only.
 """
 
@@ -10,7 +12,15 @@ import re
 from typing import TYPE_CHECKING
 
 from deleverage.data.importers import checks
-from deleverage.data.importers.base import ROW, Defect, Importer, Loaded, SourceFile, has_columns, only_columns
+from deleverage.data.importers.base import (
+    ROW,
+    Defect,
+    Importer,
+    Loaded,
+    SourceFile,
+    has_columns,
+    only_columns,
+)
 from deleverage.data.importers.csv_text import read_csv
 from deleverage.data.importers.layout import Layout, is_epoch, layout_of
 from deleverage.data.importers.multi_venue import on_the_hour
@@ -19,7 +29,7 @@ from deleverage.data.importers.symbols import coin_of, path_kind
 from deleverage.errors import SchemaError, UnitError
 
 if TYPE_CHECKING:
-    import polars as pl
+    pass
 
 _WHEN = r"-\d{4}-\d{2}(?:-\d{2})?\.csv(?:\.gz)?"
 _METRICS = {
@@ -77,9 +87,9 @@ def load_metrics(source: SourceFile) -> Loaded:
     symbols = frame["symbol"].unique().to_list()
     coins = {symbol: coin_of(source, symbol) for symbol in symbols}
     frame = frame.with_columns(pl.col("symbol").replace_strict(coins, return_dtype=pl.String).alias("coin"))
-    seen = frame.filter((pl.col("sum_open_interest") > 0) & (pl.col("sum_open_interest_value") > 0)).with_columns(
-        (pl.col("sum_open_interest_value") / pl.col("sum_open_interest")).alias("_price")
-    )
+    seen = frame.filter(
+        (pl.col("sum_open_interest") > 0) & (pl.col("sum_open_interest_value") > 0)
+    ).with_columns((pl.col("sum_open_interest_value") / pl.col("sum_open_interest")).alias("_price"))
     checks.price(seen, source, "_price")
     rows = seen.select(
         ROW,
@@ -114,12 +124,16 @@ def recognise_depth(layout: Layout) -> bool:
 
 
 def load_depth(source: SourceFile) -> Loaded:
-    """Displayed depth within each percentage of mid; below 0 are bids, above 0 offers, each summed from mid."""
+    """Displayed depth within each percentage of mid; below 0 are bids, above 0 offers, each summed from
+    mid.
+    """
     import polars as pl
 
     match = _DEPTH_NAME.fullmatch(source.name)
     if match is None:
-        return Loaded(skipped="banded depth, and the name does not say the contract like BTCUSDT-bookDepth-2025-10-10")
+        return Loaded(
+            skipped="banded depth, and the name does not say the contract like BTCUSDT-bookDepth-2025-10-10"
+        )
     frame = moments(read_csv(source, _DEPTH), source, "timestamp", _TIME)
     for name in ("depth", "notional"):
         checks.not_negative(frame, source, name)
@@ -142,7 +156,8 @@ def load_depth(source: SourceFile) -> Loaded:
         todo="leave out repeated rows",
     )
     priced = frame.filter((pl.col("depth") > 0) & (pl.col("notional") > 0)).with_columns(
-        (pl.col("notional") / pl.col("depth")).alias("_price"), pl.lit(coin_of(source, match[1])).alias("coin")
+        (pl.col("notional") / pl.col("depth")).alias("_price"),
+        pl.lit(coin_of(source, match[1])).alias("coin"),
     )
     checks.price(priced, source, "_price")
     sides = [
@@ -185,7 +200,9 @@ def load_funding(source: SourceFile) -> Loaded:
 
     match = _FUNDING_NAME.fullmatch(source.name)
     if match is None:
-        return Loaded(skipped="funding, and the name does not say the contract like BTCUSDT-fundingRate-2025-10")
+        return Loaded(
+            skipped="funding, and the name does not say the contract like BTCUSDT-fundingRate-2025-10"
+        )
     frame = read_csv(source, _FUNDING).with_columns(pl.lit(match[1]).alias("symbol"))
     frame = checks.with_time_ns(frame, source, "calc_time", "milliseconds")
     frame, defects = on_the_hour(frame)
@@ -213,7 +230,9 @@ def load_funding(source: SourceFile) -> Loaded:
 
 
 def recognise_trades(layout: Layout) -> bool:
-    """Single trades: futures by their header, spot by seven fields that begin with a number and end with two truths."""
+    """Single trades: futures by their header, spot by seven fields that begin with a number and end with
+    two truths.
+    """
     if only_columns(layout, "csv", tuple(_TRADES)):
         return True
     return _headless(layout, 7, 4) or _headless(layout, 6, 4)
@@ -250,13 +269,21 @@ def load_aggregated(source: SourceFile) -> Loaded:
 
 
 def _trades(
-    source: SourceFile, columns: dict[str, str], name: re.Pattern[str], *, identity: str, coins: str, time: str
+    source: SourceFile,
+    columns: dict[str, str],
+    name: re.Pattern[str],
+    *,
+    identity: str,
+    coins: str,
+    time: str,
 ) -> Loaded:
     import polars as pl
 
     match, kind = name.fullmatch(source.name), path_kind(source.folders)
     if match is None:
-        return Loaded(skipped="trades, and the name does not say the contract like BTCUSDT-trades-2025-10-10.csv")
+        return Loaded(
+            skipped="trades, and the name does not say the contract like BTCUSDT-trades-2025-10-10.csv"
+        )
     if kind is None:
         return Loaded(skipped="trades, and no folder in their path says 'spot' or 'futures'")
     layout = layout_of(source)
@@ -283,7 +310,9 @@ def _trades(
     defects = []
     lost = int((frame[identity].diff().drop_nulls() - 1).sum())
     if lost:
-        defects.append(Defect("trades-missing", "numbers of trades that are not there", "left as a hole", lost))
+        defects.append(
+            Defect("trades-missing", "numbers of trades that are not there", "left as a hole", lost)
+        )
     prefix = "" if identity == "id" else "a"
     rows = frame.select(
         ROW,
@@ -303,13 +332,43 @@ def _trades(
 
 
 ARCHIVE = (
-    Importer("binance-metrics", 1, "Binance's metrics", tuple(_METRICS), _METRICS_NAME, recognise_metrics,
-             load_metrics),
-    Importer("binance-book-depth", 1, "Binance's banded depth", tuple(_DEPTH), _DEPTH_NAME, recognise_depth,
-             load_depth),
-    Importer("binance-funding", 1, "settled funding of a contract", tuple(_FUNDING), _FUNDING_NAME,
-             recognise_funding, load_funding),
-    Importer("binance-trades", 1, "Binance's trades", tuple(_TRADES), _TRADES_NAME, recognise_trades, load_trades),
-    Importer("binance-aggregated-trades", 1, "Binance's aggregated trades", tuple(_AGGREGATED), _AGGREGATED_NAME,
-             recognise_aggregated, load_aggregated),
+    Importer(
+        "binance-metrics",
+        1,
+        "Binance's metrics",
+        tuple(_METRICS),
+        _METRICS_NAME,
+        recognise_metrics,
+        load_metrics,
+    ),
+    Importer(
+        "binance-book-depth",
+        1,
+        "Binance's banded depth",
+        tuple(_DEPTH),
+        _DEPTH_NAME,
+        recognise_depth,
+        load_depth,
+    ),
+    Importer(
+        "binance-funding",
+        1,
+        "settled funding of a contract",
+        tuple(_FUNDING),
+        _FUNDING_NAME,
+        recognise_funding,
+        load_funding,
+    ),
+    Importer(
+        "binance-trades", 1, "Binance's trades", tuple(_TRADES), _TRADES_NAME, recognise_trades, load_trades
+    ),
+    Importer(
+        "binance-aggregated-trades",
+        1,
+        "Binance's aggregated trades",
+        tuple(_AGGREGATED),
+        _AGGREGATED_NAME,
+        recognise_aggregated,
+        load_aggregated,
+    ),
 )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deleverage.data.importers import checks
-from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, has_columns, refusal
-from deleverage.data.importers.base import ROW
+from deleverage.data.importers.base import ROW, Defect, Importer, Loaded, SourceFile, has_columns, refusal
 from deleverage.data.importers.csv_text import read_csv
 from deleverage.data.importers.layout import Layout, is_epoch, layout_of
 from deleverage.data.importers.rows import holes
@@ -82,7 +80,14 @@ def load_klines(source: SourceFile) -> Loaded:
     )
     defects = []
     if unit == "microseconds":
-        defects.append(Defect("microseconds", "times are in microseconds", "converted; every bar's length checks it", frame.height))
+        defects.append(
+            Defect(
+                "microseconds",
+                "times are in microseconds",
+                "converted; every bar's length checks it",
+                frame.height,
+            )
+        )
     return _candles(source, frame, match[1], kind, interval_s, unit, defects)
 
 

@@ -32,7 +32,9 @@ def load_bars(source: SourceFile) -> Loaded:
     match = _NAME.fullmatch(source.name)
     if match is None:
         return Loaded(skipped="Binance bars, and the name does not say coin and interval like btc-1d.json")
-    rows = [_bar(source, i, row) for i, row in enumerate(listed(source, "", "bars", read_document(source)), 1)]
+    rows = [
+        _bar(source, i, row) for i, row in enumerate(listed(source, "", "bars", read_document(source)), 1)
+    ]
     names = ("_row", "open_time", "open", "high", "low", "close", "volume", "close_time", "trades", "taker")
     frame = pl.DataFrame(rows, schema=list(names), orient="row", infer_schema_length=None)
     interval_s = int(match[2]) * _UNITS[match[3]]

@@ -89,7 +89,9 @@ def within(frame: pl.DataFrame, source: SourceFile, column: str) -> None:
 
 
 def unit_of(frame: pl.DataFrame, source: SourceFile, column: str) -> str:
-    """Seconds, milli-, micro- or nanoseconds since 1970: the same for the whole file, told by the first row."""
+    """Seconds, milli-, micro- or nanoseconds since 1970: the same for the whole file, told by the first
+    row.
+    """
     value = int(frame[column][0])
     fits = [u for u, f in PER_UNIT_NS.items() if FIRST_NS <= value * f <= LAST_NS]
     if not fits:

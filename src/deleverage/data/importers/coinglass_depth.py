@@ -11,13 +11,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deleverage.data.importers import checks
 from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, has_columns, refusal
 from deleverage.data.importers.coinglass_folder import Folder, coin_in_name, folder_of, other_day
-from deleverage.data.importers.base import ROW
 from deleverage.data.importers.content import read_parquet
 from deleverage.data.importers.layout import Layout, layout_of
 from deleverage.data.importers.rows import numbered

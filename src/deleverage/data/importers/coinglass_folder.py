@@ -62,18 +62,23 @@ NO_TIME = Defect(
     "stamped with the fetch that the folder's open-interest charts show, up to the minute",
 )
 NO_FOLDER = (
-    "the file carries no time, and no folder of its day (like 20251010) with open-interest charts is there to tell it"
+    "the file carries no time, and no folder of its day (like 20251010) with open-interest charts "
+    "is there to tell it"
 )
 
 
 def stamped(source: SourceFile) -> tuple[int, list[Defect]] | None:
-    """The moment of the fetch [ns UTC] for a file without a time, and what to report; None where nothing tells it."""
+    """The moment of the fetch [ns UTC] for a file without a time, and what to report; None where nothing
+    tells it.
+    """
     folder = folder_of(source)
     return None if folder is None else (folder.stamp_ns, [NO_TIME, *other_day(source, folder)])
 
 
 def closed(source: SourceFile, opens: list[int], interval_s: int) -> tuple[int, list[Defect]]:
-    """How many of these bars, oldest first, were over when the file was fetched; the newest of a file mostly is not."""
+    """How many of these bars, oldest first, were over when the file was fetched; the newest of a file
+    mostly is not.
+    """
     folder = folder_of(source)
     step = interval_s * 1_000_000_000
     count = len(opens) - 1 if folder is None else sum(1 for t in opens if t + step <= folder.fetched_ns)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deleverage.data.importers import checks
-from deleverage.data.importers.base import NO_NAME, Defect, Importer, Loaded, SourceFile, has_columns, only_columns
+from deleverage.data.importers.base import (
+    NO_NAME,
+    Defect,
+    Importer,
+    Loaded,
+    SourceFile,
+    has_columns,
+    only_columns,
+)
 from deleverage.data.importers.coinglass_folder import NO_FOLDER, stamped
 from deleverage.data.importers.coinglass_series import PUBLISHER
 from deleverage.data.importers.content import read_parquet
@@ -71,13 +79,22 @@ def load_flows(source: SourceFile) -> Loaded:
         defects.append(
             Defect(
                 "holiday-zeros",
-                "days on which every fund shows 0 or nothing: the market was closed, or the day is not published yet",
+                "days on which no fund has a figure: the market was closed, or the day is not published",
                 "left out as not observed",
                 quiet.height,
             )
         )
-    return Loaded([("flows", rows.select("time_ns", pl.lit(publisher).alias("publisher"),
-                                        pl.lit(coin).alias("coin"), "fund", "usd"))], defects)
+    return Loaded(
+        [
+            (
+                "flows",
+                rows.select(
+                    "time_ns", pl.lit(publisher).alias("publisher"), pl.lit(coin).alias("coin"), "fund", "usd"
+                ),
+            )
+        ],
+        defects,
+    )
 
 
 def recognise_history(layout: Layout) -> bool:
@@ -98,7 +115,9 @@ def load_history(source: SourceFile) -> Loaded:
         "etf_premium": (pl.col("premium_discount") / 100, "share"),
         "etf_shares": (pl.col("shares_outstanding"), "shares"),
     }
-    return Loaded([indicators(frame, PUBLISHER, values, interval_s=DAY_S, symbol=pl.col("ticker"))], [_PERCENT])
+    return Loaded(
+        [indicators(frame, PUBLISHER, values, interval_s=DAY_S, symbol=pl.col("ticker"))], [_PERCENT]
+    )
 
 
 _PERCENT = Defect("shares-in-percent", "shares, basis and premium are in percent", "divided by 100")
@@ -150,7 +169,9 @@ def load_prices(source: SourceFile) -> Loaded:
         *_PRICES[1:],
         pl.lit("USD/share").alias("unit"),
     )
-    shown = f"taken as {ticker}: its price of every day beside it agrees" if ticker else "kept as 'unnamed fund'"
+    shown = (
+        f"taken as {ticker}: its price of every day beside it agrees" if ticker else "kept as 'unnamed fund'"
+    )
     return Loaded(
         [("macro", rows)], [Defect("fund-not-named", "bars of a fund that the file does not name", shown)]
     )
@@ -163,13 +184,18 @@ def _ticker(source: SourceFile, frame: pl.DataFrame) -> str:
     beside = source.path.parent / "api_etf_bitcoin_premium_discount_history.parquet"
     if source.member or not beside.is_file():
         return ""
-    prices = pl.read_parquet(beside).explode("list").unnest("list").with_columns(
-        day_start(pl.col("timestamp") * 1_000_000).alias("time_ns")
+    prices = (
+        pl.read_parquet(beside)
+        .explode("list")
+        .unnest("list")
+        .with_columns(day_start(pl.col("timestamp") * 1_000_000).alias("time_ns"))
     )
     both = prices.join(frame.select("time_ns", "close"), on="time_ns")
     near = (pl.col("market_price_usd") / pl.col("close") - 1).abs().median()
-    found = both.group_by("ticker").agg(near.alias("off"), pl.len()).filter(
-        (pl.col("off") < 0.005) & (pl.col("len") > 30)
+    found = (
+        both.group_by("ticker")
+        .agg(near.alias("off"), pl.len())
+        .filter((pl.col("off") < 0.005) & (pl.col("len") > 30))
     )
     return str(found.sort("off")["ticker"][0]) if found.height else ""
 
@@ -238,7 +264,9 @@ def _days(frame: pl.DataFrame, source: SourceFile, column: str) -> pl.DataFrame:
 FUNDS = (
     Importer("coinglass-flows", 1, "fund flows", _FLOWS, NO_NAME, recognise_flows, load_flows),
     Importer("coinglass-fund", 1, "a fund by day", _HISTORY, NO_NAME, recognise_history, load_history),
-    Importer("coinglass-fund-premiums", 1, "premiums of funds", _PREMIUM, NO_NAME, recognise_premium, load_premium),
+    Importer(
+        "coinglass-fund-premiums", 1, "premiums of funds", _PREMIUM, NO_NAME, recognise_premium, load_premium
+    ),
     Importer("coinglass-fund-prices", 1, "bars of a fund", _PRICES, NO_NAME, recognise_prices, load_prices),
     Importer("coinglass-funds", 1, "funds at a moment", _LIST, NO_NAME, recognise_list, load_list),
     Importer("coinglass-trusts", 1, "trusts at a moment", _TRUSTS, NO_NAME, recognise_trusts, load_trusts),

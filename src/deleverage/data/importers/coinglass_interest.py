@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from deleverage.data.importers import checks
-from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, has_columns, refusal
+from deleverage.data.importers.base import ROW, Defect, Importer, Loaded, SourceFile, has_columns, refusal
 from deleverage.data.importers.coinglass_folder import coin_in_name
-from deleverage.data.importers.base import ROW
 from deleverage.data.importers.content import read_parquet
 from deleverage.data.importers.layout import Layout
 from deleverage.data.importers.rows import numbered

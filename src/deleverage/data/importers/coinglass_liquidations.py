@@ -62,7 +62,9 @@ def load_history(source: SourceFile) -> Loaded:
 
 
 def _venue(source: SourceFile, frame: pl.DataFrame, coin: str) -> tuple[str, list[Defect]]:
-    """'binance' where the last 24 hours are Binance's of the pairs beside, 'all' where they are everybody's."""
+    """'binance' where the last 24 hours are Binance's of the pairs beside, 'all' where they are
+    everybody's.
+    """
     import polars as pl
 
     pairs = source.path.parent.parent / "market" / f"api_futures_pairs_markets_{coin}.parquet"
@@ -70,19 +72,20 @@ def _venue(source: SourceFile, frame: pl.DataFrame, coin: str) -> tuple[str, lis
     if source.member or folder is None or not pairs.is_file():
         return "unnamed", [_UNCHECKED]
     recent = frame.filter(pl.col("time_ns") > folder.fetched_ns - _DAY_NS)
-    ours = float(recent[_LONG].sum() + recent[_SHORT].sum())
-    sums = pl.read_parquet(pairs, columns=["exchange_name", LONG, SHORT]).with_columns(
+    ours = float(recent[_LONG].sum()) + float(recent[_SHORT].sum())
+    usd = pl.read_parquet(pairs, columns=["exchange_name", LONG, SHORT]).with_columns(
         (pl.col(LONG).fill_null(0) + pl.col(SHORT).fill_null(0)).alias("usd")
     )
-    everybody = float(sums["usd"].sum())
-    binance = float(sums.filter(pl.col("exchange_name") == "Binance")["usd"].sum())
+    everybody = float(usd["usd"].sum())
+    binance = float(usd.filter(pl.col("exchange_name") == "Binance")["usd"].sum())
     if not 0 < binance < everybody or ours <= 0:
         return "unnamed", [_UNCHECKED]
     import math
 
     if math.log(ours / binance) > _BETWEEN * math.log(everybody / binance):
         return "all", []
-    shown = f"{coin}: {ours / 1e6:,.1f} m USD in 24 h; Binance's pairs {binance / 1e6:,.1f}, all {everybody / 1e6:,.1f}"
+    sums = f"Binance's pairs {binance / 1e6:,.1f}, all {everybody / 1e6:,.1f}"
+    shown = f"{coin}: {ours / 1e6:,.1f} m USD in 24 h; {sums}"
     return "binance", [
         Defect(
             "liquidations-binance-only",
@@ -120,7 +123,9 @@ def load_list(source: SourceFile) -> Loaded:
     if stamp is None:
         return Loaded(skipped=NO_FOLDER)
     if coin is None:
-        return Loaded(skipped="liquidations by venue, and the name does not end with the coin like _BTC.parquet")
+        return Loaded(
+            skipped="liquidations by venue, and the name does not end with the coin like _BTC.parquet"
+        )
     frame = numbered(read_parquet(source, list(_LIST))).with_columns(
         pl.lit(stamp[0], dtype=pl.Int64).alias("time_ns")
     )
@@ -145,7 +150,7 @@ def load_list(source: SourceFile) -> Loaded:
     )
     window = Defect(
         "window-not-stated",
-        "a list of liquidations by venue does not state its window, and sums to less than the 24 h of the pairs",
+        "a list of liquidations by venue does not state its window, which is below 24 h",
         "kept as indicators whose unit says so, never as totals",
         example=_against_pairs(source, frame, coin),
     )
@@ -160,7 +165,7 @@ def _against_pairs(source: SourceFile, frame: pl.DataFrame, coin: str) -> str:
     if source.member or not pairs.is_file() or every.is_empty():
         return ""
     sums = pl.read_parquet(pairs, columns=[LONG, SHORT])
-    day = float(sums[LONG].sum() + sums[SHORT].sum())
+    day = float(sums[LONG].sum()) + float(sums[SHORT].sum())
     return f"{coin}: {every['liquidation_usd'][0] / 1e6:,.0f} m USD against {day / 1e6:,.0f} m" if day else ""
 
 

@@ -47,7 +47,14 @@ _TAKER = ("symbol", "buy_ratio", "sell_ratio", "buy_vol_usd", "sell_vol_usd", "e
 _BALANCE = ("exchange_name", "total_balance", "balance_change_1d", "balance_change_7d", "balance_change_30d")
 _WALLETS = ("wallet_address", "balance", "balance_usd", "symbol", "assets_name", "price")
 _OPTION_INFO = ("exchange_name", "open_interest", "oi_market_share", "open_interest_usd", "volume_usd_24h")
-_SPOT = ("symbol", "exchange_name", "current_price", "volume_usd_24h", "buy_volume_usd_24h", "sell_volume_usd_24h")
+_SPOT = (
+    "symbol",
+    "exchange_name",
+    "current_price",
+    "volume_usd_24h",
+    "buy_volume_usd_24h",
+    "sell_volume_usd_24h",
+)
 _WINDOW = Defect(
     "window-not-stated-taker",
     "a list of taker volume by venue does not state its window",
@@ -86,7 +93,12 @@ def _funding(source: SourceFile, frame: pl.DataFrame, _coin: str) -> Loaded:
     days = int(accumulated[1]) if accumulated else 0
     parts = []
     for margin, column in (("stablecoin", "stablecoin_margin_list"), ("coin", "token_margin_list")):
-        rows = frame.select("_row", "time_ns", "symbol", column).explode(column).drop_nulls(column).unnest(column)
+        rows = (
+            frame.select("_row", "time_ns", "symbol", column)
+            .explode(column)
+            .drop_nulls(column)
+            .unnest(column)
+        )
         checks.require(
             rows,
             pl.col("funding_rate").abs() <= _LARGEST * max(3 * days, 1),
@@ -204,7 +216,9 @@ def _wallets(source: SourceFile, frame: pl.DataFrame, _coin: str) -> Loaded:
         ),
     )
     unnamed = Defect(
-        "wallets-without-venue", "wallets of a venue that the file does not name", "kept under the venue 'unnamed'"
+        "wallets-without-venue",
+        "wallets of a venue that the file does not name",
+        "kept under the venue 'unnamed'",
     )
     return Loaded([("holdings", rows)], [unnamed])
 
@@ -229,7 +243,9 @@ def _spot(source: SourceFile, frame: pl.DataFrame, coin: str) -> Loaded:
 
     named = frame.filter(pl.col("symbol").is_not_null() & pl.col("exchange_name").is_not_null())
     dollars = pl.col("symbol").str.contains(r"/(USD[TC]?|FDUSD|TUSD|DAI|BUSD)$")
-    priced = named.filter(dollars & pl.col("current_price").is_not_null()).with_columns(pl.lit(coin).alias("coin"))
+    priced = named.filter(dollars & pl.col("current_price").is_not_null()).with_columns(
+        pl.lit(coin).alias("coin")
+    )
     checks.price(priced, source, "current_price")
     nothing = [pl.lit(None, dtype=pl.Float64).alias(name) for name in ("index_price", "open_interest_coins")]
     rows = priced.select(
@@ -263,7 +279,9 @@ def _spot(source: SourceFile, frame: pl.DataFrame, coin: str) -> Loaded:
     defects = []
     if left:
         defects.append(
-            Defect("pairs-not-in-usd", "spot pairs without a name, or not priced in dollars", "left out", left)
+            Defect(
+                "pairs-not-in-usd", "spot pairs without a name, or not priced in dollars", "left out", left
+            )
         )
     return Loaded([("snapshots", rows), taker], defects)
 
@@ -285,7 +303,9 @@ def _family(
 
 LISTS = (
     _family("coinglass-funding-list", "funding by coin and venue", _FUNDING, _funding, needs_coin=False),
-    _family("coinglass-interest-list", "open interest by venue and margin", _INTEREST, _interest, exact=False),
+    _family(
+        "coinglass-interest-list", "open interest by venue and margin", _INTEREST, _interest, exact=False
+    ),
     _family("coinglass-taker-list", "taker volume by venue", _TAKER, _taker),
     _family("coinglass-balances", "coins held by venues", _BALANCE, _balances, exact=False),
     _family("coinglass-wallets", "wallets of a venue", _WALLETS, _wallets, needs_coin=False),

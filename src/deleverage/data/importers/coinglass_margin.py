@@ -1,7 +1,9 @@
 """Which unit and which venues do CoinGlass's open-interest histories by margin type count?
 
-Neither is written in the files. The pairs of the same snapshot tell: the newest open interest by margin type, summed
-over all venues and over Binance alone, in coins and in USD. The files agree with Binance; the ones margined in
+Neither is written in the files. The pairs of the same snapshot tell: the newest open interest by margin
+type, summed
+over all venues and over Binance alone, in coins and in USD. The files agree with Binance; the ones
+margined in
 stablecoins count coins, the ones margined in coins USD.
 """
 

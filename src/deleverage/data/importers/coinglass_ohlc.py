@@ -1,6 +1,7 @@
 """CoinGlass bars of funding, of open interest and of prices: time, open, high, low, close.
 
-The layout is the same for funding and open interest; a file is one or the other by its name, and must be so by its
+The layout is the same for funding and open interest; a file is one or the other by its name, and must be
+so by its
 values: a rate is a few hundredths of a percent, open interest is millions.
 """
 
@@ -34,8 +35,12 @@ if TYPE_CHECKING:
 _OHLC = ("open", "high", "low", "close")
 _BARS = ("time", *_OHLC)
 _PRICES = (*_BARS, "volume_usd")
-_FUNDING = re.compile(r".*fundingRate_(?:(oi|vol)_weight_)?ohlc_history_([A-Z0-9]+)(?:_([A-Z0-9]+))?\.parquet")
-_INTEREST = re.compile(r".*openInterest_ohlc_aggregated_(coin_margin_history|history|stablecoin)_([A-Z0-9]+)\.parquet")
+_FUNDING = re.compile(
+    r".*fundingRate_(?:(oi|vol)_weight_)?ohlc_history_([A-Z0-9]+)(?:_([A-Z0-9]+))?\.parquet"
+)
+_INTEREST = re.compile(
+    r".*openInterest_ohlc_aggregated_(coin_margin_history|history|stablecoin)_([A-Z0-9]+)\.parquet"
+)
 _LARGEST_RATE = 10.0  # percent per interval; venues cap a settlement at 4 or less
 _SMALLEST_INTEREST = 1_000.0
 _SHARE_BELOW = 0.0002  # the middle of a rate in percent is near 0.01, of the same as a share near 0.0001
@@ -83,7 +88,11 @@ def _funding(
     if 0 < middle < _SHARE_BELOW:
         raise _not_its_name(source, "rates in percent, whose middle is near 0.01", f"{middle:g}")
     defects.append(
-        Defect("funding-in-percent", "funding rates are in percent", "divided by 100: a share per funding interval")
+        Defect(
+            "funding-in-percent",
+            "funding rates are in percent",
+            "divided by 100: a share per funding interval",
+        )
     )
     name = "funding_rate" + (f"_{weight}_weighted" if weight else "")
     values = {f"{name}_{part}": (pl.col(part) / 100, "share per interval") for part in _OHLC}
@@ -144,7 +153,12 @@ def load_prices(source: SourceFile) -> Loaded:
         checks.price(frame, source, name)
     checks.bars(frame, source)
     defects.append(
-        Defect("venue-not-named", "price bars that name no venue", f"kept under the venue '{UNNAMED}'", frame.height)
+        Defect(
+            "venue-not-named",
+            "price bars that name no venue",
+            f"kept under the venue '{UNNAMED}'",
+            frame.height,
+        )
     )
     candles = frame.select(
         "_row",
@@ -217,7 +231,9 @@ def _not_its_name(source: SourceFile, expected: str, found: str) -> Exception:
     )
 
 
-BARS = Importer("coinglass-bars", 1, "CoinGlass bars of funding or open interest", _BARS, NO_NAME, recognise, load)
+BARS = Importer(
+    "coinglass-bars", 1, "CoinGlass bars of funding or open interest", _BARS, NO_NAME, recognise, load
+)
 PRICES = Importer(
     "coinglass-prices", 1, "CoinGlass price bars", _PRICES, NO_NAME, recognise_prices, load_prices
 )

@@ -81,9 +81,7 @@ def load_caps(source: SourceFile) -> Loaded:
 def recognise_options(layout: Layout) -> bool:
     """A Parquet file with a time, a price and one column a venue, none of them in capitals only."""
     return (
-        layout.kind == "parquet"
-        and layout.names[:2] == ("timestamp", "price")
-        and "Binance" in layout.names
+        layout.kind == "parquet" and layout.names[:2] == ("timestamp", "price") and "Binance" in layout.names
     )
 
 
@@ -101,18 +99,16 @@ def load_options(source: SourceFile) -> Loaded:
     for venue in venues:
         numeric(source, frame, venue)
         checks.not_negative(frame, source, venue)
-    long = frame.unpivot(on=venues, index=["time_ns", "price"], variable_name="venue", value_name="usd").filter(
-        pl.col("usd") > 0
-    )
-    venue = pl.col("venue").str.to_lowercase()
+    long = frame.unpivot(
+        on=venues, index=["time_ns", "price"], variable_name="venue", value_name="usd"
+    ).filter(pl.col("usd") > 0)
+    named = pl.col("venue").str.to_lowercase()
     if match[1] == "vol":
         values = {"options_volume_usd": (pl.col("usd"), "USD")}
-        return Loaded(
-            [indicators(long, PUBLISHER, values, interval_s=DAY_S, venue=venue, symbol=match[2])]
-        )
+        return Loaded([indicators(long, PUBLISHER, values, interval_s=DAY_S, venue=named, symbol=match[2])])
     values = {"options_open_interest_usd": (pl.col("usd"), "USD")}
     step = interval_of(frame)
-    return Loaded([indicators(long, PUBLISHER, values, interval_s=step, venue=venue, symbol=match[2])])
+    return Loaded([indicators(long, PUBLISHER, values, interval_s=step, venue=named, symbol=match[2])])
 
 
 def recognise_pain(layout: Layout) -> bool:
@@ -191,7 +187,9 @@ def _number(text: str | None) -> float | None:
 
 
 def _daily(source: SourceFile) -> pl.DataFrame:
-    """The three lists with 'time_ns' at 00:00 UTC of the day; the vendor stamps a day when it publishes it."""
+    """The three lists with 'time_ns' at 00:00 UTC of the day; the vendor stamps a day when it publishes
+    it.
+    """
     import polars as pl
 
     frame = numbered(read_parquet(source, list(_LISTS)))
@@ -205,11 +203,33 @@ def _type(layout: Layout, column: str) -> str:
 
 
 OTHER = (
-    Importer("coinglass-sentiment", 1, "Fear & Greed by CoinGlass", _LISTS, NO_NAME, recognise_sentiment,
-             load_sentiment),
-    Importer("coinglass-stablecoins", 1, "capitalisation of stablecoins", _LISTS, NO_NAME, recognise_caps, load_caps),
-    Importer("coinglass-options-history", 1, "options by venue", ("timestamp", "price"), NO_NAME, recognise_options,
-             load_options),
+    Importer(
+        "coinglass-sentiment",
+        1,
+        "Fear & Greed by CoinGlass",
+        _LISTS,
+        NO_NAME,
+        recognise_sentiment,
+        load_sentiment,
+    ),
+    Importer(
+        "coinglass-stablecoins",
+        1,
+        "capitalisation of stablecoins",
+        _LISTS,
+        NO_NAME,
+        recognise_caps,
+        load_caps,
+    ),
+    Importer(
+        "coinglass-options-history",
+        1,
+        "options by venue",
+        ("timestamp", "price"),
+        NO_NAME,
+        recognise_options,
+        load_options,
+    ),
     Importer("coinglass-max-pain", 1, "options by expiry", _PAIN, NO_NAME, recognise_pain, load_pain),
     Importer("coinglass-peak", 1, "indicators of a moment", _PEAK, NO_NAME, recognise_peak, load_peak),
 )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deleverage.data.importers import checks
 from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, has_columns
 from deleverage.data.importers.coinglass_folder import NO_FOLDER, NO_TIME, folder_of, other_day
 from deleverage.data.importers.coinglass_swap import swapped
-from deleverage.data.importers.base import ROW
 from deleverage.data.importers.content import read_parquet
 from deleverage.data.importers.layout import Layout
 from deleverage.data.importers.rows import numbered
@@ -106,7 +104,9 @@ def load(source: SourceFile) -> Loaded:
     if repeated.height:
         row = repeated.row(0, named=True)
         shown = f"{row['exchange_name']} {row['symbol']}"
-        defects.append(Defect("pairs-repeated", _REPEATED, "told apart by the contract", repeated.height, shown))
+        defects.append(
+            Defect("pairs-repeated", _REPEATED, "told apart by the contract", repeated.height, shown)
+        )
     return Loaded(
         [("snapshots", _snapshots(frame, source))],
         [NO_TIME, _PERCENT, *other_day(source, folder), *defects],

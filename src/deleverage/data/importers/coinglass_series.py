@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from deleverage.data.importers import checks
 from deleverage.data.importers.base import (
     NO_NAME,
+    ROW,
     Defect,
     Importer,
     Loaded,
@@ -178,11 +179,20 @@ def _timed(source: SourceFile, series: _Series) -> tuple[pl.DataFrame, list[Defe
     numeric(source, frame, series.time)
     unit = checks.unit_of(frame, source, series.time)
     frame = checks.with_time_ns(frame, source, series.time, unit)
-    checks.increasing(frame, source, series.time)
     defects = []
+    once = frame.unique([name for name in frame.columns if name != ROW], keep="first", maintain_order=True)
+    if once.height < frame.height:
+        again = frame.height - once.height
+        defects.append(Defect("rows-repeated", "rows that stand twice in one file", "kept once", again))
+    frame = once
+    checks.increasing(frame, source, series.time)
     if unit == "seconds":
         defects.append(
-            Defect("time-in-seconds", "times are in seconds, those of the vendor's other files in ms", "converted")
+            Defect(
+                "time-in-seconds",
+                "times are in seconds, those of the vendor's other files in ms",
+                "converted",
+            )
         )
     return frame, defects
 
@@ -202,7 +212,8 @@ def _symbol(source: SourceFile) -> tuple[str, Defect | None]:
 def interval_of(frame: pl.DataFrame) -> int:
     """The most frequent step between rows [s]."""
     steps = frame["time_ns"].diff().drop_nulls()
-    return int(steps.mode().min() or 0) // 1_000_000_000  # type: ignore[call-overload]
+    usual = steps.mode().min()
+    return usual // 1_000_000_000 if isinstance(usual, int) else 0
 
 
 def numeric(source: SourceFile, frame: pl.DataFrame, column: str) -> None:

@@ -1,7 +1,7 @@
 """Are the long and the short liquidations of CoinGlass's pairs files in each other's column?
 
-Longs are liquidated in falls. So over snapshots the return of 24 hours goes against ln(long / short); where it goes
-with it, the columns are swapped. One snapshot tells it by its own fall or rise, if that is large.
+Longs are liquidated in falls. So over snapshots the return of 24 hours goes against ln(long / short); where
+it goes with it, the columns are swapped. One snapshot tells it by its own fall or rise, if that is large.
 """
 
 from __future__ import annotations
@@ -31,13 +31,21 @@ def swapped(source: SourceFile, frame: pl.DataFrame) -> Defect | None:
     how = "the vendor's known mistake: neither this snapshot nor others beside it tell"
     verdict = True
     if len(points) >= _FEWEST and abs(r := _correlation(points)) >= _CLEAR:
-        verdict, how = r > 0, f"correlation of the return with ln(long / short) is {r:+.2f} over the snapshots"
+        verdict, how = (
+            r > 0,
+            f"correlation of the return with ln(long / short) is {r:+.2f} over the snapshots",
+        )
     elif own is not None and abs(own[0]) >= _LARGE:
         verdict = own[0] * own[1] > 0
         how = f"the coin {'fell' if own[0] < 0 else 'rose'} by {abs(own[0]):.1f} %"
     if not verdict:
         return None
-    return Defect("liquidations-swapped", f"{LONG} and {SHORT} are swapped", "swapped back: longs are longs", example=how)
+    return Defect(
+        "liquidations-swapped",
+        f"{LONG} and {SHORT} are swapped",
+        "swapped back: longs are longs",
+        example=how,
+    )
 
 
 def _beside(source: SourceFile) -> list[Path]:
@@ -69,7 +77,8 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> tuple[float, float] | None:
 
 def _point(frame: pl.DataFrame) -> tuple[float, float] | None:
     """Return of 24 h [percent] and ln(long / short) of a coin at one moment."""
-    change, long, short = frame[RETURN].median(), frame[LONG].sum(), frame[SHORT].sum()
+    change = frame[RETURN].median()
+    long, short = float(frame[LONG].sum()), float(frame[SHORT].sum())
     if not isinstance(change, float) or long <= 0 or short <= 0:
         return None
     return change, math.log(long / short)
@@ -77,7 +86,7 @@ def _point(frame: pl.DataFrame) -> tuple[float, float] | None:
 
 def _correlation(points: list[tuple[float, float]]) -> float:
     n = len(points)
-    mean_x, mean_y = sum(x for x, _ in points) / n, sum(y for _, y in points) / n
+    mean_x, mean_y = math.fsum(x for x, _ in points) / n, math.fsum(y for _, y in points) / n
     cross = sum((x - mean_x) * (y - mean_y) for x, y in points)
     spread = sum((x - mean_x) ** 2 for x, _ in points) * sum((y - mean_y) ** 2 for _, y in points)
     return cross / math.sqrt(spread) if spread > 0 else 0.0

@@ -1,6 +1,7 @@
 """How are the bytes of a file read, unpacked where it is packed, without trusting what it says of itself?
 
-A packed file is read as a stream and given up as soon as it is larger than the limits; an archive inside an archive
+A packed file is read as a stream and given up as soon as it is larger than the limits; an archive inside
+an archive
 and a member whose name leads out of the archive are refused.
 """
 
@@ -61,7 +62,7 @@ def read(source: SourceFile) -> bytes:
                 raise refusal(
                     InputError,
                     source,
-                    expected=f"a packed file that grows at most {MAX_RATIO}-fold, up to {MAX_BYTES >> 30} GiB",
+                    expected=f"a file that grows at most {MAX_RATIO}-fold, to {MAX_BYTES >> 30} GiB",
                     found=f"{packed:,} bytes that unpack to more than {size:,}",
                     todo="this looks like a zip bomb; nothing was imported",
                 )
@@ -79,7 +80,7 @@ def head(source: SourceFile) -> bytes:
 
 
 @contextmanager
-def open_stream(source: SourceFile) -> Iterator[IO[bytes]]:
+def open_stream(source: SourceFile) -> Iterator[IO[bytes] | gzip.GzipFile]:
     """A stream of the unpacked bytes."""
     if source.member:
         with zipfile.ZipFile(source.path) as archive, archive.open(source.member) as member:
@@ -141,7 +142,7 @@ def read_feather(source: SourceFile) -> pl.DataFrame:
     """The rows of a feather (Arrow IPC) file, also out of an archive."""
     import polars as pl
 
-    return pl.read_ipc(io.BytesIO(read(source)), memory_map=False)
+    return pl.read_ipc(io.BytesIO(read(source)))
 
 
 def _is_workbook(source: SourceFile) -> bool:

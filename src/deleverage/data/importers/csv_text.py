@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from deleverage.data.importers.base import ROW, SourceFile, refusal
+from deleverage.data.importers.base import ROW, Defect, SourceFile, refusal
 from deleverage.data.importers.content import read
 from deleverage.errors import SchemaError, SourceChanged
 
@@ -17,12 +17,32 @@ MAX_LINE = 1024**2  # bytes; the widest table of a vendor is a few kB a line
 _WORDS = {"Int64": "a whole number", "Float64": "a number", "String": "a text", "Boolean": "true or false"}
 
 
-def read_csv(source: SourceFile, columns: dict[str, str], *, header: bool = True) -> pl.DataFrame:
+def read_open_csv(source: SourceFile, columns: dict[str, str]) -> tuple[pl.DataFrame, list[Defect]]:
+    """The same of a file whose writer ends no last line: that line may be cut inside and is left out."""
+    text = read(source)
+    if text.endswith(b"\n"):
+        return read_csv(source, columns), []
+    whole, _, last = text.rpartition(b"\n")
+    open_end = Defect(
+        "last-line-open",
+        "files that end without a line break: their last line may be cut inside a number",
+        "that line left out",
+        1,
+        last[:60].decode("utf-8", "replace"),
+    )
+    return read_csv(source, columns, text=whole + b"\n"), [open_end]
+
+
+def read_csv(
+    source: SourceFile, columns: dict[str, str], *, header: bool = True, text: bytes | None = None
+) -> pl.DataFrame:
     """The named columns of a CSV, and the column '_row' with the number of the line in the file.
 
     Parameters
     ----------
-    columns : name to polars type by name; with '?' behind the type a field may be empty. Without a header these
+    text : the bytes, where they are at hand.
+    columns : name to polars type by name; with '?' behind the type a field may be empty. Without a header
+        these
         are all columns in order.
 
     Raises
@@ -32,7 +52,7 @@ def read_csv(source: SourceFile, columns: dict[str, str], *, header: bool = True
     SourceChanged
         it does not unpack, or is no UTF-8.
     """
-    text = _decodes(source, read(source))
+    text = _decodes(source, read(source) if text is None else text)
     names = _names(source, text, columns, header)
     _same_fields(source, text, len(names))
     frame = as_text(text, names, skip=1 if header else 0)
@@ -134,8 +154,7 @@ def as_text(text: bytes, names: list[str], skip: int) -> pl.DataFrame:
             infer_schema=False,
             new_columns=names,
             quote_char=None,
-            missing_utf8_is_empty_string=True,
-        )
+        ).with_columns(pl.all().fill_null(""))
     return frame.with_row_index(ROW, offset=skip + 1)
 
 

@@ -1,4 +1,6 @@
-"""Daily bars in a CSV with a date: Yahoo's own files, copies of them, and bars of a venue that is not named."""
+"""Daily bars in a CSV with a date: Yahoo's own files, copies of them, and bars of a venue that is not
+named.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,13 @@ if TYPE_CHECKING:
 
 _BARS = {"open": "Float64", "high": "Float64", "low": "Float64", "close": "Float64", "volume": "Float64"}
 _PLAIN = ("date", *_BARS)
-_YAHOO = {"Open": "Float64?", "High": "Float64?", "Low": "Float64?", "Close": "Float64?", "Volume": "Float64?"}
+_YAHOO = {
+    "Open": "Float64?",
+    "High": "Float64?",
+    "Low": "Float64?",
+    "Close": "Float64?",
+    "Volume": "Float64?",
+}
 _ADJUSTED = ("AdjClose", "Adj Close")
 # A file is called after its series; Yahoo's own symbol, the unit, and what such a series has ever been near.
 _SERIES = {
@@ -41,7 +49,8 @@ def recognise(layout: Layout) -> bool:
 
 
 def load(source: SourceFile) -> Loaded:
-    """Bars of a fund or index as Yahoo prints them, or of a coin at a venue; told by the digits of the prices.
+    """Bars of a fund or index as Yahoo prints them, or of a coin at a venue; told by the digits of the
+    prices.
 
     Yahoo prints single-precision numbers in double precision: 128.8000030517578. A venue prints ticks.
     """
@@ -50,10 +59,14 @@ def load(source: SourceFile) -> Loaded:
     frame = days(read_csv(source, {"date": "String", **_BARS}), source, "date")
     checks.increasing(frame, source, "date")
     name = source.name.split(".")[0]
-    single = frame.select((pl.col("close").cast(pl.Float32).cast(pl.Float64) == pl.col("close")).mean()).item()
+    single = frame.select(
+        (pl.col("close").cast(pl.Float32).cast(pl.Float64) == pl.col("close")).mean()
+    ).item()
     if single > 0.99 and any(len(str(value)) > 10 for value in frame["close"].head(50)):
         if not _SYMBOL.fullmatch(name):
-            return Loaded(skipped="bars as Yahoo prints them, and the name does not say of what, like GLD.csv")
+            return Loaded(
+                skipped="bars as Yahoo prints them, and the name does not say of what, like GLD.csv"
+            )
         coin = name.endswith("_USD")
         return _macro(source, frame, name.replace("_", "-"), "USD/coin" if coin else "USD/share")
     coin_name = base_of(name)
@@ -155,7 +168,7 @@ def _macro(source: SourceFile, frame: pl.DataFrame, symbol: str, unit: str) -> L
         defects.append(
             Defect(
                 "weekdays-only",
-                "a series that trades on weekdays only: nothing on weekends and holidays, unlike coins or a gold token",
+                "a series of weekdays only: nothing on weekends, unlike coins or a token of gold",
                 "left as holes; nothing is filled in",
                 example=symbol,
             )

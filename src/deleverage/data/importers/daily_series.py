@@ -1,4 +1,6 @@
-"""Daily numbers in a CSV with a date: on-chain figures, order flow, capitalisation, open interest, fund flows."""
+"""Daily numbers in a CSV with a date: on-chain figures, order flow, capitalisation, open interest, fund
+flows.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,13 @@ from deleverage.errors import UnitError
 if TYPE_CHECKING:
     import polars as pl
 
-_ONCHAIN = {"date": "String", "mvrv": "Float64?", "market_cap": "Float64?", "price": "Float64?", "supply": "Float64?"}
+_ONCHAIN = {
+    "date": "String",
+    "mvrv": "Float64?",
+    "market_cap": "Float64?",
+    "price": "Float64?",
+    "supply": "Float64?",
+}
 _FUNDING = {"date": "String", "funding_rate": "Float64"}
 _FLOW = {"date": "String", "buy_frac": "Float64", "quote_vol": "Float64", "taker_buy_quote": "Float64"}
 _TOTAL = {"snapped_at": "Int64", "market_cap": "Float64", "total_volume": "Float64"}
@@ -65,7 +73,9 @@ def load_onchain(source: SourceFile) -> Loaded:
     defects = holes(frame, DAY_S)
     if empty := frame.filter(pl.col("market_cap").is_null()).height:
         defects.append(
-            Defect("rows-partial", "days on which some figures are empty", "those left as not observed", empty)
+            Defect(
+                "rows-partial", "days on which some figures are empty", "those left as not observed", empty
+            )
         )
     return Loaded([("market_caps", caps), _daily(frame, values, symbol="BTC")], defects)
 
@@ -200,8 +210,14 @@ def load_realised(source: SourceFile) -> Loaded:
                 repeated,
             )
         )
-    if (nothing := frame["eth_realized_cap_usd"].null_count()) == frame.height or nothing > 0.9 * frame.height:
-        defects.append(Defect("column-empty", "a column that is all but empty", "left out", nothing, "eth_realized_cap_usd"))
+    if (
+        nothing := frame["eth_realized_cap_usd"].null_count()
+    ) == frame.height or nothing > 0.9 * frame.height:
+        defects.append(
+            Defect(
+                "column-empty", "a column that is all but empty", "left out", nothing, "eth_realized_cap_usd"
+            )
+        )
     return Loaded(list(parts), defects)
 
 
@@ -274,7 +290,11 @@ def load_interest(source: SourceFile) -> Loaded:
             ).drop_nulls("usd")
         )
     defects = [
-        Defect("venue-not-named-interest", "open interest that names no venue", f"kept under the venue '{UNNAMED}'")
+        Defect(
+            "venue-not-named-interest",
+            "open interest that names no venue",
+            f"kept under the venue '{UNNAMED}'",
+        )
     ]
     if repeated:
         defects.append(
@@ -320,6 +340,12 @@ DAILY = (
     _family("daily-realised-cap", "realised capitalisation", _REALISED, load_realised),
     _family("daily-volatility", "a median volatility by day", _MEDIAN, load_median),
     Importer(
-        "daily-open-interest", 1, "open interest by day", ("date",), NO_NAME, recognise_interest, load_interest
+        "daily-open-interest",
+        1,
+        "open interest by day",
+        ("date",),
+        NO_NAME,
+        recognise_interest,
+        load_interest,
     ),
 )

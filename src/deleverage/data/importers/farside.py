@@ -86,7 +86,7 @@ def load(source: SourceFile) -> Loaded:
         defects.append(
             Defect(
                 "holiday-zeros",
-                "days on which every fund shows 0 or nothing: the market was closed, or the day is not published yet",
+                "days on which no fund has a figure: the market was closed, or the day is not published",
                 "left out as not observed",
                 quiet.height,
                 f"{match[1].upper()}: {quiet['Date'][0]}",

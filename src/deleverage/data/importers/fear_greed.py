@@ -18,7 +18,7 @@ from deleverage.data.importers.base import (
 from deleverage.data.importers.csv_text import read_csv
 from deleverage.data.importers.json_text import number, read_document
 from deleverage.data.importers.layout import Layout
-from deleverage.data.importers.rows import DAY_NS, DAY_S, days, holes
+from deleverage.data.importers.rows import DAY_NS, DAY_S, days, holes, iso_day
 from deleverage.errors import SchemaError, UnitError
 
 if TYPE_CHECKING:
@@ -43,7 +43,11 @@ def load_reply(source: SourceFile) -> Loaded:
     entries = document.get("data") if isinstance(document, dict) else document
     if not isinstance(entries, list) or not entries:
         raise refusal(
-            SchemaError, source, expected="a list of days", found=str(document)[:40], todo="give the reply as it came"
+            SchemaError,
+            source,
+            expected="a list of days",
+            found=str(document)[:40],
+            todo="give the reply as it came",
         )
     rows = []
     for row, entry in enumerate(entries, 1):
@@ -141,14 +145,12 @@ def _sentiment(source: SourceFile, frame: pl.DataFrame) -> Loaded:
 
 def _missing(rows: pl.DataFrame) -> list[Defect]:
     """The days that are not there, by date."""
-    import polars as pl
-
     found = holes(rows, DAY_S)
     if not found:
         return []
-    every = pl.int_range(rows["time_ns"].min(), rows["time_ns"].max(), DAY_NS, eager=True).alias("time_ns")  # type: ignore[arg-type]
-    gone = every.filter(~every.is_in(rows["time_ns"].implode())).sort()
-    shown = pl.from_epoch(gone // 1_000_000_000, time_unit="s").dt.strftime("%Y-%m-%d").to_list()
+    there = rows["time_ns"].to_list()
+    gone = sorted(set(range(there[0], there[-1], DAY_NS)) - set(there))
+    shown = [iso_day(time) for time in gone]
     return [
         Defect(
             "sentiment-days-missing",
@@ -161,9 +163,11 @@ def _missing(rows: pl.DataFrame) -> list[Defect]:
 
 
 FEAR_GREED = (
+    Importer("alternative-me", 1, "Fear & Greed", tuple(sorted(_KEYS)), NO_NAME, recognise_reply, load_reply),
     Importer(
-        "alternative-me", 1, "Fear & Greed", tuple(sorted(_KEYS)), NO_NAME, recognise_reply, load_reply
+        "fear-greed-short", 1, "Fear & Greed by date", tuple(_SHORT), NO_NAME, recognise_short, load_short
     ),
-    Importer("fear-greed-short", 1, "Fear & Greed by date", tuple(_SHORT), NO_NAME, recognise_short, load_short),
-    Importer("fear-greed-long", 1, "Fear & Greed with classes", tuple(_LONG), NO_NAME, recognise_long, load_long),
+    Importer(
+        "fear-greed-long", 1, "Fear & Greed with classes", tuple(_LONG), NO_NAME, recognise_long, load_long
+    ),
 )

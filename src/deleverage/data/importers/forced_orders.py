@@ -1,6 +1,7 @@
 """Single forced orders of Binance: logs of its `forceOrder` stream, and its public liquidationSnapshot files.
 
-A SELL closes a long. The order is a limit at the bankruptcy price; the fill is better than it. The stream shows at
+A SELL closes a long. The order is a limit at the bankruptcy price; the fill is better than it. The stream
+shows at
 most one event a second and contract (the largest since 2021), so it is a lower bound.
 """
 
@@ -50,7 +51,9 @@ _SNAPSHOT = {
     "last_fill_quantity": "Float64",
     "accumulated_fill_quantity": "Float64",
 }
-_SNAPSHOT_NAME = re.compile(r"([A-Z0-9]+(?:_PERP|_\d{6})?)-liquidationSnapshot-\d{4}-\d{2}-\d{2}\.(?:csv|zip)")
+_SNAPSHOT_NAME = re.compile(
+    r"([A-Z0-9]+(?:_PERP|_\d{6})?)-liquidationSnapshot-\d{4}-\d{2}-\d{2}\.(?:csv|zip)"
+)
 # USD per contract of Binance's coin-margined contracts: its 'contract size', read 2025-10.
 _CONTRACT_USD = {"BTC": 100.0}
 _OTHER_CONTRACT_USD = 10.0
@@ -86,7 +89,12 @@ def load_log(source: SourceFile) -> Loaded:
     named = frame.filter(pl.col("symbol").str.ends_with("USDT")).height
     if named and named < frame.height:
         defects.append(
-            Defect("symbols-mixed", "some contracts stand with their quote and some without", "written alike", named)
+            Defect(
+                "symbols-mixed",
+                "some contracts stand with their quote and some without",
+                "written alike",
+                named,
+            )
         )
     at_order = (pl.col("usd") / (pl.col("quantity") * pl.col("price")) - 1).abs() < _CLOSE
     priced = frame.filter(at_order).height
@@ -135,7 +143,11 @@ def _events_only(source: SourceFile) -> tuple[bytes, tuple[int, int]]:
         kept.append(text.replace(",None,", ",,").encode())
     if not kept:
         raise refusal(
-            SchemaError, source, expected="lines of forced orders", found="none", todo="give the log as it was written"
+            SchemaError,
+            source,
+            expected="lines of forced orders",
+            found="none",
+            todo="give the log as it was written",
         )
     return b"\n".join([*kept, b""]), (spoilt, before)
 
@@ -155,7 +167,12 @@ def _check(source: SourceFile, frame: pl.DataFrame) -> None:
     for name in ("quantity", "filled"):
         checks.not_negative(frame, source, name)
     checks.require(
-        frame, pl.col("price") > 0, source, column="price", expected="a price above 0", todo="give prices in USD"
+        frame,
+        pl.col("price") > 0,
+        source,
+        column="price",
+        expected="a price above 0",
+        todo="give prices in USD",
     )
     checks.require(
         frame,
@@ -192,7 +209,9 @@ def _rows(frame: pl.DataFrame, feed: str) -> pl.DataFrame:
 
 
 def _pace(frame: pl.DataFrame) -> list[Defect]:
-    """The throttle, where the events show it: hardly two of a contract within one second; and a short span."""
+    """The throttle, where the events show it: hardly two of a contract within one second; and a short
+    span.
+    """
     import polars as pl
 
     ordered = frame.sort("symbol", "time_ns")
@@ -230,7 +249,8 @@ def load_snapshot(source: SourceFile) -> Loaded:
     match = _SNAPSHOT_NAME.fullmatch(source.name)
     if match is None:
         return Loaded(
-            skipped="forced orders, and the name does not say the contract like BTCUSDT-liquidationSnapshot-2023-06-25"
+            skipped="forced orders, and the name does not say the contract like "
+            "BTCUSDT-liquidationSnapshot-2023-06-25"
         )
     symbol = match[1]
     coin = base_of(symbol)
@@ -265,8 +285,15 @@ def load_snapshot(source: SourceFile) -> Loaded:
     return Loaded([("liquidations", out)], [*defects, *_pace(rows)])
 
 
-LOG = Importer("binance-forced-orders", 1, "a log of forced orders", tuple(_LOG), re.compile(r"(?!)"), recognise_log,
-               load_log)
+LOG = Importer(
+    "binance-forced-orders",
+    1,
+    "a log of forced orders",
+    tuple(_LOG),
+    re.compile(r"(?!)"),
+    recognise_log,
+    load_log,
+)
 SNAPSHOT = Importer(
     "binance-liquidation-snapshot",
     1,

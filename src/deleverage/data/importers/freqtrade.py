@@ -1,6 +1,7 @@
 """freqtrade's stores: bars, mark bars and funding of a pair, as feather or JSON.
 
-The pair, the length of a bar and what the bars are stand in the file's name: BTC_USDT_USDT-1m-futures.feather. The
+The pair, the length of a bar and what the bars are stand in the file's name:
+BTC_USDT_USDT-1m-futures.feather. The
 venue is the folder's, or not told.
 """
 
@@ -10,7 +11,16 @@ import re
 from typing import TYPE_CHECKING
 
 from deleverage.data.importers import checks
-from deleverage.data.importers.base import NO_NAME, ROW, Defect, Importer, Loaded, SourceFile, only_columns, refusal
+from deleverage.data.importers.base import (
+    NO_NAME,
+    ROW,
+    Defect,
+    Importer,
+    Loaded,
+    SourceFile,
+    only_columns,
+    refusal,
+)
 from deleverage.data.importers.content import read_feather
 from deleverage.data.importers.json_text import listed, number, read_document
 from deleverage.data.importers.layout import Layout, layout_of
@@ -45,10 +55,16 @@ def load(source: SourceFile) -> Loaded:
     match = _NAME.fullmatch(source.name)
     if match is None:
         return Loaded(
-            skipped="freqtrade's bars, and the name does not say pair and length like BTC_USDT_USDT-1m-futures.feather"
+            skipped="freqtrade's bars, and the name does not say pair and length like "
+            "BTC_USDT_USDT-1m-futures.feather"
         )
     frame = _frame(source)
-    coin, quote, settle, candle = match[1], match[2], match[3], match[6] or ("futures" if match[3] else "spot")
+    coin, quote, settle, candle = (
+        match[1],
+        match[2],
+        match[3],
+        match[6] or ("futures" if match[3] else "spot"),
+    )
     if quote not in ("USDT", "USDC", "USD", "BUSD", "FDUSD"):
         return Loaded(skipped=f"bars in {quote}, not in dollars")
     interval_s = int(match[4]) * _UNITS[match[5]]
@@ -79,7 +95,9 @@ def pl_lit(text: str) -> pl.Expr:
 
 
 def _unnamed(rows: int) -> Defect:
-    return Defect("venue-not-named", "price bars that name no venue", f"kept under the venue '{UNNAMED}'", rows)
+    return Defect(
+        "venue-not-named", "price bars that name no venue", f"kept under the venue '{UNNAMED}'", rows
+    )
 
 
 def _frame(source: SourceFile) -> pl.DataFrame:

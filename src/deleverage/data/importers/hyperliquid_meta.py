@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, refusal

@@ -1,6 +1,8 @@
-"""Hyperliquid accounts with their positions, as the leaderboard trackers save them; and the venue's own reply.
+"""Hyperliquid accounts with their positions, as the leaderboard trackers save them; and the venue's own
+reply.
 
-A tracker's file holds the most profitable wallets of a day and a week and the largest positions. `clearinghouseState`
+A tracker's file holds the most profitable wallets of a day and a week and the largest positions.
+`clearinghouseState`
 is the venue's reply for one account; a saved one names the account in the file's name.
 """
 
@@ -38,7 +40,9 @@ _LISTS = ("daily", "weekly")
 
 def recognise(layout: Layout) -> bool:
     """A JSON document with a time, a dashboard and a tracker of accounts."""
-    return layout.kind == "json" and {"lastUpdated", "dashboard", "totalOI", "whaleTracker"} <= set(layout.names)
+    return layout.kind == "json" and {"lastUpdated", "dashboard", "totalOI", "whaleTracker"} <= set(
+        layout.names
+    )
 
 
 def load(source: SourceFile) -> Loaded:
@@ -78,7 +82,8 @@ def load(source: SourceFile) -> Loaded:
         ),
     }
     return Loaded(
-        [("holdings", frame), indicators(totals, "hyperliquid", values, interval_s=0, venue="hyperliquid")], defects
+        [("holdings", frame), indicators(totals, "hyperliquid", values, interval_s=0, venue="hyperliquid")],
+        defects,
     )
 
 
@@ -116,7 +121,9 @@ def _frame(source: SourceFile, rows: list[tuple[Any, ...]], time_ns: int) -> pl.
     import polars as pl
 
     if not rows:
-        raise refusal(SchemaError, source, expected="positions", found="none", todo="give the tracker's own file")
+        raise refusal(
+            SchemaError, source, expected="positions", found="none", todo="give the tracker's own file"
+        )
     frame = pl.DataFrame(rows, schema=list(_COLUMNS), orient="row", infer_schema_length=None).with_columns(
         *(pl.col(name).cast(pl.Float64) for name in _COLUMNS[3:]),
         pl.lit(time_ns, dtype=pl.Int64).alias("time_ns"),
@@ -146,7 +153,12 @@ def _defects(frame: pl.DataFrame, total_usd: float, repeated: int) -> list[Defec
     wrong = frame.filter((pl.col("coins") > 0) & (pl.col("liquidation_price") > mark * 1.001))
     if wrong.height:
         found.append(
-            Defect("liquidation-price-above", "longs whose liquidation price is above the mark", "kept", wrong.height)
+            Defect(
+                "liquidation-price-above",
+                "longs whose liquidation price is above the mark",
+                "kept",
+                wrong.height,
+            )
         )
     share = float(frame["notional_usd"].sum()) / total_usd if total_usd else 0.0
     found.append(
@@ -159,7 +171,12 @@ def _defects(frame: pl.DataFrame, total_usd: float, repeated: int) -> list[Defec
     )
     if repeated:
         found.append(
-            Defect("positions-repeated", "positions that stand in several lists of one file", "kept once", repeated)
+            Defect(
+                "positions-repeated",
+                "positions that stand in several lists of one file",
+                "kept once",
+                repeated,
+            )
         )
     return found
 
@@ -216,7 +233,7 @@ def load_state(source: SourceFile) -> Loaded:
     document = read_document(source)
     time_ns = int(number(source, "", "time", document.get("time"))) * 1_000_000
     value = document["marginSummary"].get("accountValue")
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for entry in listed(source, "", "assetPositions", document["assetPositions"]):
         position = entry["position"]
         place = str(position["coin"])
@@ -257,6 +274,22 @@ def written_time(source: SourceFile, text: object) -> int:
 
 WHALES = (
     Importer("hyperliquid-whales", 1, "tracked accounts", ("whaleTracker",), NO_NAME, recognise, load),
-    Importer("hyperliquid-ladder", 1, "modelled ladders", ("longLiquidations",), NO_NAME, recognise_ladder, load_ladder),
-    Importer("hyperliquid-account", 1, "an account's state", ("assetPositions",), NO_NAME, recognise_state, load_state),
+    Importer(
+        "hyperliquid-ladder",
+        1,
+        "modelled ladders",
+        ("longLiquidations",),
+        NO_NAME,
+        recognise_ladder,
+        load_ladder,
+    ),
+    Importer(
+        "hyperliquid-account",
+        1,
+        "an account's state",
+        ("assetPositions",),
+        NO_NAME,
+        recognise_state,
+        load_state,
+    ),
 )

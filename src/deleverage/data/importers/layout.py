@@ -61,7 +61,9 @@ def _layout(path: Path, member: str, name: str, _mtime_ns: int, _size: int) -> L
     if name.endswith((".csv", ".csv.gz")):
         return _csv(text)
     if name.endswith((".json", ".json.gz")):
-        return Layout("json", tuple(dict.fromkeys(_KEY.findall(text))), head=text) if text else Layout("broken")
+        return (
+            Layout("json", tuple(dict.fromkeys(_KEY.findall(text))), head=text) if text else Layout("broken")
+        )
     if _STREAM.match(text):
         return Layout("stream", tuple(dict.fromkeys(_KEY.findall(text))), head=text)
     if name.endswith(".gz") and not raw:

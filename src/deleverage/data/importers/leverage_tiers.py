@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, refusal
@@ -68,7 +67,9 @@ def load(source: SourceFile) -> Loaded:
         return Loaded(skipped=UNDATED)
     everything = listed(source, read_json(source), "binance")
     kept = [one for one in everything if one.in_dollars]
-    defects = [Defect("no-date", "margin tiers without a date in the file", "taken from its name, at 00:00 UTC")]
+    defects = [
+        Defect("no-date", "margin tiers without a date in the file", "taken from its name, at 00:00 UTC")
+    ]
     return Loaded(
         [("tiers", frame(kept, "binance", moment, source.label))], [*defects, *defects_of(everything)]
     )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deleverage.data.importers import checks
-from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, has_columns, refusal
-from deleverage.data.importers.base import ROW
+from deleverage.data.importers.base import ROW, Defect, Importer, Loaded, SourceFile, has_columns, refusal
 from deleverage.data.importers.content import read_parquet
 from deleverage.data.importers.layout import Layout
 from deleverage.data.importers.rows import numbered
@@ -90,7 +88,13 @@ def load_funding(source: SourceFile) -> Loaded:
     if late.height:
         shown = "{} {}".format(*late.select("venue", "coin").row(0))
         defects.append(
-            Defect("funding-holes", "settlements are missing inside a series", "left as holes", late.height, shown)
+            Defect(
+                "funding-holes",
+                "settlements are missing inside a series",
+                "left as holes",
+                late.height,
+                shown,
+            )
         )
     frame = frame.select(
         "time_ns",
@@ -222,8 +226,8 @@ def _contracts_to_coins(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Defect]
 def _counts_contracts(frame: pl.DataFrame) -> str | None:
     """Why OKX's volumes are contracts; None where they already are coins.
 
-    In contracts the median hour is off the other venues' by the contract's size (100 times too many for BTC, a
-    thousandth for DOGE). Where no coin can be compared, the venue's own convention holds: contracts.
+    In contracts the median hour is off the other venues' by the contract's size (100 times too many for BTC,
+    a thousandth for DOGE). Where no coin can be compared, the venue's own convention holds: contracts.
     """
     import polars as pl
 

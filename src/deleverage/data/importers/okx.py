@@ -11,7 +11,7 @@ from deleverage.data.importers.layout import Layout
 from deleverage.data.importers.multi_venue import on_the_hour
 
 if TYPE_CHECKING:
-    import polars as pl
+    pass
 
 _MS = 1_000_000
 
@@ -36,7 +36,14 @@ def load_funding(source: SourceFile) -> Loaded:
         for entry in listed(source, contract, "current", reply.get("current")):
             time = int(number(source, contract, "ts", entry.get("ts", entry.get("prevFundingTime"))))
             due = int(number(source, contract, "fundingTime", entry.get("fundingTime")))
-            running.append((contract, time * _MS, number(source, contract, "fundingRate", entry["fundingRate"]), due * _MS))
+            running.append(
+                (
+                    contract,
+                    time * _MS,
+                    number(source, contract, "fundingRate", entry["fundingRate"]),
+                    due * _MS,
+                )
+            )
     frame = pl.DataFrame(settled, schema=[ROW, "symbol", "time", "rate"], orient="row").sort("symbol", "time")
     frame = checks.with_time_ns(frame, source, "time", "milliseconds")
     frame, defects = on_the_hour(frame)
@@ -70,28 +77,40 @@ def load_interest(source: SourceFile) -> Loaded:
     """Open interest in coins ('oiCcy'); the field 'oi' counts contracts."""
     import polars as pl
 
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     shown = ""
     for contract, entries in read_document(source).items():
         for entry in listed(source, contract, "reply", entries):
-            values = {name: number(source, contract, name, entry.get(name)) for name in ("oi", "oiCcy", "oiUsd", "ts")}
+            values = {
+                name: number(source, contract, name, entry.get(name))
+                for name in ("oi", "oiCcy", "oiUsd", "ts")
+            }
             if not shown and abs(values["oi"] / values["oiCcy"] - 1) > 1e-6:
                 shown = f"{contract}: {values['oi']:,.0f} contracts are {values['oiCcy']:,.0f} coins"
             rows.append((len(rows) + 1, contract, int(values["ts"]), values["oiCcy"], values["oiUsd"]))
     frame = pl.DataFrame(rows, schema=[ROW, "scope", "ts", "coins", "usd"], orient="row").with_columns(
-        pl.col("scope").str.split("-").list.first().alias("coin"), (pl.col("usd") / pl.col("coins")).alias("price")
+        pl.col("scope").str.split("-").list.first().alias("coin"),
+        (pl.col("usd") / pl.col("coins")).alias("price"),
     )
     frame = checks.with_time_ns(frame, source, "ts", "milliseconds")
     checks.price(frame, source, "price")
     defects = []
     if shown:
         defects.append(
-            Defect("okx-contracts", "OKX volume is in contracts", "converted to coins per contract", frame.height, shown)
+            Defect(
+                "okx-contracts",
+                "OKX volume is in contracts",
+                "converted to coins per contract",
+                frame.height,
+                shown,
+            )
         )
     return Loaded([("open_interest", frame.with_columns(pl.lit("okx").alias("venue")).drop("ts"))], defects)
 
 
 OKX = (
     Importer("okx-funding", 1, "OKX's funding", ("instId",), NO_NAME, recognise_funding, load_funding),
-    Importer("okx-open-interest", 1, "OKX's open interest", ("oiCcy",), NO_NAME, recognise_interest, load_interest),
+    Importer(
+        "okx-open-interest", 1, "OKX's open interest", ("oiCcy",), NO_NAME, recognise_interest, load_interest
+    ),
 )

@@ -1,7 +1,7 @@
 """Raw streams as hftbacktest's collectors write them: a line is the local time [ns] and the venue's message.
 
-Trades, best quotes and whole books become rows. Changes of a book (Binance's depthUpdate) stay as the messages they
-are, in `payloads`: a book is rebuilt from its snapshot and them.
+Trades, best quotes and whole books become rows. Changes of a book (Binance's depthUpdate) stay as messages
+they are, in `payloads`: a book is rebuilt from its snapshot and them.
 """
 
 from __future__ import annotations
@@ -117,7 +117,9 @@ def _kind(source: SourceFile, message: Any) -> str:
     words = words_of(source.label.lower().replace("_", "/"))
     if "spot" in words:
         return "spot"
-    return "perp" if words & {"usdm", "um", "futures", "perp"} or "T" in message.get("data", message) else "spot"
+    return (
+        "perp" if words & {"usdm", "um", "futures", "perp"} or "T" in message.get("data", message) else "spot"
+    )
 
 
 def _symbol_of_file(source: SourceFile) -> str:
@@ -133,13 +135,24 @@ def _binance(found: _Found, local: int, number: int, message: Any) -> None:
         for side, levels in (("bid", data["bids"]), ("ask", data["asks"])):
             for level, (price, coins) in enumerate(levels, 1):
                 found.books.append(
-                    (event, local, found.symbol, side, level, float(price), float(coins), int(data["lastUpdateId"]))
+                    (
+                        event,
+                        local,
+                        found.symbol,
+                        side,
+                        level,
+                        float(price),
+                        float(coins),
+                        int(data["lastUpdateId"]),
+                    )
                 )
     elif what in ("trade", "aggTrade"):
         event = found.stamp(local, int(data["T"]) * _MS)
         side = "sell" if data["m"] else "buy"
         identity = f"{data['t']}" if what == "trade" else f"a{data['a']}"
-        found.trades.append((event, local, data["s"], identity, side, float(data["p"]), float(data["q"]), number))
+        found.trades.append(
+            (event, local, data["s"], identity, side, float(data["p"]), float(data["q"]), number)
+        )
     elif what == "bookTicker":
         event = found.stamp(local, int(data["T"]) * _MS) if "T" in data else local
         found.quotes.append(
@@ -175,7 +188,9 @@ def _hyperliquid(found: _Found, local: int, number: int, message: Any) -> None:
 
 
 def _is_change(message: Any) -> bool:
-    return bool(message.get("data", message).__class__ is dict and message.get("data", message).get("e") == _DEPTH)
+    return bool(
+        message.get("data", message).__class__ is dict and message.get("data", message).get("e") == _DEPTH
+    )
 
 
 def _event_of(message: Any, local: int) -> int:
@@ -192,7 +207,9 @@ def _loaded(source: SourceFile, found: _Found, first: int, last: int, venue: str
         frame = _frame(found.trades, (*head, "trade_id", "side", "price", "coins", ROW), venue, found.kind)
         _positive(source, frame, ("price", "coins"))
         usd = (pl.col("price") * pl.col("coins")).alias("usd")
-        frames.append(("trades", frame.with_columns(usd, pl.lit(None, dtype=pl.Boolean).alias("liquidation"))))
+        frames.append(
+            ("trades", frame.with_columns(usd, pl.lit(None, dtype=pl.Boolean).alias("liquidation")))
+        )
     if found.quotes:
         names = (*head, "bid_price", "bid_coins", "ask_price", "ask_coins", "update_id", ROW)
         frame = _frame(found.quotes, names, venue, found.kind)
@@ -208,7 +225,9 @@ def _loaded(source: SourceFile, found: _Found, first: int, last: int, venue: str
         frames.append(("best_quotes", frame))
     defects = []
     if found.books:
-        frame = _frame(found.books, (*head, "side", "level", "price", "coins", "update_id"), venue, found.kind)
+        frame = _frame(
+            found.books, (*head, "side", "level", "price", "coins", "update_id"), venue, found.kind
+        )
         # One moment can be received twice; the key has no receive time.
         books = frame.unique(subset=["time_ns", "symbol", "side", "level"], keep="first", maintain_order=True)
         if books.height < frame.height:
@@ -293,8 +312,15 @@ def _positive(source: SourceFile, frame: pl.DataFrame, columns: tuple[str, ...])
 
     for name in columns:
         checks.require(
-            frame, pl.col(name) > 0, source, column=name, expected="a number above 0", todo="sizes have no sign"
+            frame,
+            pl.col(name) > 0,
+            source,
+            column=name,
+            expected="a number above 0",
+            todo="sizes have no sign",
         )
 
 
-STREAM = Importer("hftbacktest-stream", 1, "a raw stream with local times", ("local time",), NO_NAME, recognise, load)
+STREAM = Importer(
+    "hftbacktest-stream", 1, "a raw stream with local times", ("local time",), NO_NAME, recognise, load
+)

@@ -155,7 +155,9 @@ def moments(frame: pl.DataFrame, source: SourceFile, column: str, form: str) -> 
 def _example_of(form: str) -> str:
     from datetime import UTC, datetime
 
-    return datetime(2025, 10, 10, 20, 50, tzinfo=UTC).strftime(form.replace("%.f", ".000").replace("%#z", "+00:00"))
+    return datetime(2025, 10, 10, 20, 50, tzinfo=UTC).strftime(
+        form.replace("%.f", ".000").replace("%#z", "+00:00")
+    )
 
 
 def numbered(frame: pl.DataFrame) -> pl.DataFrame:
@@ -163,4 +165,3 @@ def numbered(frame: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     return frame.with_row_index(ROW, offset=1).with_columns(pl.col(ROW).cast(pl.Int64))
-

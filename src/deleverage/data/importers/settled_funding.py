@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from deleverage.data.importers import checks
 from deleverage.data.importers.base import Importer, Loaded, SourceFile, has_columns

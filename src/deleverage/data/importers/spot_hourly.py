@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from deleverage.data.importers import checks
-from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, has_columns, refusal
-from deleverage.data.importers.base import ROW
+from deleverage.data.importers.base import ROW, Defect, Importer, Loaded, SourceFile, has_columns, refusal
 from deleverage.data.importers.csv_text import read_csv
 from deleverage.data.importers.layout import Layout
+from deleverage.data.importers.rows import UNNAMED, holes
 from deleverage.errors import SchemaError
 
 _COLUMNS = {
@@ -24,7 +23,8 @@ _NAME = re.compile(r"([A-Z0-9]+)_USDT_1h\.csv(\.gz)?")
 _FIRST_TIME = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:00:00\+00:00,")
 _HOUR_S = 3600
 _ENOUGH = 24 * 30  # hours from which a median says something about a venue
-# USD in the median hour. Binance's own pairs of the coins here trade ten times that and more; a file whose path says
+# USD in the median hour. Binance's own pairs of the coins here trade ten times that and more; a file whose
+# path says
 # Binance and whose hours are thinner is of a venue that it does not name.
 _THIN_USD = 5e6
 
@@ -65,8 +65,9 @@ def load(source: SourceFile) -> Loaded:
     frame = frame.with_columns(times.dt.epoch("us").alias("timestamp"))
     frame = checks.with_time_ns(frame, source, "timestamp", "microseconds")
     checks.increasing(frame, source, "timestamp")
-    middle = (frame["close"] * frame["volume"]).median()
-    thin = isinstance(middle, float) and frame.height >= _ENOUGH and middle < _THIN_USD
+    median = (frame["close"] * frame["volume"]).median()
+    middle = median if isinstance(median, float) else 0.0
+    thin = frame.height >= _ENOUGH and middle < _THIN_USD
     frame = frame.select(
         ROW,
         "time_ns",
