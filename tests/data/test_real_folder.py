@@ -94,7 +94,9 @@ def test_a_figure_of_the_night(
 
 def test_open_interest_of_all_venues_falls_as_published(imported: tuple[Lake, ImportReport]) -> None:
     def total(coin: str, at: str) -> float:
-        rows = imported[0].read("open_interest", start_ns=ns(at), end_ns=ns(at), where={"coin": coin})
+        rows = imported[0].read(
+            "open_interest", start_ns=ns(at), end_ns=ns(at), where={"coin": coin, "scope": "all"}
+        )
         return float(rows["coins"].sum())
 
     assert round(total("BTC", AT)) == 735_509

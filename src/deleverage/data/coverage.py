@@ -70,6 +70,7 @@ class Coverage:
         if table in _COMPARED:
             by, value, _ = _COMPARED[table]
             rows = frame.filter(pl.col("fund") == "total") if table == "flows" else frame
+            rows = rows.filter(~pl.col("publisher").str.contains("(", literal=True))  # another region's funds
             self.values.setdefault(table, []).append(
                 rows.select("time_ns", "publisher", *by, pl.col(value).cast(pl.Float64).alias("value"))
             )

@@ -55,6 +55,15 @@ def _near_miss(source: SourceFile, importer: Importer, layout: Layout) -> Deleve
             found="a file that does not open: empty or cut off",
             todo="get the file again",
         )
+    if layout.kind == "numbers":
+        return refusal(
+            SchemaError,
+            source,
+            place="line 1",
+            expected=f"{importer.holds}: {len(importer.columns)} fields",
+            found=f"{len(layout.names)}",
+            todo="give the file with all its columns",
+        )
     missing = [name for name in importer.columns if name not in layout.names]
     return refusal(
         SchemaError,
