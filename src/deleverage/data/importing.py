@@ -21,7 +21,7 @@ from deleverage.data.importers import IMPORTERS
 from deleverage.data.importers.base import ROW, Defect, Importer, Loaded, SourceFile, place_of, refusal
 from deleverage.data.importers.layout import layout_of
 from deleverage.data.importers.licences import restriction
-from deleverage.data.lake import Lake, Writer, sha256_of
+from deleverage.data.lake import Appended, Lake, Writer, sha256_of
 from deleverage.data.mapping import mapped_importer
 from deleverage.data.prices import Witnesses
 from deleverage.data.recognition import importer_of, unknown
@@ -172,6 +172,7 @@ class _Job:
     coverage: Coverage = field(default_factory=Coverage)
     waiting: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
     paths: dict[str, set[str]] = field(default_factory=dict)
+    conflicts: list[tuple[str, Appended]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for entry in self.writer.live["sources"]:
@@ -215,6 +216,19 @@ class _Job:
         """Write what waits, table by table."""
         for table in [name for name in LAKE_TABLES if name in self.waiting]:
             self._to_disk(table)
+        if not self.conflicts:
+            return
+        counts = ", ".join(f"{table} {done.conflicts:,}" for table, done in self.conflicts)
+        conflict = Defect(
+            "rows-conflict",
+            "rows that have the key of an earlier row and other values: revised, or told otherwise",
+            "the earlier rows stay",
+            sum(done.conflicts for _, done in self.conflicts),
+            f"{counts}; the first: {self.conflicts[0][1].example}",
+        )
+        for file in dict.fromkeys(file for _, done in self.conflicts for file in done.files):
+            self.report.note(file, conflict)
+            conflict = replace(conflict, rows=0)
 
     def _complete(self, table: str, frame: pl.DataFrame, source: SourceFile) -> pl.DataFrame:
         """The table's columns in order; a key that repeats with the same values once, with others refused."""
@@ -260,16 +274,7 @@ class _Job:
         done = self.writer.append(table, _without_silent(table, waiting))
         self.report.added[table] = self.report.added.get(table, 0) + done.rows
         if done.conflicts:
-            conflict = Defect(
-                f"{table}-conflict",
-                f"rows of '{table}' that have the key of an earlier row and other values",
-                "the earlier rows stay",
-                done.conflicts,
-                done.example,
-            )
-            for file in done.files:
-                self.report.note(file, conflict)
-                conflict = replace(conflict, rows=0)
+            self.conflicts.append((table, done))
 
     def _relabelled(self, source: SourceFile, sha256: str) -> SourceFile:
         """A path imported before with other bytes gets the mark of these, so that a row has one file."""
@@ -286,7 +291,7 @@ class _Job:
 
 
 def _without_silent(table: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """``frame`` less the rows that say nothing that an earlier row with their key does not: an empty value is silent.
+    """``frame`` less rows that say nothing beyond an earlier row with their key: an empty value is silent.
 
     What says something else stays in, for the lake to compare and report.
     """

@@ -39,7 +39,7 @@ def importer_of(source: SourceFile, named: bool) -> Importer | None:
         raise refusal(
             SchemaError,
             source,
-            expected="a layout that is known (`deleverage import --formats` lists them)",
+            expected="a layout that is known (docs/import.md lists them)",
             found=unknown(layout),
             todo="give a mapping file (--mapping) that says what it holds",
         )

@@ -56,9 +56,9 @@ _SPOT = (
     "sell_volume_usd_24h",
 )
 _WINDOW = Defect(
-    "window-not-stated-taker",
-    "a list of taker volume by venue does not state its window",
-    "kept as indicators whose unit says so",
+    "window-not-stated",
+    "lists by venue that do not state their window; of liquidations, below the 24 h of the pairs",
+    "kept as indicators whose unit says so, never as totals",
 )
 
 
@@ -223,8 +223,8 @@ def _wallets(source: SourceFile, frame: pl.DataFrame, _coin: str) -> Loaded:
         ),
     )
     unnamed = Defect(
-        "wallets-without-venue",
-        "wallets of a venue that the file does not name",
+        "venue-not-named",
+        "series that name no venue",
         "kept under the venue 'unnamed'",
     )
     return Loaded([("holdings", rows)], [unnamed])

@@ -146,7 +146,7 @@ def load_prices(source: SourceFile) -> Loaded:
     defects.append(
         Defect(
             "venue-not-named",
-            "price bars that name no venue",
+            "series that name no venue",
             f"kept under the venue '{UNNAMED}'",
             frame.height,
         )
