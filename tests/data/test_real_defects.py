@@ -140,7 +140,7 @@ def test_fund_flows_of_the_week_of_outflows(imported: Imported) -> None:
         end_ns=ns("2025-11-07T00:00:00Z"),
         where={"publisher": "farside", "coin": "BTC", "fund": "total"},
     )
-    assert round(rows["usd"].sum() / 1e6) == -1_208
+    assert round(float(rows["usd"].sum()) / 1e6) == -1_208
     assert "Seed" not in set(imported[0].read("flows")["fund"])
 
 
