@@ -51,7 +51,7 @@ def bomb(folder: Path) -> Path:
 
 
 def gzip_bomb(folder: Path) -> Path:
-    path = folder / "x.csv.gz"
+    path = folder / "BTCUSDT-perp-1m-x.csv.gz"
     path.write_bytes(gzip.compress(tiny.minutes(folder).read_bytes() + ZEROS))
     return path
 
