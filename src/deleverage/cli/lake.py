@@ -13,6 +13,44 @@ LakeFolder = Annotated[Path, typer.Option("--lake", metavar="DIR", help="Folder 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+Table = Annotated[
+    str | None, typer.Option("--table", metavar="T", help="Only this table; all of them by default.")
+]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="TIME", help="First event time, 2025-10-10T20:00Z, or day."),
+]
+To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Last event time; a day means its end.")]
+
+
+def moment_of(text: str | None, *, option: str, end: bool = False) -> int | None:
+    """An event time [ns UTC] out of an option: a time with its zone, or a day.
+
+    Raises
+    ------
+    InputError
+        it is neither.
+    """
+    from datetime import date
+
+    from deleverage.data.figure import parse_time_ns
+    from deleverage.errors import InputError
+
+    if text is None:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        try:
+            return parse_time_ns(text)
+        except InputError as error:
+            raise InputError(
+                f"{option} {text}: {error.message}", hint="for example 2025-10-10T20:00Z"
+            ) from None
+    start = parse_time_ns(f"{day.isoformat()}T00:00:00Z")
+    return start + 86_400_000_000_000 - 1 if end else start
+
+
 @app.command("status", epilog="\b\nExample:\n  deleverage lake status --lake lake")
 def status(lake: LakeFolder, json: Json = False) -> None:
     """Say which tables a lake holds: rows, from when to when, size, files, last write."""
