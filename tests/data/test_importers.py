@@ -161,6 +161,56 @@ def test_okx_volume_that_is_in_coins_already_is_left_alone(tmp_path: Path) -> No
     assert "okx-contracts" not in report.noted
 
 
+def daily(folder: Path, name: str, price: float, *, days: int = 40) -> Path:
+    """Daily bars whose close is the price plus the number of the day."""
+    start = tiny.ns("2025-09-01T00:00:00Z") // 1_000_000
+    if name.endswith(".json"):
+        bars = [
+            [
+                start + 86400000 * i,
+                *([f"{price + i:.8f}"] * 4),
+                "1.0",
+                start + 86400000 * (i + 1) - 1,
+                "0",
+                1,
+                "0.5",
+                "0",
+                "0",
+            ]
+            for i in range(days)
+        ]
+        return tiny.put(folder / "binance" / name, json.dumps(bars))
+    dates = pl.date_range(pl.date(2025, 9, 1), pl.date(2025, 9, 1) + pl.duration(days=days - 1), eager=True)
+    rows = "".join(
+        f"{day},{price + i},{price + i},{price + i},{price + i},1\n" for i, day in enumerate(dates)
+    )
+    return tiny.put(folder / "copies" / name, f"date,open,high,low,close,volume\n{rows}")
+
+
+def test_bars_without_a_venue_are_of_the_one_whose_closes_they_have(tmp_path: Path) -> None:
+    daily(tmp_path / "in", "btc-1d.json", 110_000)
+    daily(tmp_path / "in", "BTCUSDT.csv", 110_000, days=60)
+    daily(tmp_path / "in", "LTCUSDT.csv", 100)
+    lake, report = imported(tmp_path, tmp_path / "in")
+    rows = lake.read("candles").group_by("coin", "venue").len().sort("coin")
+    assert rows.rows() == [("BTC", "binance", 59), ("LTC", "unnamed", 39)]
+    assert "BTCUSDT: 100.0% of 39 days" in defects(report)
+
+
+def test_bars_that_differ_from_the_venue_keep_none(tmp_path: Path) -> None:
+    daily(tmp_path / "in", "btc-1d.json", 110_000)
+    daily(tmp_path / "in", "BTCUSDT.csv", 110_003)
+    lake, report = imported(tmp_path, tmp_path / "in")
+    assert set(lake.read("candles")["venue"]) == {"binance", "unnamed"}
+    assert "venue-by-agreement" not in report.noted
+
+
+def test_the_venue_is_told_by_bars_of_an_earlier_import_too(tmp_path: Path) -> None:
+    import_paths([daily(tmp_path, "btc-1d.json", 110_000)], tmp_path / "lake")
+    lake, _ = imported(tmp_path, daily(tmp_path, "BTCUSDT.csv", 110_000, days=60))
+    assert set(lake.read("candles")["venue"]) == {"binance"}
+
+
 def test_funding_is_stamped_on_the_full_hour_and_agrees_across_files(tmp_path: Path) -> None:
     tiny.venue_funding(tmp_path / "data", (0.0001, 0.0001, 0.00001013))
     tiny.settled_funding(tmp_path / "data")  # 08:00 and 16:00 of the same day, the same rates

@@ -13,7 +13,7 @@ from tests.data.tiny import ns
 pytestmark = pytest.mark.slow
 
 ADDED = {
-    "candles": 510_618,
+    "candles": 489_930,
     "trades": 66_026,
     "liquidations": 10_366,
     "liquidation_totals": 10_658,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deleverage.data.agreement import Venues
 from deleverage.data.coverage import Coverage
 from deleverage.data.finding import LISTING, data_folder, found_files, listing_of
 from deleverage.data.import_report import ImportReport
@@ -80,7 +81,7 @@ def import_paths(
     known = _recognised(files, _imported_before(lake), report, one)
     if known or not lake.exists():
         with lake.write() as writer:
-            _import(_Job(writer, report), known, lake, progress)
+            _import(_Job(writer, report, Venues(lake)), known, lake, progress)
     report.rows = {row.table: row.rows for row in lake.status()}
     if progress is not None:
         progress(len(known), len(known), "")
@@ -168,6 +169,7 @@ class _Job:
 
     writer: Writer
     report: ImportReport
+    venues: Venues
     witnesses: Witnesses = field(default_factory=Witnesses)
     coverage: Coverage = field(default_factory=Coverage)
     waiting: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
@@ -194,6 +196,8 @@ class _Job:
             if frame.is_empty():
                 continue
             frame = self._complete(table, frame, source)
+            if table == "candles":
+                frame = self._venue(frame, source)
             rows[table] = rows.get(table, 0) + frame.height
             self.witnesses.hear(table, frame)
             self.coverage.hear(table, frame)
@@ -211,6 +215,14 @@ class _Job:
                 "rows": rows,
             }
         )
+
+    def _venue(self, frame: pl.DataFrame, source: SourceFile) -> pl.DataFrame:
+        """Bars without a venue under the one that they agree with."""
+        frame, defects = self.venues.told(frame)
+        for defect in defects:
+            self.report.note(source.label, defect)
+        self.venues.hear(frame)
+        return frame
 
     def flush(self) -> None:
         """Write what waits, table by table."""

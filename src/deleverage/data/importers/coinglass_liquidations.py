@@ -105,7 +105,7 @@ THROTTLED = Defect(
 _UNCHECKED = Defect(
     "venue-not-named",
     "series that name no venue",
-    "kept under the venue 'unnamed'",
+    "kept under the venue 'unnamed', unless other bars tell it",
 )
 
 

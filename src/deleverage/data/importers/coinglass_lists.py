@@ -225,7 +225,7 @@ def _wallets(source: SourceFile, frame: pl.DataFrame, _coin: str) -> Loaded:
     unnamed = Defect(
         "venue-not-named",
         "series that name no venue",
-        "kept under the venue 'unnamed'",
+        "kept under the venue 'unnamed', unless other bars tell it",
     )
     return Loaded([("holdings", rows)], [unnamed])
 

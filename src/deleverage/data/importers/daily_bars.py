@@ -85,7 +85,7 @@ def load(source: SourceFile) -> Loaded:
             Defect(
                 "venue-not-named",
                 "series that name no venue",
-                f"kept under the venue '{UNNAMED}'",
+                "kept under the venue 'unnamed', unless other bars tell it",
                 frame.height,
             )
         )

@@ -95,7 +95,12 @@ def pl_lit(text: str) -> pl.Expr:
 
 
 def _unnamed(rows: int) -> Defect:
-    return Defect("venue-not-named", "series that name no venue", f"kept under the venue '{UNNAMED}'", rows)
+    return Defect(
+        "venue-not-named",
+        "series that name no venue",
+        "kept under the venue 'unnamed', unless other bars tell it",
+        rows,
+    )
 
 
 def _frame(source: SourceFile) -> pl.DataFrame:

@@ -104,7 +104,7 @@ def load_liquidations(source: SourceFile) -> Loaded:
         Defect(
             "venue-not-named",
             "series that name no venue",
-            f"kept under the venue '{UNNAMED}'",
+            "kept under the venue 'unnamed', unless other bars tell it",
             frame.height,
         )
     ]
