@@ -166,18 +166,8 @@ def daily(folder: Path, name: str, price: float, *, days: int = 40) -> Path:
     start = tiny.ns("2025-09-01T00:00:00Z") // 1_000_000
     if name.endswith(".json"):
         bars = [
-            [
-                start + 86400000 * i,
-                *([f"{price + i:.8f}"] * 4),
-                "1.0",
-                start + 86400000 * (i + 1) - 1,
-                "0",
-                1,
-                "0.5",
-                "0",
-                "0",
-            ]
-            for i in range(days)
+            [opens, *[f"{price + i:.8f}"] * 4, "1.0", opens + 86_399_999, "0", 1, "0.5", "0", "0"]
+            for i, opens in ((i, start + 86_400_000 * i) for i in range(days))
         ]
         return tiny.put(folder / "binance" / name, json.dumps(bars))
     dates = pl.date_range(pl.date(2025, 9, 1), pl.date(2025, 9, 1) + pl.duration(days=days - 1), eager=True)
