@@ -79,7 +79,7 @@ def load(source: SourceFile) -> Loaded:
                 todo="give the stream as it was recorded",
             ) from None
         if message is not None and _is_change(message):
-            found.payloads.append((_event_of(message, local), local, number, line))
+            found.payloads.append((_event_of(message, local), local, number, line.partition(b" ")[2]))
         last = local
     return _loaded(source, found, first, last, "hyperliquid" if take is _hyperliquid else "binance")
 
