@@ -100,7 +100,7 @@ def _venue(source: SourceFile, frame: pl.DataFrame, coin: str) -> tuple[str, lis
 THROTTLED = Defect(
     "throttled-feed",
     "Binance's feed shows at most one liquidation a second and contract: a lower bound, good for shape",
-    "kept as published; never scaled here (`deleverage measure liquidations` estimates the total)",
+    "kept as published; the true total is an estimate, which is never made here",
 )
 _UNCHECKED = Defect(
     "venue-not-named",
