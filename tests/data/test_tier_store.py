@@ -88,7 +88,7 @@ def test_binance_file_is_kept_with_its_date_and_checksum(tmp_path: Path) -> None
     done = import_tiers(file, tmp_path / "rules")
     assert (done.venue, done.format, done.at) == ("binance", "ccxt", "2025-10-09T00:00:00Z")
     assert (done.contracts, done.tiers, done.added) == (1, 2, 2)
-    assert [defect.defect for defect in done.defects] == ["ETH/BTC:BTC: notional is not in dollars"]
+    assert [(one.name, one.example) for one in done.defects] == [("tiers-not-in-usd", "ETH/BTC:BTC")]
     (one,) = snapshots(tmp_path / "rules")
     assert (one.venue, one.contracts, one.tiers, one.sha256) == ("binance", 1, 2, done.sha256)
     found = stored_tiers(tmp_path / "rules", "binance", DAY)["BTCUSDT"]
@@ -110,7 +110,7 @@ def test_hyperliquid_rates_are_half_the_initial_ones_exactly_and_the_last_tier_h
 ) -> None:
     done = import_tiers(put(tmp_path, [META, [{}, {}, {}]]), tmp_path / "rules")
     assert (done.venue, done.format, done.contracts) == ("hyperliquid", "hyperliquid", 2)
-    assert done.defects[0].defect == "1 contracts are delisted (OLD)"
+    assert (done.defects[0].name, done.defects[0].rows, done.defects[0].example) == ("delisted", 1, "OLD")
     found = stored_tiers(tmp_path / "rules", "hyperliquid", DAY)
     assert [exact(tier) for tier in found["BTC"].tiers] == [
         (0, 150_000_000, Fraction(1, 80), 40, 0),

@@ -174,5 +174,6 @@ def _say(done: Any, json: bool) -> None:
         f"{done.added:,} of them new, in {rules_folder()}"
     )
     for defect in done.defects:
-        emit(f"  {defect.defect}; {defect.handled}")
+        shown = f" ({defect.example})" if defect.example else ""
+        emit(f"  {defect.defect}{shown}; {defect.handled}")
     note(f"`deleverage rules show {done.venue} --at {done.at[:10]}` shows what holds on that day")
