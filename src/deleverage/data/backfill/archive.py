@@ -1,7 +1,7 @@
 """Where does a file of Binance's public archive lie, and is it the one that its checksum promises?
 
-Layout as published at github.com/binance/binance-public-data (read 2026-11): a zip of one CSV per symbol and day or
-month, and beside it a file with its sha256. The checksum is compared before the zip is opened.
+Layout as published at github.com/binance/binance-public-data (read 2026-11): a zip of one CSV per symbol and
+day or month, and beside it a file with its sha256. The checksum is compared before the zip is opened.
 """
 
 from __future__ import annotations
@@ -103,7 +103,9 @@ class Archive:
         prefix = _folder(market, cut, kind, symbol, interval) + "/"
         if prefix not in self._listed:
             names = [name for name in self._names(prefix) if name.endswith(".zip")]
-            self._listed[prefix] = sorted(m[1] for n in names if (m := re.search(r"(\d{4}-\d\d(-\d\d)?)\.zip$", n)))
+            self._listed[prefix] = sorted(
+                m[1] for n in names if (m := re.search(r"(\d{4}-\d\d(-\d\d)?)\.zip$", n))
+            )
         return self._listed[prefix]
 
     def symbols(self, market: str, cut: str, kind: str) -> list[str]:
@@ -112,7 +114,9 @@ class Archive:
         return sorted(name.removeprefix(prefix).strip("/") for name in self._names(prefix))
 
     def _names(self, prefix: str) -> list[str]:
-        """Everything directly below a prefix: keys and, ending in '/', folders. Follows the pages of a listing."""
+        """Everything directly below a prefix: keys and, ending in '/', folders. Follows the pages of a
+        listing.
+        """
         found: list[str] = []
         marker = ""
         for _ in range(_MAX_PAGES):

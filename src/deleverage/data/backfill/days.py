@@ -1,7 +1,7 @@
 """Which days are asked for, by month, and which of them are over?
 
-A month's days are kept as the bits of one integer: bit 0 is its first day. So that what is complete in a month
-only ever grows, and one number says it.
+A month's days are kept as the bits of one integer: bit 0 is its first day. So that what is complete in a
+month only ever grows, and one number says it.
 """
 
 from __future__ import annotations
@@ -128,5 +128,5 @@ def parse_day(text: str, option: str) -> date:
 
 
 def now_ns() -> int:
-    """This machine's clock [ns UTC]."""
+    """The clock of this machine [ns UTC]."""
     return int(datetime.now(UTC).timestamp() * 1_000_000) * 1_000

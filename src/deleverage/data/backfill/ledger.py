@@ -1,9 +1,9 @@
 """What is already complete, so that a repeated backfill fetches nothing twice and a killed one goes on?
 
-Written down in the lake itself, in the same transaction as the rows: application `backfill/SOURCE/KIND/SYMBOL/…/MONTH`
-of each table, whose sequence is the mask of the month's complete days (`days.mask_of`). Days are only ever added to
-a mask, so the number only ever grows, which is what the lake asks of a sequence. Rows and record become live
-together or not at all.
+Written down in the lake itself, in the same transaction as the rows: application
+`backfill/SOURCE/KIND/SYMBOL/…/MONTH` of each table, whose sequence is the mask of the month's complete days
+(`days.mask_of`). Days are only ever added to a mask, so the number only ever grows, which is what the lake
+asks of a sequence. Rows and record become live together or not at all.
 """
 
 from __future__ import annotations

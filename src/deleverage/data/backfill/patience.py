@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from deleverage.errors import RateLimited, SourceUnavailable
+from deleverage.errors import RateLimited, SourceChanged, SourceError, SourceUnavailable
 
 T = TypeVar("T")
 Sleep = Callable[[float], None]
@@ -32,7 +32,8 @@ class Patience:
     Parameters
     ----------
     attempts : how often one thing is asked for in all.
-    first_s, cap_s : first pause and longest one [s]; each is twice the one before, less up to a quarter by chance.
+    first_s, cap_s : first pause and longest one [s]; each is twice the one before, less up to a quarter by
+        chance.
     longest_s : the longest pause that a source may ask for [s]; if it asks for more, we give up at once.
     stop : set by the main thread; whoever waits then ends with `Stopped`.
     """
@@ -86,6 +87,13 @@ class Patience:
                     self.retries += 1
                 self.wait(max(asked or 0.0, self.pause_s(attempt)))
         raise AssertionError("unreachable")
+
+
+def settled(error: SourceUnavailable) -> SourceError:
+    """The error after the last try: an answer that stays malformed means that the source has changed."""
+    if error.context.get("malformed"):
+        return SourceChanged(error.message, hint=error.hint, **error.context)
+    return error
 
 
 def retry_after_s(header: str | None, now: datetime | None = None) -> float | None:

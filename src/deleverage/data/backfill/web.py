@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 from urllib.parse import urlsplit
 
-from deleverage.data.backfill.patience import Pace, Patience, Stopped, retry_after_s
+from deleverage.data.backfill.patience import Pace, Patience, Stopped, retry_after_s, settled
 from deleverage.errors import DeleverageError, InputError, RateLimited, SourceChanged, SourceUnavailable
 
 AGENT = "deleverage-backfill"
@@ -35,17 +35,6 @@ class Reply:
     status: int
     body: bytes
     server_ns: int | None
-
-    def json(self, url: str) -> Any:
-        """The body as JSON. Raises `SourceUnavailable` where it is none: a cut answer may be whole next time."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError) as error:
-            raise SourceUnavailable(
-                f"{url}: expected JSON, found {self.body[:80]!r} ({error})",
-                hint="try again later; if it stays so, the source has changed",
-                url=url,
-            ) from error
 
 
 @dataclass
@@ -94,16 +83,44 @@ class Web:
         """
         return self.patience.ask(lambda attempt: self._once(url, limit_bytes, attempt))
 
-    def get_json(self, url: str, *, limit_bytes: int = 64 << 20) -> Any:
-        """The answer to a GET as JSON; what is none is asked for again."""
+    def get_json(self, url: str, *, read: Callable[[Any], Any] = lambda answer: answer) -> Any:
+        """What ``read`` makes of an answer in JSON; one that it cannot read is asked for again."""
+        return self.get_read(url, lambda body: read(json.loads(body)))
+
+    def get_read(self, url: str, read: Callable[[bytes], Any], *, limit_bytes: int = 64 << 20) -> Any:
+        """What ``read`` makes of an answer.
+
+        Raises
+        ------
+        SourceChanged
+            ``read`` could make nothing of it, at every try.
+        """
 
         def once(attempt: int) -> Any:
             reply = self._once(url, limit_bytes, attempt)
             if reply.status == 404:
-                raise SourceUnavailable(f"{url}: expected an answer, found status 404", url=url, final=True)
-            return reply.json(url)
+                raise SourceUnavailable(
+                    f"{url}: expected an answer, found status 404",
+                    hint="the source has changed, or --url leads to another server",
+                    url=url,
+                    final=True,
+                )
+            try:
+                return read(reply.body)
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
+                raise SourceUnavailable(
+                    f"{_host(url)}: expected the documented answer, found {reply.body[:80]!r} "
+                    f"({type(error).__name__}: {error})",
+                    hint="nothing of it was kept; if it stays so, the source has changed",
+                    url=url,
+                    attempt=attempt,
+                    malformed=True,
+                ) from error
 
-        return self.patience.ask(once)
+        try:
+            return self.patience.ask(once)
+        except SourceUnavailable as error:
+            raise settled(error) from error
 
     def download(self, url: str, target: Path, *, limit_bytes: int) -> str | None:
         """Write the answer to ``target`` and return its sha256 in hex; None for 404."""
@@ -159,6 +176,10 @@ class Web:
                 raise Stopped
             if time.monotonic() - started > self.slowest_s:
                 raise TimeoutError(f"not whole after {self.slowest_s:g} s")
+        promised = response.headers.get("Content-Length", "")
+        if promised.isdigit() and size != int(promised):
+            # The standard library reads a short body in blocks without a word.
+            raise http.client.IncompleteRead(b"", int(promised) - size)
         with self._guard:
             self.received_bytes += size
 
@@ -207,7 +228,7 @@ class Web:
 def _limited(host: str, status: int, wait: float | None, url: str, attempt: int) -> DeleverageError:
     said = "did not say for how long" if wait is None else f"asks to wait {wait:g} s"
     return RateLimited(
-        f"{host}: expected an answer, found status {status}: fewer calls are wanted, it {said} (try {attempt})",
+        f"{host}: expected an answer, found status {status}: it wants fewer calls and {said} (try {attempt})",
         hint="repeat the command later: it goes on where it was",
         retry_after_s=wait,
         url=url,
