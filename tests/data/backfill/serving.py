@@ -1,7 +1,7 @@
 """A server on this machine that answers as sources do, with faults on demand.
 
-Bodies are made by hand after the documented shapes. What is asked is kept; a fault is given once, before the real
-answer, to the first call whose path and query contain its words.
+Bodies are made by hand after the documented shapes. What is asked is kept; a fault is given once, before the
+real answer, to the first call whose path and query contain its words.
 """
 
 from __future__ import annotations

@@ -559,8 +559,11 @@ def test_stopped_by_the_user_it_ends_cleanly(server: Server, lake_folder: Path) 
 
 def run(server: Server, lake: Path, *more: str) -> int:
     return main(
-        ["backfill", "binance", "BTCUSDT", "--from", str(DAY), "--to", str(DAY), "--lake", str(lake)]
-        + ["--interval", "1h", "--url", server.url, *more]
+        [
+            *("backfill", "binance", "BTCUSDT", "--from", str(DAY), "--to", str(DAY), "--lake", str(lake)),
+            *("--interval", "1h", "--url", server.url),
+            *more,
+        ]
     )
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from deleverage.data.backfill.patience import Patience, retry_after_s, settled
 from deleverage.data.backfill.web import base_url
-from deleverage.errors import InputError, RateLimited, SourceChanged, SourceUnavailable
+from deleverage.errors import DeleverageError, InputError, RateLimited, SourceChanged, SourceUnavailable
 
 TIMEOUT_MS = 20_000
 NAMES = {
@@ -71,9 +71,16 @@ class Venue:
         self._exchange = getattr(self._ccxt, NAMES[self.source])(
             {"enableRateLimit": True, "timeout": TIMEOUT_MS}
         )
+        self._status = 0
+        self._exchange.on_rest_response = self._seen
         if self.url:
             self._exchange.urls["api"] = redirected(self._exchange.urls["api"], base_url(self.url))
             self._exchange.rateLimit = min(self._exchange.rateLimit, 1)
+
+    def _seen(self, status: int, *rest: Any) -> Any:
+        """Keep the status: where a body has a code of its own, ccxt's error does not tell it."""
+        self._status = status
+        return type(self._exchange).on_rest_response(self._exchange, status, *rest)
 
     def ask(self, method: str, params: dict[str, Any], read: Callable[[Any], Any]) -> Any:
         """What ``read`` makes of the raw answer to one of ccxt's endpoint methods.
@@ -89,43 +96,11 @@ class Venue:
     def _once(self, method: str, params: dict[str, Any], read: Callable[[Any], Any], attempt: int) -> Any:
         ccxt = self._ccxt
         self.requests += 1
-        self._exchange.last_response_headers = None
+        self._exchange.last_response_headers, self._status = None, 0
         try:
             answer = getattr(self._exchange, method)(dict(params))
-        except (ccxt.RateLimitExceeded, ccxt.DDoSProtection) as error:
-            raise RateLimited(
-                f"{self.source}: expected an answer, found {short(error)} (try {attempt})",
-                hint="repeat the command later: it goes on where it was",
-                retry_after_s=self._header_wait(),
-                source=self.source,
-                attempt=attempt,
-            ) from error
-        except ccxt.OperationFailed as error:  # NetworkError and BadResponse with all their kinds
-            raise SourceUnavailable(
-                f"{self.source}: expected an answer, found {short(error)} (try {attempt})",
-                hint="try again later; what was fetched before is kept",
-                source=self.source,
-                attempt=attempt,
-            ) from error
-        except (ccxt.PermissionDenied, ccxt.AuthenticationError, ccxt.RestrictedLocation) as error:
-            raise SourceUnavailable(
-                f"{self.source}: expected an answer, found {short(error)}",
-                hint="the venue does not serve this address or country",
-                source=self.source,
-                final=True,
-            ) from error
-        except ccxt.BadSymbol as error:
-            raise InputError(
-                f"{self.source}: expected a contract of the venue, found {params} refused: {short(error)}",
-                hint="Use the venue's own name of the contract.",
-                source=self.source,
-            ) from error
-        except ccxt.BaseError as error:  # the venue understood the question and said no
-            raise SourceChanged(
-                f"{self.source}: expected an answer to {method} {params}, found {short(error)}",
-                hint="nothing of it was kept; check the symbol, or the venue has changed",
-                source=self.source,
-            ) from error
+        except ccxt.BaseError as error:
+            raise self._meant(error, method, params, attempt) from error
         self._note_clock()
         try:
             return read(answer)
@@ -138,6 +113,39 @@ class Venue:
                 attempt=attempt,
                 malformed=True,
             ) from error
+
+    def _meant(self, error: Any, method: str, params: dict[str, Any], attempt: int) -> DeleverageError:
+        """One of our errors for one of ccxt's."""
+        ccxt = self._ccxt
+        found = f"{self.source}: expected an answer, found {short(error)}"
+        said: dict[str, Any] = {"source": self.source, "status": self._status, "attempt": attempt}
+        if self._status in (418, 429) or isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection):
+            return RateLimited(
+                f"{found} (try {attempt})",
+                hint="repeat the command later: it goes on where it was",
+                retry_after_s=self._header_wait(),
+                **said,
+            )
+        # NetworkError and BadResponse with all their kinds, and a failure of the venue's own.
+        if self._status >= 500 or isinstance(error, ccxt.OperationFailed):
+            return SourceUnavailable(
+                f"{found} (try {attempt})", hint="try again later; what was fetched before is kept", **said
+            )
+        if isinstance(error, ccxt.AuthenticationError | ccxt.RestrictedLocation):
+            return SourceUnavailable(
+                found, hint="the venue does not serve this address or country", final=True, **said
+            )
+        if isinstance(error, ccxt.BadSymbol):
+            return InputError(
+                f"{self.source}: expected a contract of the venue, found one that it refuses: {short(error)}",
+                hint="Use the venue's own name of the contract.",
+                **said,
+            )
+        return SourceChanged(  # the venue understood the question and said no
+            f"{self.source}: expected an answer to {method} {params}, found {short(error)}",
+            hint="nothing of it was kept; check the symbol, or the venue has changed",
+            **said,
+        )
 
     def _header_wait(self) -> float | None:
         headers = self._exchange.last_response_headers or {}
