@@ -340,7 +340,7 @@ REVISIONS = Table(
     "revisions",
     (
         _c("time_ns", "Int64", "ns UTC", "date of the value that was changed"),
-        _c("received_ns", "Int64", "ns UTC", "when this machine received the changed value"),
+        _c("received_ns", "Int64", "ns UTC", "when this machine received the changed value", True),
         _c("table", "String", "", "where the first value stands, and stays"),
         PUBLISHER,
         _c("series", "String", "", "the rest of that row's key, joined by '/': 'BTC/IBIT'"),

@@ -199,14 +199,9 @@ def test_metrics_become_open_interest_and_ratios(server: Server, lake_folder: Pa
     )
     assert first["price"] == pytest.approx(8_000_000_000 / 80_000.5)
     # An empty field is not observed: no row, and no zero.
-    assert ratios["name"].value_counts(sort=True).rows() == [
-        (name, 288)
-        for name in ("top_trader_account_ratio", "top_trader_position_ratio", "taker_buy_sell_ratio")
-    ] or set(ratios["name"]) == {
-        "top_trader_account_ratio",
-        "top_trader_position_ratio",
-        "taker_buy_sell_ratio",
-    }
+    assert dict(ratios["name"].value_counts().rows()) == dict.fromkeys(
+        ("top_trader_account_ratio", "top_trader_position_ratio", "taker_buy_sell_ratio"), 288
+    )
     assert ratios.height == 3 * 288 and ratios["interval_s"].unique().to_list() == [300]
 
 
@@ -307,15 +302,15 @@ def test_spot_has_microseconds_and_its_own_folder(server: Server, lake_folder: P
 def test_wrong_checksum_is_refused_before_the_zip_is_opened(
     server: Server, lake_folder: Path, hasty: Patience, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened: list[str] = []
-    real = zipfile.ZipFile
+    opened: list[object] = []
 
-    def watched(path: object, *rest: object) -> zipfile.ZipFile:
-        opened.append(str(path))
-        return real(path, *rest)  # type: ignore[arg-type]
+    class Watched(zipfile.ZipFile):
+        def __init__(self, path: Path) -> None:
+            opened.append(path)
+            super().__init__(path)
 
     server.add_zip(KLINES, f"BTCUSDT-1h-{DAY}", made.klines(DAY), checksum="0" * 64)
-    monkeypatch.setattr("deleverage.data.backfill.unzip.zipfile.ZipFile", watched)
+    monkeypatch.setattr("deleverage.data.backfill.unzip.zipfile.ZipFile", Watched)
     report = ask(server, lake_folder, hasty)
     assert report.failed and "checksum" in report.series[0].failures[0]
     assert opened == [] and Lake.open(lake_folder).read("candles").is_empty()

@@ -139,12 +139,12 @@ def test_pauses_grow_up_to_the_cap(attempt: int, first: float, cap: float) -> No
     assert 0.75 * whole <= patience.pause_s(attempt) <= whole
 
 
-def test_pause_that_a_source_names_is_kept() -> None:
+def test_pause_that_a_source_names_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     from deleverage.errors import RateLimited
 
     waited: list[float] = []
     patience = Patience(attempts=3, first_s=0.001, cap_s=0.001)
-    patience.wait = waited.append  # type: ignore[method-assign]
+    monkeypatch.setattr(patience, "wait", waited.append)
 
     def limited(attempt: int) -> str:
         if attempt < 3:
