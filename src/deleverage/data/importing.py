@@ -1,78 +1,64 @@
 """What happens when files are imported: each is recognised, read, checked, and all become live at once.
 
 A file that is not usable refuses the whole import and nothing is written. A file that nothing knows is listed
-with the reason. What is wrong with a usable file is repaired in a stated way and reported as a defect.
+with the reason. What is wrong with a usable file is repaired in a stated way and reported as a defect, once.
+A file whose bytes were imported before is not read again.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from deleverage.data.coverage import Coverage
+from deleverage.data.finding import LISTING, data_folder, found_files, listing_of
+from deleverage.data.import_report import ImportReport
 from deleverage.data.importers import IMPORTERS
-from deleverage.data.importers.base import Importer, Loaded, SourceFile, refusal
-from deleverage.data.importers.layout import Layout, layout_of
+from deleverage.data.importers.base import ROW, Defect, Importer, Loaded, SourceFile, place_of, refusal
+from deleverage.data.importers.layout import layout_of
+from deleverage.data.importers.licences import restriction
 from deleverage.data.lake import Lake, Writer, sha256_of
-from deleverage.data.lock import LOCK
+from deleverage.data.mapping import mapped_importer
 from deleverage.data.prices import Witnesses
-from deleverage.errors import DeleverageError, InputError, SchemaError, SourceChanged
+from deleverage.data.recognition import importer_of, unknown
+from deleverage.errors import InputError, MissingDataError, SchemaError, SourceChanged
+from deleverage.schema import LAKE_TABLES
 
 if TYPE_CHECKING:
     import polars as pl
 
 Progress = Callable[[int, int, str], None]
-LISTING = "MANIFEST.json"  # the data folder's own list of files with their sha256
-_BATCH_ROWS = 150_000  # rows of one table that are held before they go to disk
-_SNAPSHOT = re.compile(r"\d{8}")
+_BATCH_ROWS = 1_000_000  # rows of one table that are held before they go to disk
+__all__ = ["ImportReport", "Progress", "import_paths"]
 
 
-@dataclass
-class ImportReport:
-    """What an import did.
+@dataclass(frozen=True)
+class _Known:
+    """A file with its importer and its bytes' sha256."""
 
-    Parameters
-    ----------
-    added, rows : by table, rows added and rows there now.
-    defects : (defect, handled) to the files that have it, in order.
-    skipped : file and reason.
-    """
-
-    added: dict[str, int] = field(default_factory=dict)
-    rows: dict[str, int] = field(default_factory=dict)
-    defects: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    imported: list[str] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values; a defect of several files names the first and says how many there are."""
-        return {
-            "tables": {name: {"added": self.added.get(name, 0), "rows": n} for name, n in self.rows.items()},
-            "files": len(self.imported),
-            "defects": [
-                {"file": files[0], "files": len(files), "defect": defect, "handled": handled}
-                for (defect, handled), files in self.defects.items()
-            ],
-            "skipped": [{"file": file, "reason": reason} for file, reason in self.skipped],
-        }
-
-    def note(self, file: str, defect: str, handled: str) -> None:
-        """One more file with that defect."""
-        self.defects.setdefault((defect, handled), []).append(file)
+    importer: Importer
+    source: SourceFile
+    named: bool
+    sha256: str
 
 
 def import_paths(
-    paths: Sequence[Path], lake_folder: Path, *, progress: Progress | None = None
+    paths: Sequence[Path],
+    lake_folder: Path,
+    *,
+    mapping: Path | None = None,
+    progress: Progress | None = None,
 ) -> ImportReport:
     """Import files and folders into the lake at ``lake_folder``, which is made where there is none.
 
     Parameters
     ----------
     paths : files, and folders that are searched; a file that is given by itself must be usable.
+    mapping : a mapping file that says what the CSV or Parquet files hold; without it layouts are recognised.
     progress : called with (files done, files to import, label).
 
     Raises
@@ -82,43 +68,106 @@ def import_paths(
     SourceChanged
         a file no longer opens as what it is; nothing was written.
     """
-    files = list(_found([Path(path) for path in paths], Path(lake_folder)))
+    files = list(found_files([Path(path) for path in paths], Path(lake_folder)))
     if not files:
         raise InputError(
             f"expected files to import, found none in {[str(path) for path in paths]}",
             hint="give the folder or the files of the data set",
         )
     report = ImportReport()
-    known = _recognised(files, report)
     lake = Lake(lake_folder)
-    with lake.write() as writer:
-        job = _Job(writer, report, Witnesses())
-        for number, (importer, source, named) in enumerate(known):
-            if progress is not None:
-                progress(number, len(known), source.label)
-            job.take(importer, source, named=named)
-        job.flush()
-        if lake.exists():
-            job.witnesses.recall(lake)
-        job.witnesses.agree()
+    one = None if mapping is None else mapped_importer(Path(mapping))
+    known = _recognised(files, _imported_before(lake), report, one)
+    if known or not _exists(lake):
+        with lake.write() as writer:
+            _import(_Job(writer, report), known, lake, progress)
     report.rows = {row.table: row.rows for row in lake.status()}
     if progress is not None:
         progress(len(known), len(known), "")
     return report
 
 
+def _import(job: _Job, known: list[_Known], lake: Lake, progress: Progress | None) -> None:
+    for number, one in enumerate(known):
+        if progress is not None:
+            progress(number, len(known), one.source.label)
+        job.take(one)
+    if progress is not None and known:
+        progress(len(known) - 1, len(known), "writing")
+    job.flush()
+    for defect in job.coverage.defects():
+        job.report.note(defect.example.split(":")[0] or defect.name, defect)
+    if _exists(lake):
+        job.witnesses.recall(lake)
+    job.witnesses.agree()
+
+
+def _exists(lake: Lake) -> bool:
+    try:
+        return lake.sources is not None
+    except MissingDataError:
+        return False
+
+
+def _imported_before(lake: Lake) -> set[tuple[str, str, str, int]]:
+    """(path, sha256, importer, version) of every file in the lake."""
+    try:
+        return {
+            (str(s["path"]).split("#")[0], str(s["sha256"]), str(s["importer"]), int(s["version"]))
+            for s in lake.sources
+        }
+    except MissingDataError:
+        return set()
+
+
 def _recognised(
-    files: list[tuple[SourceFile, bool]], report: ImportReport
-) -> list[tuple[Importer, SourceFile, bool]]:
-    """Files with their importers, in the importers' order; the others are noted as skipped."""
-    known: list[tuple[Importer, SourceFile, bool]] = []
+    files: list[tuple[SourceFile, bool]],
+    before: set[tuple[str, str, str, int]],
+    report: ImportReport,
+    mapped: Importer | None,
+) -> list[_Known]:
+    """Files that are to be read, with their importers, in the importers' order; the others are noted."""
+    versions = {importer.name: importer.version for importer in IMPORTERS}
+    current = {(path, sha256) for path, sha256, name, version in before if versions.get(name) == version}
+    order = {importer.name: number for number, importer in enumerate(IMPORTERS)}
+    known: list[_Known] = []
+    hashes: dict[Path, str] = {}
     for source, named in files:
-        importer = _importer(source, named)
+        if source.path not in hashes:
+            hashes[source.path] = sha256_of(source.path)
+        sha256 = hashes[source.path]
+        if mapped is None and (source.label, sha256) in current:
+            report.known.append(source.label)
+            continue
+        with _plain_errors(source):
+            importer = mapped or importer_of(source, named)
         if importer is None:
-            report.skipped.append((source.label, _unknown(layout_of(source.path))))
+            _left_out(source, report)
+        elif (source.label, sha256, importer.name, importer.version) in before:
+            report.known.append(source.label)
         else:
-            known.append((importer, source, named))
-    return sorted(known, key=lambda entry: (IMPORTERS.index(entry[0]), entry[1].label))
+            known.append(_Known(importer, source, named, sha256))
+    return sorted(known, key=lambda one: (order.get(one.importer.name, -1), one.source.label))
+
+
+def _left_out(source: SourceFile, report: ImportReport) -> None:
+    layout = layout_of(source)
+    reason = unknown(layout)
+    report.skipped.append((source.label, reason))
+    forbids = restriction(layout, source.label.rpartition("/")[0])
+    if forbids is not None:
+        report.note(source.label, forbids)
+    if layout.kind in ("parquet", "feather") and not layout.names:
+        report.note(
+            source.label,
+            Defect(
+                "file-empty",
+                "a file without columns and rows: the vendor had nothing",
+                "skipped",
+                0,
+                source.name,
+            ),
+        )
 
 
 @dataclass
@@ -127,24 +176,34 @@ class _Job:
 
     writer: Writer
     report: ImportReport
-    witnesses: Witnesses
+    witnesses: Witnesses = field(default_factory=Witnesses)
+    coverage: Coverage = field(default_factory=Coverage)
     waiting: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
+    paths: dict[str, set[str]] = field(default_factory=dict)
 
-    def take(self, importer: Importer, source: SourceFile, *, named: bool) -> None:
-        sha256 = sha256_of(source.path)
-        source = self._relabelled(source, sha256)
+    def __post_init__(self) -> None:
+        for entry in self.writer.live["sources"]:
+            self.paths.setdefault(str(entry["path"]), set()).add(str(entry["sha256"]))
+
+    def take(self, one: _Known) -> None:
+        """Read a file and hold its rows."""
+        source = self._relabelled(one.source, one.sha256)
         with _plain_errors(source):
-            loaded = importer.load(source)
+            loaded = one.importer.load(source)
         if loaded.skipped:
-            _skip(self.report, source, loaded, named)
+            _skip(self.report, source, loaded, one.named)
             return
-        self._listed(source, sha256)
+        self._listed(source, one.sha256)
         for defect in loaded.defects:
-            self.report.note(source.label, defect.defect, defect.handled)
+            self.report.note(source.label, defect)
         rows: dict[str, int] = {}
         for table, frame in loaded.frames:
+            if frame.is_empty():
+                continue
+            frame = self._complete(table, frame, source)
             rows[table] = rows.get(table, 0) + frame.height
             self.witnesses.hear(table, frame)
+            self.coverage.hear(table, frame)
             self.waiting.setdefault(table, []).append(frame)
             if sum(f.height for f in self.waiting[table]) >= _BATCH_ROWS:
                 self._to_disk(table)
@@ -152,100 +211,91 @@ class _Job:
         self.writer.record(
             {
                 "path": source.label,
-                "sha256": sha256,
+                "sha256": one.sha256,
                 "bytes": source.path.stat().st_size,
-                "importer": importer.name,
-                "version": importer.version,
+                "importer": one.importer.name,
+                "version": one.importer.version,
                 "rows": rows,
             }
         )
 
     def flush(self) -> None:
-        for table in list(self.waiting):
+        """Write what waits, table by table."""
+        for table in [name for name in LAKE_TABLES if name in self.waiting]:
             self._to_disk(table)
+
+    def _complete(self, table: str, frame: pl.DataFrame, source: SourceFile) -> pl.DataFrame:
+        """The table's columns in order; a key that repeats with the same values once, with others refused."""
+        import polars as pl
+
+        declared = LAKE_TABLES[table]
+        own = {"source": pl.lit(source.label), "received_ns": pl.lit(None, dtype=pl.Int64)}
+        frame = frame.with_columns(
+            value.alias(name) for name, value in own.items() if name not in frame.columns
+        )
+        key = list(declared.key)
+        # A key of texts in order is costly to compare; a sum of hashes tells at once that none repeats.
+        hashed = frame.select(pl.struct(key).hash().alias("h"))["h"]
+        if hashed.n_unique() == frame.height:
+            return frame.select(declared.names)
+        values = [name for name in declared.names if name not in key]
+        again = frame.filter(pl.struct(key).is_duplicated())
+        unlike = again.group_by(key, maintain_order=True).agg(pl.struct(values).n_unique().alias("_n"))
+        if unlike.filter(pl.col("_n") > 1).height:
+            first = unlike.filter(pl.col("_n") > 1).row(0, named=True)
+            rows = again.filter(*(pl.col(name) == first[name] for name in key))
+            place = place_of(source, rows[ROW][1]) if ROW in rows.columns else ""
+            shown = ", ".join(str(first[name]) for name in key if name != "time_ns")
+            raise refusal(
+                SchemaError,
+                source,
+                place=place,
+                expected=f"each row of '{table}' once ({', '.join(key)})",
+                found=f"two rows of {shown} with different values",
+                todo="leave the wrong one out",
+            )
+        once = frame.unique(key, keep="first", maintain_order=True)
+        repeated = Defect(
+            "rows-repeated", "rows that stand twice in one file", "kept once", frame.height - once.height
+        )
+        self.report.note(source.label, repeated)
+        return once.select(declared.names)
 
     def _to_disk(self, table: str) -> None:
         import polars as pl
 
-        frames = self.waiting.pop(table)
-        done = self.writer.append(table, pl.concat([frame.select(frames[0].columns) for frame in frames]))
+        done = self.writer.append(table, pl.concat(self.waiting.pop(table), how="vertical_relaxed"))
         self.report.added[table] = self.report.added.get(table, 0) + done.rows
         if done.conflicts:
-            what = f"{done.conflicts} rows of '{table}' have the key of an earlier row and other values"
+            conflict = Defect(
+                f"{table}-conflict",
+                f"rows of '{table}' that have the key of an earlier row and other values",
+                "the earlier rows stay",
+                done.conflicts,
+                done.example,
+            )
             for file in done.files:
-                self.report.note(file, f"{what}, the first is {done.example}", "the earlier rows stay")
+                self.report.note(file, conflict)
+                conflict = Defect(conflict.name, conflict.defect, conflict.handled, 0, conflict.example)
 
     def _relabelled(self, source: SourceFile, sha256: str) -> SourceFile:
         """A path imported before with other bytes gets the mark of these, so that a row has one file."""
-        before = {entry["sha256"] for entry in self.writer.live["sources"] if entry["path"] == source.label}
+        before = self.paths.get(source.label)
         if before and sha256 not in before:
-            return SourceFile(source.path, f"{source.label}#{sha256[:8]}")
+            return SourceFile(source.path, f"{source.label}#{sha256[:8]}", source.member)
         return source
 
     def _listed(self, source: SourceFile, sha256: str) -> None:
-        listed = _listing(_data_folder(source.path)).get(source.label)
+        listed = listing_of(data_folder(source.path)).get(source.label)
         if listed is not None and listed != sha256:
-            self.report.note(
-                source.label, f"its bytes are not those that {LISTING} lists (sha256)", "imported as it is"
-            )
+            changed = f"bytes that are not those that {LISTING} lists (sha256)"
+            self.report.note(source.label, Defect("bytes-not-listed", changed, "imported as it is"))
 
 
 def _skip(report: ImportReport, source: SourceFile, loaded: Loaded, named: bool) -> None:
     if named:
         raise InputError(f"{source.label}: {loaded.skipped}", hint="nothing was imported", file=source.label)
     report.skipped.append((source.label, loaded.skipped))
-
-
-def _importer(source: SourceFile, named: bool) -> Importer | None:
-    """The importer that recognises the content; a file called like a family without its layout is refused."""
-    for importer in IMPORTERS:
-        if importer.recognise(source.path):
-            return importer
-    layout = layout_of(source.path)
-    for importer in IMPORTERS:
-        if importer.file_names.fullmatch(source.path.name):
-            raise _near_miss(source, importer, layout)
-    if named:
-        raise refusal(
-            SchemaError,
-            source,
-            expected=f"one of {[importer.holds for importer in IMPORTERS]}",
-            found=_unknown(layout),
-            todo="give a file in one of these layouts",
-        )
-    return None
-
-
-def _near_miss(source: SourceFile, importer: Importer, layout: Layout) -> DeleverageError:
-    if layout.kind == "broken":
-        return refusal(
-            SourceChanged,
-            source,
-            expected=importer.holds,
-            found="a file that does not open: empty or cut off",
-            todo="get the file again",
-        )
-    missing = [name for name in importer.columns if name not in layout.names]
-    return refusal(
-        SchemaError,
-        source,
-        place="line 1" if layout.kind == "csv" else "",
-        column=missing[0] if missing else "",
-        expected=f"{importer.holds} with the columns {list(importer.columns)}",
-        found=f"{list(layout.names)}" + (f", without {missing}" if missing else ", in another layout"),
-        todo="give the file with all its columns",
-    )
-
-
-def _unknown(layout: Layout) -> str:
-    if layout.kind == "document":
-        return "a text, not data"
-    if layout.kind == "broken":
-        return "it does not open: empty or cut off"
-    if not layout.names:
-        return "no importer knows this layout"
-    shown = ", ".join(layout.names[:6]) + (", ..." if len(layout.names) > 6 else "")
-    return f"no importer knows this layout ({layout.kind}: {shown})"
 
 
 @contextmanager
@@ -263,64 +313,3 @@ def _plain_errors(source: SourceFile) -> Iterator[None]:
             found=f"{type(error).__name__}: {error}",
             todo="get the file again: it looks cut off or changed",
         ) from error
-
-
-def _found(paths: list[Path], lake_folder: Path) -> Iterator[tuple[SourceFile, bool]]:
-    """Every file once, with whether it was given by itself; folders in order of their names."""
-    seen: set[Path] = set()
-    inside = lake_folder.resolve()
-    for path in paths:
-        if not path.exists():
-            raise InputError(f"expected a file or folder, found nothing at '{path}'", hint="check the path")
-        real = path.resolve()
-        members = [real] if real.is_file() else sorted(p for p in real.rglob("*") if p.is_file())
-        for member in members:
-            if member in seen or member.is_relative_to(inside) or member.name in (LISTING, LOCK):
-                continue
-            if real.is_dir() and any(part.startswith(".") for part in member.relative_to(real).parts):
-                continue
-            seen.add(member)
-            yield SourceFile(member, _label(member, real)), real.is_file()
-
-
-def _label(member: Path, given: Path) -> str:
-    """The path inside the data folder, with '/'.
-
-    The data folder is the one with the list of files; else the parent of the snapshot's; else what was given.
-    """
-    root = _data_folder(member)
-    if root is None:
-        root = given if given.is_dir() else given.parent.parent
-        for parent in member.parents:
-            if _SNAPSHOT.fullmatch(parent.name):
-                root = parent.parent if parent.parent == given else parent.parent.parent
-                break
-    return member.relative_to(root).as_posix()
-
-
-def _data_folder(member: Path) -> Path | None:
-    for parent in member.parents:
-        if (parent / LISTING).is_file():
-            return parent
-    return None
-
-
-def _listing(folder: Path | None) -> dict[str, str]:
-    if folder is None:
-        return {}
-    key = (folder, (folder / LISTING).stat().st_mtime_ns)
-    if key not in _LISTINGS:
-        _LISTINGS.clear()
-        _LISTINGS[key] = _read_listing(folder / LISTING)
-    return _LISTINGS[key]
-
-
-_LISTINGS: dict[tuple[Path, int], dict[str, str]] = {}
-
-
-def _read_listing(path: Path) -> dict[str, str]:
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        return {str(entry["file"]): str(entry["sha256"]) for entry in entries}
-    except (ValueError, KeyError, TypeError):
-        return {}  # a list of another program: it says nothing about our files

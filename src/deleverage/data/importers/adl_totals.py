@@ -6,30 +6,34 @@ import json
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deleverage.data.importers import checks
 from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, has_columns, refusal
 from deleverage.data.importers.csv_text import read_csv
-from deleverage.data.importers.layout import layout_of
+from deleverage.data.importers.layout import Layout
+from deleverage.data.importers.rows import indicators
 from deleverage.errors import SchemaError, UnitError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _NET = {"ticker": "String", "net_volume": "Float64", "net_notional_usd": "Float64", "num_adl_events": "Int64"}
 _BY_COIN = {"coin": "String", "adl_notional": "Float64", "num_users": "Int64", "num_events": "Int64"}
 _NET_NAME = re.compile(r"adl_net_volume_.*\.csv")
 _BY_COIN_NAME = re.compile(r"adl_by_coin_.*\.csv")
 _TIMING, _SUMMARY = "cascade_timing_results.json", "realtime_analysis_summary.json"
-# The summary's times have no zone and are four hours behind the fills of the same files, which have one.
-_LOCAL = timezone(timedelta(hours=-4))
+_LONGEST = timedelta(hours=1)
 
 
-def recognise_net(path: Path) -> bool:
+def recognise_net(layout: Layout) -> bool:
     """A CSV with coins, USD and fills by ticker."""
-    return has_columns(layout_of(path), "csv", tuple(_NET))
+    return has_columns(layout, "csv", tuple(_NET))
 
 
-def recognise_by_coin(path: Path) -> bool:
+def recognise_by_coin(layout: Layout) -> bool:
     """A CSV with USD, users and fills by coin."""
-    return has_columns(layout_of(path), "csv", tuple(_BY_COIN))
+    return has_columns(layout, "csv", tuple(_BY_COIN))
 
 
 def load_net(source: SourceFile) -> Loaded:
@@ -40,10 +44,42 @@ def load_net(source: SourceFile) -> Loaded:
 
 
 def load_by_coin(source: SourceFile) -> Loaded:
-    """The same totals without coins: only where the better file is not beside it."""
+    """Accounts by coin; the totals without coins too, where the better file is not beside it."""
+    loaded = _load(source, _BY_COIN, coin="coin", coins=None, usd="adl_notional", fills="num_events")
+    if loaded.skipped:
+        return loaded
+    totals = loaded.frames[0][1]
+    users = read_csv(source, _BY_COIN).with_columns(totals["time_ns"].alias("time_ns"))
+    window_s = int((totals["end_ns"][0] - totals["time_ns"][0]) // 1_000_000_000)
+    counts = indicators(
+        users,
+        "HyperReplay",
+        {"adl_accounts": (pl_column("num_users"), "count")},
+        interval_s=window_s,
+        venue="hyperliquid",
+        symbol=pl_column("coin"),
+    )
     if any(_NET_NAME.fullmatch(path.name) for path in source.path.parent.iterdir()):
-        return Loaded(skipped="the same sums as the adl_net_volume file beside it, which has coins too")
-    return _load(source, _BY_COIN, coin="coin", coins=None, usd="adl_notional", fills="num_events")
+        loaded.frames = []  # the same sums as in the file beside it, which has coins too
+    loaded.frames.append(counts)
+    return loaded
+
+
+def pl_column(name: str) -> pl.Expr:
+    """A column as an expression."""
+    import polars as pl
+
+    return pl.col(name)
+
+
+def local_time(hours: int) -> Defect:
+    """The defect of a summary whose times have no zone."""
+    return Defect(
+        "local-time",
+        f"sums without a time, and a window whose end in {_SUMMARY} has no zone",
+        f"the zone that fits the start in {_TIMING} is taken, the end converted to UTC",
+        example=f"UTC{hours:+d}",
+    )
 
 
 def _load(
@@ -51,7 +87,7 @@ def _load(
 ) -> Loaded:
     import polars as pl
 
-    window = _window(source)
+    window = window_of(source)
     if window is None:
         return Loaded(
             skipped=f"sums without a time, and {_TIMING} and {_SUMMARY} are not beside it to tell it"
@@ -80,34 +116,48 @@ def _load(
         pl.col(fills).alias("fills"),
         pl.lit(source.label).alias("source"),
     )
-    local = Defect(
-        f"the sums carry no time; {_SUMMARY} gives the window's end in local time without a zone (UTC-4)",
-        f"start from {_TIMING} (with zone), end converted to UTC",
-    )
-    return Loaded([("adl_totals", rows)], [local])
+    defects = [local_time(window[2])] if window[2] else []
+    return Loaded([("adl_totals", rows)], defects)
 
 
-def _window(source: SourceFile) -> tuple[int, int] | None:
-    """Start and end [ns UTC] of the summed window, out of the two JSON files beside the sums."""
+def window_of(source: SourceFile) -> tuple[int, int, int] | None:
+    """Start and end [ns UTC] of the summed window and the zone of the end [h], out of the two JSON files
+    beside.
+
+    The end has no zone. The one whole-hour zone that puts it within an hour of the start, which has one,
+    is it.
+    """
     timing, summary = source.path.parent / _TIMING, source.path.parent / _SUMMARY
-    if not (timing.exists() and summary.exists()):
+    if source.member or not (timing.exists() and summary.exists()):
         return None
     start = _moment(source, timing, "event_start")
     end = _moment(source, summary, "analysis_end")
-    if not start < end < start + timedelta(hours=1):
-        raise refusal(
-            UnitError,
-            source,
-            expected="a window of less than an hour",
-            found=f"{start.isoformat()} to {end.isoformat()} in the files beside it",
-            todo="check the zone of the times in those files",
-        )
-    return _ns(start), _ns(end)
+    if start.tzinfo is None:
+        raise _no_window(source, start, end)
+    if end.tzinfo is not None:
+        if not start < end < start + _LONGEST:
+            raise _no_window(source, start, end)
+        return _ns(start), _ns(end), 0
+    for hours in range(-12, 15):
+        moment = end.replace(tzinfo=timezone(timedelta(hours=hours)))
+        if start < moment < start + _LONGEST:
+            return _ns(start), _ns(moment), hours
+    raise _no_window(source, start, end)
+
+
+def _no_window(source: SourceFile, start: datetime, end: datetime) -> Exception:
+    return refusal(
+        UnitError,
+        source,
+        expected="a window of less than an hour",
+        found=f"{start.isoformat()} to {end.isoformat()} in the files beside it",
+        todo="check the zone of the times in those files",
+    )
 
 
 def _moment(source: SourceFile, path: Path, key: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))[key])
+        return datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))[key])
     except (KeyError, TypeError, ValueError) as error:
         raise refusal(
             SchemaError,
@@ -117,7 +167,6 @@ def _moment(source: SourceFile, path: Path, key: str) -> datetime:
             found=str(error),
             todo="give the files of the folder together",
         ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=_LOCAL)).astimezone(UTC)
 
 
 def _ns(moment: datetime) -> int:
@@ -129,7 +178,7 @@ ADL_NET = Importer(
 )
 ADL_BY_COIN = Importer(
     "hyperliquid-adl-by-coin",
-    1,
+    2,
     "auto-deleveraging by coin without coins",
     tuple(_BY_COIN),
     _BY_COIN_NAME,

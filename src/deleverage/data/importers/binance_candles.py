@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deleverage.data.importers import checks
-from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, has_columns, refusal
-from deleverage.data.importers.csv_text import ROW, read_csv
-from deleverage.data.importers.layout import layout_of
-from deleverage.errors import SchemaError, UnitError
+from deleverage.data.importers.base import ROW, Defect, Importer, Loaded, SourceFile, has_columns, refusal
+from deleverage.data.importers.csv_text import read_csv
+from deleverage.data.importers.layout import Layout, is_epoch, layout_of
+from deleverage.data.importers.rows import holes
+from deleverage.data.importers.symbols import coin_of, path_kind
+from deleverage.errors import UnitError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,31 +42,30 @@ _MINUTE = {
     "count": "Int64",
     "taker_buy_volume": "Float64",
 }
-_QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "USD")
-_INTERVALS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_KLINE_NAME = re.compile(r"([A-Z0-9]+)-(\d+)([smhd])-\d{4}-\d{2}(-\d{2})?\.csv(\.gz)?")
+_INTERVALS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_KLINE_NAME = re.compile(r"([A-Z0-9]+)-(\d+)([smhdw])-\d{4}-\d{2}(-\d{2})?\.csv(\.gz)?")
 _MINUTE_NAME = re.compile(r"([A-Z0-9]+)-perp-(\d+)([smhd])-.*\.csv(\.gz)?")
 
 
-def recognise_klines(path: Path) -> bool:
+def recognise_klines(layout: Layout) -> bool:
     """Numbers only, the first an epoch; or the same twelve columns under their names."""
-    layout = layout_of(path)
-    return layout.kind == "klines" or has_columns(layout, "csv", tuple(_KLINE))
+    numbers = layout.kind == "numbers" and len(layout.names) == len(_KLINE) and is_epoch(layout.names[0])
+    return numbers or has_columns(layout, "csv", tuple(_KLINE))
 
 
 def load_klines(source: SourceFile) -> Loaded:
     """Kline file to candles; symbol and interval are in the name, spot or perpetual in the folder's."""
     import polars as pl
 
-    match = _KLINE_NAME.fullmatch(source.path.name)
+    match = _KLINE_NAME.fullmatch(source.name)
     if match is None:
         return Loaded(
             skipped="Binance bars, and the name does not say symbol and interval like BTCUSDT-5m-2025-10.csv"
         )
-    kind = _kind(source.label)
+    kind = path_kind(source.folders)
     if kind is None:
         return Loaded(skipped="Binance bars, and no folder in its path says 'spot' or 'perp'")
-    frame = read_csv(source, _KLINE, header=layout_of(source.path).kind == "csv")
+    frame = read_csv(source, _KLINE, header=layout_of(source).kind == "csv")
     unit = _unit(source, frame)
     interval_s = int(match[2]) * _INTERVALS[match[3]]
     length = interval_s * 1_000_000_000 // checks.PER_UNIT_NS[unit]
@@ -80,19 +80,25 @@ def load_klines(source: SourceFile) -> Loaded:
     )
     defects = []
     if unit == "microseconds":
-        defects.append(Defect("times are in microseconds", "converted; every bar's length checks it"))
+        defects.append(
+            Defect(
+                "microseconds",
+                "times are in microseconds",
+                "converted; every bar's length checks it",
+                frame.height,
+            )
+        )
     return _candles(source, frame, match[1], kind, interval_s, unit, defects)
 
 
-def recognise_minutes(path: Path) -> bool:
+def recognise_minutes(layout: Layout) -> bool:
     """A header with Binance's kline names, close time and quote volumes left out."""
-    layout = layout_of(path)
     return has_columns(layout, "csv", tuple(_MINUTE)) and "close_time" not in layout.names
 
 
 def load_minutes(source: SourceFile) -> Loaded:
     """Perpetual minute file to candles; its times are in milliseconds."""
-    match = _MINUTE_NAME.fullmatch(source.path.name)
+    match = _MINUTE_NAME.fullmatch(source.name)
     if match is None:
         return Loaded(
             skipped="bars whose name does not say symbol and interval like BTCUSDT-perp-1m-2025-10.csv"
@@ -129,7 +135,7 @@ def _candles(
         "time_ns",
         pl.lit("binance").alias("venue"),
         pl.lit(kind).alias("kind"),
-        pl.lit(_coin(source, symbol)).alias("coin"),
+        pl.lit(coin_of(source, symbol)).alias("coin"),
         pl.lit(symbol).alias("symbol"),
         pl.lit(interval_s, dtype=pl.Int64).alias("interval_s"),
         "open",
@@ -143,14 +149,7 @@ def _candles(
     )
     checks.bars(frame, source)
     defects.extend(holes(frame, interval_s))
-    return Loaded([("candles", frame.drop(ROW))], defects)
-
-
-def holes(frame: pl.DataFrame, interval_s: int) -> list[Defect]:
-    """A defect that counts the bars that are not there between the first and the last."""
-    steps = (frame["time_ns"].diff().drop_nulls() // (interval_s * 1_000_000_000)) - 1
-    missing = int(steps.sum())
-    return [Defect(f"{missing} bars are missing", "left as a hole; nothing is filled in")] if missing else []
+    return Loaded([("candles", frame)], defects)
 
 
 def _unit(source: SourceFile, frame: pl.DataFrame) -> str:
@@ -168,25 +167,6 @@ def _unit(source: SourceFile, frame: pl.DataFrame) -> str:
             todo="give the vendor's own file",
         )
     return unit
-
-
-def _kind(label: str) -> str | None:
-    parts = {word for part in label.lower().split("/")[:-1] for word in re.split(r"[^a-z]+", part)}
-    spot, perp = "spot" in parts, bool(parts & {"perp", "perps", "futures", "um"})
-    return None if spot == perp else "spot" if spot else "perp"
-
-
-def _coin(source: SourceFile, symbol: str) -> str:
-    for quote in _QUOTES:
-        if symbol.endswith(quote) and len(symbol) > len(quote):
-            return symbol[: -len(quote)]
-    raise refusal(
-        SchemaError,
-        source,
-        expected=f"a symbol in {list(_QUOTES)}",
-        found=symbol,
-        todo="give a market that is quoted in dollars",
-    )
 
 
 KLINES = Importer(

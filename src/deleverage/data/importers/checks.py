@@ -6,10 +6,10 @@ Every check names the first row that fails it. Bounds are wide: they catch a wro
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from time import time_ns
 from typing import TYPE_CHECKING, cast
 
-from deleverage.data.importers.base import SourceFile, refusal
-from deleverage.data.importers.csv_text import ROW
+from deleverage.data.importers.base import ROW, SourceFile, place_of, refusal
 from deleverage.errors import DeleverageError, SchemaError, UnitError
 
 if TYPE_CHECKING:
@@ -46,16 +46,65 @@ def require(
     """Refuse the file at the first row where ``holds`` is false; an unobserved value passes."""
     bad = frame.filter(~holds.fill_null(True))
     if bad.height:
-        word = "row" if source.path.suffix == ".parquet" else "line"
         raise refusal(
             kind,
             source,
-            place=f"{word} {bad[ROW][0]}",
+            place=place_of(source, bad[ROW][0]),
             column=column,
             expected=expected,
             found=str(bad[column][0]),
             todo=todo,
         )
+
+
+def now_ns() -> int:
+    """The clock of this machine [ns UTC]; a test may replace it."""
+    return time_ns()
+
+
+def within(frame: pl.DataFrame, source: SourceFile, column: str) -> None:
+    """Refuse a 'time_ns' before the first block of Bitcoin, or later than a day from now."""
+    import polars as pl
+
+    # A day: vendors stamp a running day with its end, and clocks differ.
+    latest = now_ns() + 86_400 * 1_000_000_000
+    require(
+        frame,
+        pl.col("time_ns") >= FIRST_NS,
+        source,
+        column=column,
+        expected="a time after 2009-01-03",
+        todo="check the unit of the times",
+        kind=UnitError,
+    )
+    require(
+        frame,
+        pl.col("time_ns") <= latest,
+        source,
+        column=column,
+        expected="a time that is not in the future",
+        todo="check the times, and the clock of this machine",
+        kind=UnitError,
+    )
+
+
+def unit_of(frame: pl.DataFrame, source: SourceFile, column: str) -> str:
+    """Seconds, milli-, micro- or nanoseconds since 1970: the same for the whole file, told by the first
+    row.
+    """
+    value = int(frame[column][0])
+    fits = [u for u, f in PER_UNIT_NS.items() if FIRST_NS <= value * f <= LAST_NS]
+    if not fits:
+        raise refusal(
+            UnitError,
+            source,
+            place=place_of(source, frame[ROW][0]),
+            column=column,
+            expected="a time since 1970 in seconds, milliseconds, microseconds or nanoseconds",
+            found=str(value),
+            todo="give the vendor's own file",
+        )
+    return fits[0]
 
 
 def with_time_ns(frame: pl.DataFrame, source: SourceFile, column: str, unit: str) -> pl.DataFrame:
@@ -69,17 +118,18 @@ def with_time_ns(frame: pl.DataFrame, source: SourceFile, column: str, unit: str
         value = cast(int, bad[column][0])
         fits = [u for u, f in PER_UNIT_NS.items() if FIRST_NS <= value * f <= LAST_NS]
         like = f"{value}, which would be in {fits[0]}" if fits else str(value)
-        word = "row" if source.path.suffix == ".parquet" else "line"
         raise refusal(
             UnitError,
             source,
-            place=f"{word} {bad[ROW][0]}",
+            place=place_of(source, bad[ROW][0]),
             column=column,
             expected=f"a time between 2009 and 2035 in {unit} since 1970",
             found=like,
             todo="give times in one unit, the one of the vendor's layout",
         )
-    return frame.with_columns((pl.col(column).cast(pl.Int64) * factor).alias("time_ns"))
+    frame = frame.with_columns((pl.col(column).cast(pl.Int64) * factor).alias("time_ns"))
+    within(frame, source, column)
+    return frame
 
 
 def increasing(frame: pl.DataFrame, source: SourceFile, column: str, by: tuple[str, ...] = ()) -> None:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deleverage.data.importers import checks
 from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, has_columns, refusal
 from deleverage.data.importers.coinglass_folder import Folder, coin_in_name, folder_of, other_day
-from deleverage.data.importers.csv_text import ROW
-from deleverage.data.importers.layout import layout_of
+from deleverage.data.importers.content import read_parquet
+from deleverage.data.importers.layout import Layout, layout_of
+from deleverage.data.importers.rows import numbered
 from deleverage.errors import SchemaError, UnitError
 
 if TYPE_CHECKING:
@@ -36,21 +36,21 @@ _NAMES = {
 _SAME_PRICE = 0.03  # a coin's price in the charts and the price its depth implies differ by less
 
 
-def recognise(path: Path) -> bool:
+def recognise(layout: Layout) -> bool:
     """A Parquet file with USD and coins on both sides and a time: one contract, bars of four hours."""
-    return has_columns(layout_of(path), "parquet", _PLAIN)
+    return has_columns(layout, "parquet", _PLAIN)
 
 
-def recognise_aggregated(path: Path) -> bool:
+def recognise_aggregated(layout: Layout) -> bool:
     """The same with 'aggregated_' before the names: the venue's contracts together, bars of eight hours."""
-    return has_columns(layout_of(path), "parquet", _AGGREGATED)
+    return has_columns(layout, "parquet", _AGGREGATED)
 
 
 def load(source: SourceFile) -> Loaded:
     """Depth history to settled bars, and the newest bar at the moment of the fetch."""
     import polars as pl
 
-    match = _NAME.fullmatch(source.path.name)
+    match = _NAME.fullmatch(source.name)
     if match is None:
         return Loaded(skipped="depth, and the name does not say futures or spot like the vendor's own")
     frame = _read(source)
@@ -71,8 +71,8 @@ def _read(source: SourceFile) -> pl.DataFrame:
     """Rows with the four quantities, 'time_ns' and the mid [USD/coin] that they imply."""
     import polars as pl
 
-    columns = _PLAIN if recognise(source.path) else _AGGREGATED
-    frame = pl.read_parquet(source.path, columns=list(columns)).with_row_index(ROW, offset=1)
+    columns = _PLAIN if recognise(layout_of(source)) else _AGGREGATED
+    frame = numbered(read_parquet(source, list(columns)))
     for name in columns:
         if not frame.schema[name].is_numeric() or frame[name].null_count():
             raise refusal(
@@ -114,7 +114,7 @@ def _read(source: SourceFile) -> pl.DataFrame:
 
 def _coin(source: SourceFile, frame: pl.DataFrame, folder: Folder | None) -> str | None:
     """The coin by name, checked against the charts' prices; without one in the name, by those alone."""
-    named = coin_in_name(source.path)
+    named = coin_in_name(source.name)
     if folder is None:
         return named
     mids = dict(frame.select("time_ns", "_mid").iter_rows())
@@ -161,7 +161,7 @@ def _split(
     nothing = frame.head(0).with_columns(pl.lit("fetch").alias("taken"))
     if folder is None:
         left = "the two newest bars may be unfinished, and no chart beside the file says when it was fetched"
-        return frame.head(-2), nothing, [Defect(left, "those two left out")]
+        return frame.head(-2), nothing, [Defect("bars-unsettled", left, "those two left out", 2)]
     settled = frame.filter(pl.col("time_ns") + 2 * bars.step <= folder.fetched_ns)
     unsettled = frame.height - settled.height
     last = frame.tail(1)
@@ -173,6 +173,7 @@ def _split(
         pl.lit(folder.stamp_ns, dtype=pl.Int64).alias("time_ns"), pl.lit("fetch").alias("taken")
     )
     moved = Defect(
+        "bar-of-the-fetch",
         "the newest bar is unfinished: stamped with its opening, but its price is that of the fetch",
         "stamped with the fetch, up to the minute (taken = 'fetch')",
     )
@@ -191,7 +192,12 @@ def _left_out(bars: int) -> list[Defect]:
     if bars <= 0:
         return []
     return [
-        Defect("the newest bars are provisional: later files of the vendor give other values", "left out")
+        Defect(
+            "bars-unsettled",
+            "the newest bars are provisional: later files of the vendor give other values",
+            "left out",
+            bars,
+        )
     ]
 
 

@@ -56,9 +56,48 @@ def folder_of(source: SourceFile) -> Folder | None:
     return None
 
 
-def coin_in_name(path: Path) -> str | None:
+NO_TIME = Defect(
+    "no-time",
+    "files of a snapshot carry no time",
+    "stamped with the fetch that the folder's open-interest charts show, up to the minute",
+)
+NO_FOLDER = (
+    "the file carries no time, and no folder of its day (like 20251010) with open-interest charts "
+    "is there to tell it"
+)
+
+
+def stamped(source: SourceFile) -> tuple[int, list[Defect]] | None:
+    """The moment of the fetch [ns UTC] for a file without a time, and what to report; None where nothing
+    tells it.
+    """
+    folder = folder_of(source)
+    return None if folder is None else (folder.stamp_ns, [NO_TIME, *other_day(source, folder)])
+
+
+def closed(source: SourceFile, opens: list[int], interval_s: int) -> tuple[int, list[Defect]]:
+    """How many of these bars, oldest first, were over when the file was fetched; the newest of a file
+    mostly is not.
+    """
+    folder = folder_of(source)
+    step = interval_s * 1_000_000_000
+    count = len(opens) - 1 if folder is None else sum(1 for t in opens if t + step <= folder.fetched_ns)
+    left = len(opens) - count
+    if not left:
+        return count, []
+    return count, [
+        Defect(
+            "bar-unfinished",
+            "the newest bar of a history was not over when it was fetched",
+            "left out: a later snapshot has it whole",
+            left,
+        )
+    ]
+
+
+def coin_in_name(name: str) -> str | None:
     """The coin that ends a file's name, `..._BTC.parquet`."""
-    match = _COIN.search(path.name)
+    match = _COIN.search(name)
     return match[1] if match else None
 
 
@@ -68,7 +107,7 @@ def _folder(states: tuple[tuple[Path, int, int], ...]) -> Folder | None:
 
     prices: dict[str, dict[int, float]] = {}
     for path, _, _ in states:
-        coin = coin_in_name(path)
+        coin = coin_in_name(path.name)
         try:
             rows = pl.read_parquet(path, columns=["timestamp", "price"]).drop_nulls().rows()
         except (pl.exceptions.PolarsError, OSError):
@@ -85,7 +124,16 @@ def other_day(source: SourceFile, folder: Folder) -> list[Defect]:
     name = next(parent.name for parent in source.path.parents if _DAY.fullmatch(parent.name))
     fetched = _day(folder.fetched_ns)
     return (
-        [] if name == fetched else [Defect(f"the folder {name} was fetched on {fetched}", "the fetch counts")]
+        []
+        if name == fetched
+        else [
+            Defect(
+                "folder-of-another-day",
+                "a folder's name is not the day of its fetch",
+                "the fetch counts",
+                example=f"{name} was fetched on {fetched}",
+            )
+        ]
     )
 
 

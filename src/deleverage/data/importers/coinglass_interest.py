@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from deleverage.data.importers import checks
-from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, has_columns, refusal
+from deleverage.data.importers.base import ROW, Defect, Importer, Loaded, SourceFile, has_columns, refusal
 from deleverage.data.importers.coinglass_folder import coin_in_name
-from deleverage.data.importers.csv_text import ROW
-from deleverage.data.importers.layout import layout_of
+from deleverage.data.importers.content import read_parquet
+from deleverage.data.importers.layout import Layout
+from deleverage.data.importers.rows import numbered
 from deleverage.errors import SchemaError
 
 _ALWAYS = ("timestamp", "price", "BINANCE")
 
 
-def recognise(path: Path) -> bool:
+def recognise(layout: Layout) -> bool:
     """A Parquet file with a time, a price and one column a venue."""
-    return has_columns(layout_of(path), "parquet", _ALWAYS)
+    return has_columns(layout, "parquet", _ALWAYS)
 
 
 def load(source: SourceFile) -> Loaded:
     """Chart to rows by venue: USD as given, coins = USD over the row's price."""
     import polars as pl
 
-    coin = coin_in_name(source.path)
+    coin = coin_in_name(source.name)
     if coin is None:
         return Loaded(
             skipped="open interest by venue, and the name does not end with its coin like _BTC.parquet"
         )
-    wide = pl.read_parquet(source.path).with_row_index(ROW, offset=1)
+    wide = numbered(read_parquet(source))
     venues = [name for name in wide.columns if name not in (ROW, "timestamp", "price")]
     for name in ("timestamp", "price", *venues):
         if not wide.schema[name].is_numeric() and wide[name].null_count() < wide.height:
@@ -58,7 +58,7 @@ def load(source: SourceFile) -> Loaded:
     defects = []
     if zeros := long.filter(pl.col("usd") == 0).height:
         defects.append(
-            Defect(f"{zeros} venues show an open interest of exactly 0", "left out as not observed")
+            Defect("zero-open-interest", "an open interest of exactly 0", "left out as not observed", zeros)
         )
     frame = seen.select(
         "time_ns",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deleverage.data.importers import checks
 from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, has_columns
-from deleverage.data.importers.coinglass_folder import folder_of, other_day
-from deleverage.data.importers.csv_text import ROW
-from deleverage.data.importers.layout import layout_of
+from deleverage.data.importers.coinglass_folder import NO_FOLDER, NO_TIME, folder_of, other_day
+from deleverage.data.importers.coinglass_swap import swapped
+from deleverage.data.importers.content import read_parquet
+from deleverage.data.importers.layout import Layout
+from deleverage.data.importers.rows import numbered
 from deleverage.errors import UnitError
 
 if TYPE_CHECKING:
@@ -26,24 +27,19 @@ _NUMBERS = (
     "long_liquidation_usd_24h",
     "short_liquidation_usd_24h",
     "funding_rate",
+    "price_change_percent_24h",
 )
 _COLUMNS = _TEXTS + _NUMBERS
 
-_PERCENT = Defect("funding_rate is in percent", "divided by 100: a share per funding interval")
-# Correlation of a contract's 24-h return with ln(long / short) is +0.80 over 50 snapshots; longs are
-# liquidated in falls, and in the vendor's own list by venue it is -0.71.
-_SWAPPED = Defect(
-    "long_liquidation_usd_24h and short_liquidation_usd_24h are swapped", "swapped back: longs are longs"
+_PERCENT = Defect(
+    "funding-in-percent", "funding rates are in percent", "divided by 100: a share per funding interval"
 )
-_NO_TIME = Defect(
-    "the file carries no time",
-    "stamped with the fetch that the folder's open-interest charts show, up to the minute",
-)
+_REPEATED = "some contracts of a venue stand under one pair: a dollar pair once for each collateral and date"
 
 
-def recognise(path: Path) -> bool:
+def recognise(layout: Layout) -> bool:
     """A Parquet file with one row a contract: ids, price, open interest, funding, liquidations."""
-    return has_columns(layout_of(path), "parquet", _COLUMNS)
+    return has_columns(layout, "parquet", _COLUMNS)
 
 
 def load(source: SourceFile) -> Loaded:
@@ -52,11 +48,8 @@ def load(source: SourceFile) -> Loaded:
 
     folder = folder_of(source)
     if folder is None:
-        return Loaded(
-            skipped="the file carries no time, and no folder of its day (like 20251010) with open-interest "
-            "charts is there to tell it"
-        )
-    frame = pl.read_parquet(source.path, columns=list(_COLUMNS)).with_row_index(ROW, offset=1)
+        return Loaded(skipped=NO_FOLDER)
+    frame = numbered(read_parquet(source, list(_COLUMNS)))
     frame = frame.with_columns(
         *(pl.col(name).cast(pl.Float64).fill_nan(None) for name in _NUMBERS),
         pl.col("symbol").str.split("/").list.first().alias("coin"),
@@ -98,9 +91,25 @@ def load(source: SourceFile) -> Loaded:
         kind=UnitError,
     )
     frame, defects = _unobserved(frame)
+    swap = swapped(source, frame)
+    if swap is not None:
+        defects.append(swap)
+        frame = frame.rename(
+            {
+                "long_liquidation_usd_24h": "short_liquidation_usd_24h",
+                "short_liquidation_usd_24h": "long_liquidation_usd_24h",
+            }
+        )
+    repeated = frame.filter(pl.struct("exchange_name", "symbol").is_duplicated())
+    if repeated.height:
+        row = repeated.row(0, named=True)
+        shown = f"{row['exchange_name']} {row['symbol']}"
+        defects.append(
+            Defect("pairs-repeated", _REPEATED, "told apart by the contract", repeated.height, shown)
+        )
     return Loaded(
         [("snapshots", _snapshots(frame, source))],
-        [_NO_TIME, _PERCENT, _SWAPPED, *other_day(source, folder), *defects],
+        [NO_TIME, _PERCENT, *other_day(source, folder), *defects],
     )
 
 
@@ -114,11 +123,17 @@ def _unobserved(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Defect]]:
     contracts = frame.filter(foreign.fill_null(False))["instrument_id"].to_list()
     if contracts:
         defects.append(
-            Defect(f"index_price of {', '.join(contracts)} is not in USD", "index left as not observed")
+            Defect(
+                "index-not-in-usd",
+                "an index price in another currency",
+                "index left as not observed",
+                len(contracts),
+                ", ".join(contracts),
+            )
         )
-    if frame.filter(empty.fill_null(False)).height:
+    if none := frame.filter(empty.fill_null(False)).height:
         defects.append(
-            Defect("contracts with an open interest of exactly 0", "open interest left as not observed")
+            Defect("zero-open-interest", "an open interest of exactly 0", "left out as not observed", none)
         )
     return frame.with_columns(
         pl.when(foreign.fill_null(False)).then(None).otherwise(pl.col("index_price")).alias("index_price"),
@@ -147,15 +162,15 @@ def _snapshots(frame: pl.DataFrame, source: SourceFile) -> pl.DataFrame:
         "open_interest_usd",
         (pl.col("funding_rate") / 100).alias("funding_rate"),
         pl.col("volume_usd").alias("volume_usd_24h"),
-        pl.col("short_liquidation_usd_24h").alias("long_liquidations_usd_24h"),
-        pl.col("long_liquidation_usd_24h").alias("short_liquidations_usd_24h"),
+        pl.col("long_liquidation_usd_24h").alias("long_liquidations_usd_24h"),
+        pl.col("short_liquidation_usd_24h").alias("short_liquidations_usd_24h"),
         pl.lit(source.label).alias("source"),
     )
 
 
 PAIRS = Importer(
     "coinglass-pairs",
-    1,
+    2,
     "state of every contract of a coin",
     _COLUMNS,
     re.compile(r"api_futures_pairs_markets_[A-Z0-9]+\.parquet"),

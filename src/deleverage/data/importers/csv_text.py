@@ -2,60 +2,90 @@
 
 from __future__ import annotations
 
-import gzip
 import io
-import zlib
 from typing import TYPE_CHECKING
 
-from deleverage.data.importers.base import SourceFile, refusal
+from deleverage.data.importers.base import ROW, Defect, SourceFile, refusal
+from deleverage.data.importers.content import read
 from deleverage.errors import SchemaError, SourceChanged
 
 if TYPE_CHECKING:
     import polars as pl
 
 TRUNCATED = "get the file again: it looks cut off; if it is whole, end its last line with a line break"
-ROW = "_row"  # number of the line or row in the file, for messages
+MAX_LINE = 1024**2  # bytes; the widest table of a vendor is a few kB a line
+_WORDS = {"Int64": "a whole number", "Float64": "a number", "String": "a text", "Boolean": "true or false"}
 
 
-def read_csv(source: SourceFile, columns: dict[str, str], *, header: bool = True) -> pl.DataFrame:
+def read_open_csv(source: SourceFile, columns: dict[str, str]) -> tuple[pl.DataFrame, list[Defect]]:
+    """The same of a file whose writer ends no last line: that line may be cut inside and is left out."""
+    text = read(source)
+    if text.endswith(b"\n"):
+        return read_csv(source, columns), []
+    whole, _, last = text.rpartition(b"\n")
+    open_end = Defect(
+        "last-line-open",
+        "files that end without a line break: their last line may be cut inside a number",
+        "that line left out",
+        1,
+        last[:60].decode("utf-8", "replace"),
+    )
+    return read_csv(source, columns, text=whole + b"\n"), [open_end]
+
+
+def read_csv(
+    source: SourceFile, columns: dict[str, str], *, header: bool = True, text: bytes | None = None
+) -> pl.DataFrame:
     """The named columns of a CSV, and the column '_row' with the number of the line in the file.
 
     Parameters
     ----------
-    columns : name to polars type by name; without a header these are all columns in order.
+    text : the bytes, where they are at hand.
+    columns : name to polars type by name; with '?' behind the type a field may be empty. Without a header
+        these
+        are all columns in order.
 
     Raises
     ------
     SchemaError
         cut off, a line with another number of fields, a column missing, a field that is not a number.
+    SourceChanged
+        it does not unpack, or is no UTF-8.
     """
-    text = _unpacked(source)
+    text = _decodes(source, read(source) if text is None else text)
     names = _names(source, text, columns, header)
     _same_fields(source, text, len(names))
-    frame = _as_text(text, names, skip=1 if header else 0)
-    return _typed(source, frame, columns)
+    frame = as_text(text, names, skip=1 if header else 0)
+    return typed(source, frame, columns)
 
 
-def _unpacked(source: SourceFile) -> bytes:
-    data = source.path.read_bytes()
-    if source.path.suffix == ".gz":
-        try:
-            data = gzip.decompress(data)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise refusal(
-                SourceChanged,
-                source,
-                expected="a whole gzip file",
-                found=f"one that does not unpack ({error})",
-                todo="get the file again: it looks cut off",
-            ) from None
-    return data
+def header_of(source: SourceFile) -> list[str]:
+    """The names in the first line."""
+    first = read(source).split(b"\n", 1)[0].decode("utf-8-sig", "replace")
+    return [cell.strip().strip('"') for cell in first.split(",")]
+
+
+def _decodes(source: SourceFile, text: bytes) -> bytes:
+    try:
+        text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        raise refusal(
+            SourceChanged,
+            source,
+            place=f"line {line}",
+            expected="a text in UTF-8",
+            found=f"the byte 0x{text[error.start]:02x}, which is none",
+            todo="save the file as UTF-8",
+        ) from None
+    return text
 
 
 def _names(source: SourceFile, text: bytes, columns: dict[str, str], header: bool) -> list[str]:
     if not header:
         return list(columns)
-    names = [cell.strip() for cell in text.split(b"\n", 1)[0].decode("utf-8-sig", "replace").split(",")]
+    first = text.split(b"\n", 1)[0].decode("utf-8-sig", "replace")
+    names = [cell.strip().strip('"') for cell in first.split(",")]
     missing = [name for name in columns if name not in names]
     if missing:
         raise refusal(
@@ -76,6 +106,15 @@ def _same_fields(source: SourceFile, text: bytes, fields: int) -> None:
     for number, line in enumerate(lines, start=1):
         if line.count(b",") != fields - 1:
             raise _other_fields(source, number, line, fields)
+        if len(line) > MAX_LINE:
+            raise refusal(
+                SchemaError,
+                source,
+                place=f"line {number}",
+                expected=f"lines of at most {MAX_LINE:,} bytes",
+                found=f"one of {len(line):,}",
+                todo="get the file again: its line breaks are lost",
+            )
     if not whole:
         last = text.rsplit(b"\n", 1)[-1]
         if last.count(b",") != fields - 1:
@@ -101,7 +140,8 @@ def _other_fields(source: SourceFile, number: int, line: bytes, fields: int) -> 
     )
 
 
-def _as_text(text: bytes, names: list[str], skip: int) -> pl.DataFrame:
+def as_text(text: bytes, names: list[str], skip: int) -> pl.DataFrame:
+    """Every field as a text, with '_row'."""
     import polars as pl
 
     if text.count(b"\n") <= skip:
@@ -114,39 +154,53 @@ def _as_text(text: bytes, names: list[str], skip: int) -> pl.DataFrame:
             infer_schema=False,
             new_columns=names,
             quote_char=None,
-        )
+        ).with_columns(pl.all().fill_null(""))
     return frame.with_row_index(ROW, offset=skip + 1)
 
 
-def _typed(source: SourceFile, frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
+def typed(source: SourceFile, frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
+    """Fields as the declared types; refused at the first that is none."""
     import polars as pl
 
     if frame.is_empty():
         raise refusal(
             SchemaError, source, expected="at least one row", found="none", todo="give a file with rows"
         )
-    cells = {name: pl.col(name).str.strip_chars(' \r"') for name in columns}
-    typed = frame.select(
+    frame = frame.with_columns(pl.col(name).str.strip_chars(' \r"') for name in columns)
+    types = {name: dtype.rstrip("?") for name, dtype in columns.items()}
+    parsed = frame.select(
         pl.col(ROW).cast(pl.Int64),
-        *(cell.cast(getattr(pl, columns[name]), strict=False).alias(name) for name, cell in cells.items()),
+        *(_parsed(name, dtype).alias(name) for name, dtype in types.items()),
     )
-    for name, dtype in columns.items():
-        bad = (
-            typed[name].is_null() if dtype != "Float64" else typed[name].is_null() | ~typed[name].is_finite()
-        )
+    for name, dtype in types.items():
+        bad = parsed[name].is_null()
+        if dtype == "Float64":
+            bad = bad | ~parsed[name].is_finite().fill_null(False)
+        if columns[name].endswith("?"):
+            bad = bad & (frame[name] != "").fill_null(False)
+        elif dtype == "String":
+            bad = bad | (frame[name] == "").fill_null(True)
         if bad.any():
             at = bad.arg_true()[0]
             raise refusal(
                 SchemaError,
                 source,
-                place=f"line {typed[ROW][at]}",
+                place=f"line {parsed[ROW][at]}",
                 column=name,
-                expected="a whole number"
-                if dtype == "Int64"
-                else "a number"
-                if dtype == "Float64"
-                else "a text",
+                expected=_WORDS[dtype],
                 found=f"'{frame[name][at] or ''}'",
                 todo="correct that line or get the file again",
             )
-    return typed
+    return parsed
+
+
+def _parsed(name: str, dtype: str) -> pl.Expr:
+    import polars as pl
+
+    cell = pl.col(name)
+    if dtype == "Boolean":
+        lower = cell.str.to_lowercase()
+        return pl.when(lower == "true").then(True).when(lower == "false").then(False)
+    if dtype == "String":
+        return pl.when(cell != "").then(cell)
+    return cell.cast(getattr(pl, dtype), strict=False)

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, refusal
-from deleverage.data.importers.layout import layout_of
+from deleverage.data.importers.layout import Layout
 from deleverage.data.importers.tier_rows import (
     UNDATED,
     Listed,
@@ -33,9 +32,8 @@ _NAMES = TierNames(floor="lowerBound", cap="lowerBound", rate="maxLeverage", lev
 _TODO = "give the venue's reply to 'metaAndAssetCtxs' as it came"
 
 
-def recognise(path: Path) -> bool:
+def recognise(layout: Layout) -> bool:
     """A JSON file that begins as the venue's universe of contracts."""
-    layout = layout_of(path)
     return layout.kind == "json" and set(_COLUMNS) <= set(layout.names)
 
 
@@ -47,12 +45,12 @@ def is_meta(content: Any) -> bool:
 
 def load(source: SourceFile) -> Loaded:
     """Meta file to rows by coin and tier; the date is the one in its name."""
-    moment = moment_in_name(source.path.name)
+    moment = moment_in_name(source.name)
     if moment is None:
         return Loaded(skipped=UNDATED)
     everything, defects = listed(source, read_json(source))
     rows = frame(everything, "hyperliquid", moment, source.label)
-    dated = Defect("the file carries no date", "taken from its name, at 00:00 UTC")
+    dated = Defect("no-date", "margin tiers without a date in the file", "taken from its name, at 00:00 UTC")
     return Loaded([("tiers", rows)], [dated, *defects])
 
 
@@ -102,7 +100,7 @@ def listed(source: SourceFile, content: Any) -> tuple[list[Listed], list[Defect]
     defects = []
     if gone:
         shown = ", ".join(gone[:5]) + (", ..." if len(gone) > 5 else "")
-        defects.append(Defect(f"{len(gone)} contracts are delisted ({shown})", "left out"))
+        defects.append(Defect("delisted", "contracts that are delisted", "left out", len(gone), shown))
     return found, defects
 
 

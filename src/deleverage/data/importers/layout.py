@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 import re
-import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deleverage.data.importers.base import SourceFile
 
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][-+]?\d+)?")
 _EPOCH = re.compile(r"\d{10,19}")
 _KEY = re.compile(r'"([A-Za-z_][A-Za-z0-9_]*)"\s*:')
-_HEAD_BYTES = 8192
-_DOCUMENTS = {".md", ".txt", ""}
+_STREAM = re.compile(r"\d{18,19} [{\[]")
+_DOCUMENTS = {".md", ".txt", ".rst", ""}
+_TABLES = (".parquet", ".feather")
 
 
 @dataclass(frozen=True)
@@ -22,57 +26,77 @@ class Layout:
 
     Parameters
     ----------
-    kind : 'csv' (with a header), 'klines' (numbers only, the first an epoch), 'parquet', 'json', 'document',
+    kind : 'csv' (with a header), 'numbers' (a CSV without one, numbers only), 'lines' (a CSV without one),
+        'parquet', 'feather', 'json', 'stream' (lines of a time and a JSON object), 'xlsx', 'document',
         'broken' (does not open as what its name says) or 'other'.
-    names : columns of a table; keys in the head of a JSON file.
+    names : columns of a table; keys in the head of a JSON file; cells of the first line without a header.
+    types : types of the columns of a Parquet or feather file.
+    head : the first 8 kB of a text.
     """
 
     kind: str
     names: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    head: str = ""
 
 
-def layout_of(path: Path) -> Layout:
+def layout_of(source: SourceFile) -> Layout:
     """The layout of a file, read once for a state of the file."""
-    state = path.stat()
-    return _layout(path, state.st_mtime_ns, state.st_size)
+    state = source.path.stat()
+    return _layout(source.path, source.member, source.name.lower(), state.st_mtime_ns, state.st_size)
 
 
-@lru_cache(maxsize=8192)
-def _layout(path: Path, _mtime_ns: int, _size: int) -> Layout:
-    name = path.name.lower()
-    if name.endswith(".parquet"):
-        return _parquet(path)
+@lru_cache(maxsize=16_384)
+def _layout(path: Path, member: str, name: str, _mtime_ns: int, _size: int) -> Layout:
+    from deleverage.data.importers.base import SourceFile
+    from deleverage.data.importers.content import head
+
+    source = SourceFile(path, "", member)
+    if name.endswith(_TABLES):
+        return _table(source, "parquet" if name.endswith(".parquet") else "feather")
+    if name.endswith(".xlsx"):
+        return Layout("xlsx")
+    raw = head(source)
+    text = raw.decode("utf-8-sig", errors="replace")
     if name.endswith((".csv", ".csv.gz")):
-        return _csv(head(path))
-    if name.endswith(".json"):
-        return Layout("json", tuple(dict.fromkeys(_KEY.findall(head(path)))))
-    return Layout("document" if path.suffix.lower() in _DOCUMENTS else "other")
-
-
-def head(path: Path) -> str:
-    """The first bytes of a file as text, unpacked where it is gzip; empty where it does not open."""
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rb") as stream:
-            return bytes(stream.read(_HEAD_BYTES)).decode("utf-8-sig", errors="replace")
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        return ""
+        return _csv(text)
+    if name.endswith((".json", ".json.gz")):
+        return (
+            Layout("json", tuple(dict.fromkeys(_KEY.findall(text))), head=text) if text else Layout("broken")
+        )
+    if _STREAM.match(text):
+        return Layout("stream", tuple(dict.fromkeys(_KEY.findall(text))), head=text)
+    if name.endswith(".gz") and not raw:
+        return Layout("broken")
+    suffix = Path(name).suffix
+    return Layout("document" if suffix in _DOCUMENTS and "\x00" not in text else "other", head=text)
 
 
 def _csv(text: str) -> Layout:
     first = text.split("\n", 1)[0].strip()
     if not first:
         return Layout("broken")
-    cells = [cell.strip().strip('"') for cell in first.split(",")]
-    if len(cells) >= 6 and _EPOCH.fullmatch(cells[0]) and all(_NUMBER.fullmatch(cell) for cell in cells):
-        return Layout("klines")
-    return Layout("csv", tuple(cells))
+    cells = tuple(cell.strip().strip('"') for cell in first.split(","))
+    if all(_NUMBER.fullmatch(cell) or cell.lower() in ("true", "false") for cell in cells):
+        return Layout("numbers", cells, head=text)
+    if any(_NUMBER.fullmatch(cell) for cell in cells):
+        return Layout("lines", cells, head=text)
+    return Layout("csv", cells, head=text)
 
 
-def _parquet(path: Path) -> Layout:
+def _table(source: SourceFile, kind: str) -> Layout:
     import polars as pl
 
+    from deleverage.data.importers.content import read
+
+    place = io.BytesIO(read(source)) if source.member else source.path
     try:
-        return Layout("parquet", tuple(pl.read_parquet_schema(path)))
+        schema = pl.read_parquet_schema(place) if kind == "parquet" else pl.read_ipc_schema(place)
     except (pl.exceptions.PolarsError, OSError):
         return Layout("broken")
+    return Layout(kind, tuple(schema), tuple(dtype.base_type().__name__ for dtype in schema.values()))
+
+
+def is_epoch(cell: str) -> bool:
+    """Whether a cell can be seconds, milli-, micro- or nanoseconds since 1970."""
+    return _EPOCH.fullmatch(cell) is not None

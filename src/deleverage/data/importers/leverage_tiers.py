@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, refusal
-from deleverage.data.importers.layout import layout_of
+from deleverage.data.importers.layout import Layout
 from deleverage.data.importers.tier_rows import (
     UNDATED,
     Listed,
@@ -37,9 +36,8 @@ OKX is not one of them: its brackets are numbers of contracts under the name of 
 """
 
 
-def recognise(path: Path) -> bool:
+def recognise(layout: Layout) -> bool:
     """A JSON file with ccxt's tier keys and Binance's own under 'info'."""
-    layout = layout_of(path)
     return layout.kind == "json" and {*_COLUMNS, *_BINANCE} <= set(layout.names)
 
 
@@ -64,12 +62,14 @@ def venue_of(content: dict[str, Any]) -> str:
 
 def load(source: SourceFile) -> Loaded:
     """Tier file to rows by symbol and tier; the date is the one in its name."""
-    moment = moment_in_name(source.path.name)
+    moment = moment_in_name(source.name)
     if moment is None:
         return Loaded(skipped=UNDATED)
     everything = listed(source, read_json(source), "binance")
     kept = [one for one in everything if one.in_dollars]
-    defects = [Defect("the file carries no date", "taken from its name, at 00:00 UTC")]
+    defects = [
+        Defect("no-date", "margin tiers without a date in the file", "taken from its name, at 00:00 UTC")
+    ]
     return Loaded(
         [("tiers", frame(kept, "binance", moment, source.label))], [*defects, *defects_of(everything)]
     )
@@ -80,10 +80,20 @@ def defects_of(everything: list[Listed]) -> list[Defect]:
     defects = []
     if empty := empty_tiers([one for one in everything if one.in_dollars]):
         defects.append(
-            Defect(f"{', '.join(empty)}: cap and floor are the same", "kept; the tier holds for no notional")
+            Defect(
+                "tier-empty",
+                "margin tiers whose cap and floor are the same",
+                "kept; the tier holds for no notional",
+                len(empty),
+                ", ".join(empty),
+            )
         )
     if foreign := [one.symbol for one in everything if not one.in_dollars]:
-        defects.append(Defect(f"{', '.join(foreign)}: notional is not in dollars", "left out"))
+        defects.append(
+            Defect(
+                "tiers-not-in-usd", "notional is not in dollars", "left out", len(foreign), ", ".join(foreign)
+            )
+        )
     return defects
 
 

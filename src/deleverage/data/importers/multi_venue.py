@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deleverage.data.importers import checks
-from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, has_columns, refusal
-from deleverage.data.importers.csv_text import ROW
-from deleverage.data.importers.layout import layout_of
+from deleverage.data.importers.base import ROW, Defect, Importer, Loaded, SourceFile, has_columns, refusal
+from deleverage.data.importers.content import read_parquet
+from deleverage.data.importers.layout import Layout
+from deleverage.data.importers.rows import numbered
 from deleverage.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ OKX_CONTRACT_COINS = {"BTC": 0.01, "ETH": 0.1, "SOL": 1.0, "DOGE": 1000.0, "XRP"
 _JITTER_NS = 2_000_000_000  # venues stamp a settlement up to a second beside the full hour
 
 
-def recognise_candles(path: Path) -> bool:
+def recognise_candles(layout: Layout) -> bool:
     """A Parquet file with time, venue, coin and the four prices by their initials."""
-    return has_columns(layout_of(path), "parquet", _CANDLES)
+    return has_columns(layout, "parquet", _CANDLES)
 
 
-def recognise_funding(path: Path) -> bool:
+def recognise_funding(layout: Layout) -> bool:
     """A Parquet file with time, venue, coin and the rate."""
-    return has_columns(layout_of(path), "parquet", _FUNDING)
+    return has_columns(layout, "parquet", _FUNDING)
 
 
 def load_candles(source: SourceFile) -> Loaded:
@@ -70,7 +70,7 @@ def load_candles(source: SourceFile) -> Loaded:
     )
     checks.bars(frame, source, by=("venue", "coin"))
     frame, defects = _contracts_to_coins(frame)
-    return Loaded([("candles", frame.drop(ROW))], defects)
+    return Loaded([("candles", frame)], defects)
 
 
 def load_funding(source: SourceFile) -> Loaded:
@@ -85,8 +85,17 @@ def load_funding(source: SourceFile) -> Loaded:
     interval = step_s.mode().min().over("venue", "coin")
     frame = frame.with_columns(step_s.alias("_step"), interval.alias("interval_s"))
     late = frame.filter(pl.col("_step") > pl.col("interval_s"))
-    for venue, coin, count in late.group_by("venue", "coin").len().sort("venue", "coin").rows():
-        defects.append(Defect(f"{venue} {coin}: {count} holes in the series", "left as holes"))
+    if late.height:
+        shown = "{} {}".format(*late.select("venue", "coin").row(0))
+        defects.append(
+            Defect(
+                "funding-holes",
+                "settlements are missing inside a series",
+                "left as holes",
+                late.height,
+                shown,
+            )
+        )
     frame = frame.select(
         "time_ns",
         "venue",
@@ -113,14 +122,19 @@ def on_the_hour(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Defect]]:
     if not moved:
         return rounded, []
     return rounded, [
-        Defect(f"{moved} settlements are stamped up to 2 s beside the full hour", "stamped on the full hour")
+        Defect(
+            "funding-off-the-hour",
+            "settlements are stamped up to 2 s beside the full hour",
+            "stamped on the full hour",
+            moved,
+        )
     ]
 
 
 def _read(source: SourceFile, columns: tuple[str, ...]) -> pl.DataFrame:
     import polars as pl
 
-    frame = pl.read_parquet(source.path, columns=list(columns)).with_row_index(ROW, offset=1)
+    frame = numbered(read_parquet(source, list(columns)))
     numbers = columns[3:]
     for name in columns:
         require_type(
@@ -174,11 +188,16 @@ def require_type(source: SourceFile, frame: pl.DataFrame, column: str, dtype: st
 
 
 def _contracts_to_coins(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Defect]]:
+    """OKX's volume in coins, once the other venues' volumes show that it counts contracts."""
     import polars as pl
 
     okx = pl.col("venue") == "okx"
+    rows = frame.filter(okx).height
     coins = frame.filter(okx)["coin"].unique().sort().to_list()
     if not coins:
+        return frame, []
+    told = _counts_contracts(frame)
+    if told is None:
         return frame, []
     size = pl.col("coin").replace_strict(OKX_CONTRACT_COINS, default=None, return_dtype=pl.Float64)
     frame = frame.with_columns(
@@ -187,19 +206,58 @@ def _contracts_to_coins(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Defect]
         .otherwise(pl.col("volume_coins"))
         .alias("volume_coins")
     )
-    known = ", ".join(f"{coin} {OKX_CONTRACT_COINS[coin]:g}" for coin in coins if coin in OKX_CONTRACT_COINS)
-    defects = [Defect("OKX volume is in contracts", f"converted to coins per contract: {known}")]
+    defects = [
+        Defect("okx-contracts", "OKX volume is in contracts", "converted to coins per contract", rows, told)
+    ]
     unknown = [coin for coin in coins if coin not in OKX_CONTRACT_COINS]
     if unknown:
         defects.append(
-            Defect(f"OKX contract size of {', '.join(unknown)} is not known", "volume left as not observed")
+            Defect(
+                "okx-size-unknown",
+                "an OKX contract whose size is not known",
+                "volume left as not observed",
+                frame.filter(okx & pl.col("coin").is_in(unknown)).height,
+                ", ".join(unknown),
+            )
         )
     return frame, defects
 
 
+def _counts_contracts(frame: pl.DataFrame) -> str | None:
+    """Why OKX's volumes are contracts; None where they already are coins.
+
+    In contracts the median hour is off the other venues' by the contract's size (100 times too many for BTC,
+    a thousandth for DOGE). Where no coin can be compared, the venue's own convention holds: contracts.
+    """
+    import polars as pl
+
+    medians = (
+        frame.filter(pl.col("volume_coins") > 0)
+        .group_by("coin", pl.col("venue") == "okx")
+        .agg(pl.col("volume_coins").median().log10().alias("log"))
+        .pivot("venue", index="coin", values="log")
+    )
+    sized = [c for c, size in OKX_CONTRACT_COINS.items() if size != 1.0]
+    if not {"true", "false"} <= set(medians.columns):
+        return "no other venue is in the file to compare with: OKX's own convention"
+    both = medians.drop_nulls().filter(pl.col("coin").is_in(sized))
+    if both.is_empty():
+        return "no coin is there to compare with other venues: OKX's own convention"
+    size = pl.col("coin").replace_strict(OKX_CONTRACT_COINS, return_dtype=pl.Float64).log10()
+    apart = both.select(
+        (pl.col("true") - pl.col("false")).abs().sum().alias("coins"),
+        (pl.col("true") + size - pl.col("false")).abs().sum().alias("contracts"),
+    ).row(0, named=True)
+    if apart["coins"] < apart["contracts"]:
+        return None
+    first = both.row(0, named=True)
+    times = 10 ** (first["true"] - first["false"])
+    return f"{first['coin']}: the median hour is {times:,.3g} times that of the other venues"
+
+
 CANDLES = Importer(
     "multi-venue-candles",
-    1,
+    2,
     "hourly perpetual bars of several venues",
     _CANDLES,
     re.compile(r"candles\.parquet"),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from deleverage.data.importers import checks
 from deleverage.data.importers.base import Importer, Loaded, SourceFile, has_columns
 from deleverage.data.importers.csv_text import read_csv
-from deleverage.data.importers.layout import layout_of
+from deleverage.data.importers.layout import Layout
 from deleverage.data.importers.multi_venue import on_the_hour
 from deleverage.errors import UnitError
 
@@ -22,9 +21,9 @@ _COLUMNS = {
 _QUOTE = r"(USDT|USDC|USD)$"
 
 
-def recognise(path: Path) -> bool:
+def recognise(layout: Layout) -> bool:
     """A CSV, packed or not, with Binance's own names of the funding columns."""
-    return has_columns(layout_of(path), "csv", tuple(_COLUMNS))
+    return has_columns(layout, "csv", tuple(_COLUMNS))
 
 
 def load(source: SourceFile) -> Loaded:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from deleverage.data.importers import checks
-from deleverage.data.importers.base import Importer, Loaded, SourceFile, has_columns, refusal
-from deleverage.data.importers.binance_candles import holes
-from deleverage.data.importers.csv_text import ROW, read_csv
-from deleverage.data.importers.layout import head, layout_of
+from deleverage.data.importers.base import ROW, Defect, Importer, Loaded, SourceFile, has_columns, refusal
+from deleverage.data.importers.csv_text import read_csv
+from deleverage.data.importers.layout import Layout
+from deleverage.data.importers.rows import UNNAMED, holes
 from deleverage.errors import SchemaError
 
 _COLUMNS = {
@@ -23,15 +22,18 @@ _COLUMNS = {
 _NAME = re.compile(r"([A-Z0-9]+)_USDT_1h\.csv(\.gz)?")
 _FIRST_TIME = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:00:00\+00:00,")
 _HOUR_S = 3600
-# Lows that do not match Binance, and a thin volume: another venue's, which the file does not name.
-_OTHER_VENUE = {"HYPE": "its lows and its thin volume are not Binance's and the file does not name its venue"}
+_ENOUGH = 24 * 30  # hours from which a median says something about a venue
+# USD in the median hour. Binance's own pairs of the coins here trade ten times that and more; a file whose
+# path says
+# Binance and whose hours are thinner is of a venue that it does not name.
+_THIN_USD = 5e6
 
 
-def recognise(path: Path) -> bool:
+def recognise(layout: Layout) -> bool:
     """Six columns, and a first time that is written out in UTC on a full hour."""
-    if not has_columns(layout_of(path), "csv", tuple(_COLUMNS)):
+    if not has_columns(layout, "csv", tuple(_COLUMNS)):
         return False
-    lines = head(path).split("\n")
+    lines = layout.head.split("\n")
     return len(lines) < 2 or _FIRST_TIME.match(lines[1]) is not None
 
 
@@ -39,15 +41,13 @@ def load(source: SourceFile) -> Loaded:
     """Hourly file to candles of kind 'spot'."""
     import polars as pl
 
-    match = _NAME.fullmatch(source.path.name)
+    match = _NAME.fullmatch(source.name)
     if match is None or "binance" not in source.label.lower():
         return Loaded(
             skipped="hourly bars, and the path does not say venue and coin like "
             "binance_spot_1h/BTC_USDT_1h.csv"
         )
     coin = match[1]
-    if coin in _OTHER_VENUE:
-        return Loaded(skipped=_OTHER_VENUE[coin])
     frame = read_csv(source, _COLUMNS)
     times = frame["timestamp"].str.to_datetime("%Y-%m-%d %H:%M:%S%:z", time_unit="us", strict=False)
     bad = times.is_null()
@@ -65,10 +65,13 @@ def load(source: SourceFile) -> Loaded:
     frame = frame.with_columns(times.dt.epoch("us").alias("timestamp"))
     frame = checks.with_time_ns(frame, source, "timestamp", "microseconds")
     checks.increasing(frame, source, "timestamp")
+    median = (frame["close"] * frame["volume"]).median()
+    middle = median if isinstance(median, float) else 0.0
+    thin = frame.height >= _ENOUGH and middle < _THIN_USD
     frame = frame.select(
         ROW,
         "time_ns",
-        pl.lit("binance").alias("venue"),
+        pl.lit(UNNAMED if thin else "binance").alias("venue"),
         pl.lit("spot").alias("kind"),
         pl.lit(coin).alias("coin"),
         pl.lit(f"{coin}USDT").alias("symbol"),
@@ -83,9 +86,20 @@ def load(source: SourceFile) -> Loaded:
         pl.lit(source.label).alias("source"),
     )
     checks.bars(frame, source)
-    return Loaded([("candles", frame.drop(ROW))], holes(frame, _HOUR_S))
+    defects = holes(frame, _HOUR_S)
+    if thin:
+        defects.append(
+            Defect(
+                "venue-doubtful",
+                "bars whose path says Binance and whose hours are too thin for it",
+                f"kept under the venue '{UNNAMED}'",
+                frame.height,
+                f"{coin}: {middle:,.0f} USD in the median hour",
+            )
+        )
+    return Loaded([("candles", frame)], defects)
 
 
 SPOT_HOURLY = Importer(
-    "binance-spot-hourly", 1, "hourly Binance spot bars", tuple(_COLUMNS), _NAME, recognise, load
+    "binance-spot-hourly", 2, "hourly Binance spot bars", tuple(_COLUMNS), _NAME, recognise, load
 )

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from deleverage.data.importers.base import SourceFile, refusal
+from deleverage.data.importers.content import read
 from deleverage.errors import DeleverageError, RulesError, SchemaError, SourceChanged, UnitError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def read_json(source: SourceFile, kind: type[DeleverageError] = SourceChanged) -
         raise ValueError(f"a number that is {constant}")
 
     try:
-        text = source.path.read_text(encoding="utf-8-sig")
+        text = read(source).decode("utf-8-sig")
         return json.loads(text, parse_float=Fraction, parse_int=Fraction, parse_constant=refuse)
     except (ValueError, OSError) as error:
         raise refusal(

@@ -1,0 +1,113 @@
+"""Which files are given to an import, and what are they called in the lake?"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from deleverage.data.importers.base import SourceFile
+from deleverage.data.importers.content import is_zip, members
+from deleverage.data.lock import LOCK
+from deleverage.errors import InputError
+
+LISTING = "MANIFEST.json"
+"""The data folder's own list of files with their sha256."""
+_SNAPSHOT = re.compile(r"\d{8}")
+
+
+def found_files(paths: list[Path], lake_folder: Path) -> Iterator[tuple[SourceFile, bool]]:
+    """Every file once, with whether it was given by itself; folders in order of their names, archives
+    unpacked.
+
+    Raises
+    ------
+    InputError
+        nothing is there, or a link leads out of the folder.
+    """
+    seen: set[Path] = set()
+    inside = lake_folder.resolve()
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"expected a file or folder, found nothing at '{path}'", hint="check the path")
+        real = path.resolve()
+        entries = (
+            [real] if real.is_file() else sorted(p for p in real.rglob("*") if p.is_file() or p.is_symlink())
+        )
+        for entry in entries:
+            member = entry.resolve()
+            hidden = real.is_dir() and any(part.startswith(".") for part in entry.relative_to(real).parts)
+            if hidden or member in seen or member.is_relative_to(inside) or member.name in (LISTING, LOCK):
+                continue
+            if real.is_dir() and not member.is_relative_to(real):
+                raise InputError(
+                    f"{entry.relative_to(real).as_posix()}: expected a file inside the folder, "
+                    "found a link that leads out of it",
+                    hint="copy the file into the folder, or give it by itself; nothing was imported",
+                    file=entry.relative_to(real).as_posix(),
+                )
+            if not member.is_file():
+                continue
+            seen.add(member)
+            yield from _unpacked(SourceFile(member, _label(member, real)), real.is_file())
+
+
+def _unpacked(source: SourceFile, named: bool) -> Iterator[tuple[SourceFile, bool]]:
+    if not is_zip(source):
+        yield source, named
+        return
+    inside = members(source)
+    if not inside:
+        raise InputError(
+            f"{source.label}: expected files in the archive, found none",
+            hint="get the file again",
+            file=source.label,
+        )
+    for name in inside:
+        yield SourceFile(source.path, f"{source.label}!{name}", name), named
+
+
+def _label(member: Path, given: Path) -> str:
+    """The path inside the data folder, with '/'.
+
+    The data folder is the one with the list of files; else the parent of the snapshot's; else what was given.
+    """
+    root = data_folder(member)
+    if root is None:
+        root = given if given.is_dir() else given.parent.parent
+        for parent in member.parents:
+            if _SNAPSHOT.fullmatch(parent.name):
+                root = parent.parent if parent.parent == given else parent.parent.parent
+                break
+    return member.relative_to(root).as_posix()
+
+
+def data_folder(member: Path) -> Path | None:
+    """The folder above that lists its files."""
+    for parent in member.parents:
+        if (parent / LISTING).is_file():
+            return parent
+    return None
+
+
+def listing_of(folder: Path | None) -> dict[str, str]:
+    """sha256 by file, as the folder lists them; empty where it lists none."""
+    if folder is None:
+        return {}
+    key = (folder, (folder / LISTING).stat().st_mtime_ns)
+    if key not in _LISTINGS:
+        _LISTINGS.clear()
+        _LISTINGS[key] = _read_listing(folder / LISTING)
+    return _LISTINGS[key]
+
+
+_LISTINGS: dict[tuple[Path, int], dict[str, str]] = {}
+
+
+def _read_listing(path: Path) -> dict[str, str]:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return {str(entry["file"]): str(entry["sha256"]) for entry in entries}
+    except (ValueError, KeyError, TypeError):
+        return {}  # a list of another program: it says nothing about our files
