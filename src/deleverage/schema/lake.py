@@ -345,11 +345,12 @@ REVISIONS = Table(
         PUBLISHER,
         _c("series", "String", "", "the rest of that row's key, joined by '/': 'BTC/IBIT'"),
         _c("column", "String", "", "what was changed"),
+        _c("revision", "Int64", "", "1 for its first change, 2 for the next, ..."),
         _c("before", "Float64", "", "value until then; null where there was none", True),
         _c("value", "Float64", "", "value from then on; null where it was withdrawn", True),
         SOURCE,
     ),
-    ("time_ns", "table", "publisher", "series", "column", "received_ns"),
+    ("time_ns", "table", "publisher", "series", "column", "revision"),
     "past values that a publisher changed later; the table holds the first ones",
 )
 

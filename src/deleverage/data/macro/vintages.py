@@ -8,6 +8,7 @@ between can be asked for.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 from deleverage.data.lake import Lake
@@ -52,7 +53,7 @@ def laid_over(frame: pl.DataFrame, changes: pl.DataFrame, table: str) -> pl.Data
 
     keys = ["time_ns", "publisher", "_series"]
     frame = frame.with_columns(_series(table))
-    last = changes.sort("received_ns").unique(
+    last = changes.sort("revision").unique(
         subset=["time_ns", "publisher", "series", "column"], keep="last", maintain_order=True
     )
     for column in _numbers(table):
@@ -105,6 +106,9 @@ def append_vintage(
     )
     new = stamped.join(now.select(key), on=key, how="anti")
     both = frame.join(now, on=key, how="inner", suffix="_before").with_columns(_series(table))
+    done = Counter(
+        changes.select("time_ns", "publisher", "series", "column").iter_rows()
+    )  # how often each value was changed before
     rows: list[dict[str, object]] = []
     for column in _numbers(table):
         if column not in frame.columns:
@@ -119,6 +123,7 @@ def append_vintage(
                     "publisher": row["publisher"],
                     "series": row["_series"],
                     "column": column,
+                    "revision": done[(row["time_ns"], row["publisher"], row["_series"], column)] + 1,
                     "before": row[f"{column}_before"],
                     "value": row[column],
                 }
