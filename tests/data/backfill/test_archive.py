@@ -20,6 +20,7 @@ from deleverage.data.backfill.days import DAY_NS, start_ns
 from deleverage.data.backfill.patience import Patience
 from deleverage.data.backfill.request import BackfillReport, Request
 from deleverage.data.backfill.run import backfill
+from deleverage.data.backfill.series import TABLES
 from deleverage.data.lake import Lake
 from deleverage.errors import InputError, RateLimited, SourceUnavailable
 from tests.data.backfill import made
@@ -200,7 +201,7 @@ def test_metrics_become_open_interest_and_ratios(server: Server, lake_folder: Pa
     assert first["price"] == pytest.approx(8_000_000_000 / 80_000.5)
     # An empty field is not observed: no row, and no zero.
     assert dict(ratios["name"].value_counts().rows()) == dict.fromkeys(
-        ("top_trader_account_ratio", "top_trader_position_ratio", "taker_buy_sell_ratio"), 288
+        ("top_accounts_long_short_ratio", "top_positions_long_short_ratio", "taker_buy_sell_ratio"), 288
     )
     assert ratios.height == 3 * 288 and ratios["interval_s"].unique().to_list() == [300]
 
@@ -238,7 +239,7 @@ def test_trades_have_the_takers_side(server: Server, lake_folder: Path, hasty: P
     server.add_zip(f"{made.UM}/daily/aggTrades/BTCUSDT", f"BTCUSDT-aggTrades-{DAY}", made.trades(DAY, 40))
     ask(server, lake_folder, hasty, "trades")
     rows = Lake.open(lake_folder).read("trades").sort("time_ns")
-    assert rows["trade_id"].to_list() == [str(1000 + n) for n in range(40)]
+    assert rows["trade_id"].to_list() == [f"a{1000 + n}" for n in range(40)]
     assert rows["side"].to_list() == ["buy", "sell"] * 20  # the second one's buyer was the maker
     assert rows["usd"].to_list() == [100_000.5 * 0.25] * 40 and rows["liquidation"].null_count() == 40
 
@@ -294,6 +295,53 @@ def test_spot_has_microseconds_and_its_own_folder(server: Server, lake_folder: P
     )
     ask(server, lake_folder, hasty, symbol="PAXGUSDT", source="binance-spot")
     assert Lake.open(lake_folder).read("candles")["kind"].unique().to_list() == ["spot"]
+
+
+def test_spot_trades_have_a_field_more_and_no_header(
+    server: Server, lake_folder: Path, hasty: Patience
+) -> None:
+    lines = made.trades(DAY, 10).splitlines()[1:]
+    fields = [line.split(",") for line in lines]
+    text = "".join(",".join([*f[:5], f[5] + "000", f[6].title(), "True"]) + "\n" for f in fields)
+    server.add_zip("data/spot/daily/aggTrades/BTCUSDT", f"BTCUSDT-aggTrades-{DAY}", text)
+    report = ask(server, lake_folder, hasty, "trades", source="binance-spot")
+    rows = Lake.open(lake_folder).read("trades").sort("time_ns")
+    assert report.series[0].failures == [] and rows["side"].to_list() == ["buy", "sell"] * 5
+    assert rows["time_ns"][1] == start_ns(DAY) + DAY_NS // 10
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder", "name", "text"),
+    [
+        ("klines", "klines/BTCUSDT/1h", "BTCUSDT-1h", made.klines(DAY)),
+        ("metrics", "metrics/BTCUSDT", "BTCUSDT-metrics", made.metrics(DAY)),
+        ("trades", "aggTrades/BTCUSDT", "BTCUSDT-aggTrades", made.trades(DAY, 50)),
+        ("depth", "bookDepth/BTCUSDT", "BTCUSDT-bookDepth", made.depth(DAY)),
+    ],
+)
+def test_backfill_and_import_read_the_same_file_as_the_same_rows(
+    server: Server,
+    lake_folder: Path,
+    tmp_path: Path,
+    hasty: Patience,
+    kind: str,
+    folder: str,
+    name: str,
+    text: str,
+) -> None:
+    from deleverage.data.importing import import_paths
+
+    server.add_zip(f"{made.UM}/daily/{folder}", f"{name}-{DAY}", text)
+    ask(server, lake_folder, hasty, kind)
+    file = tmp_path / "files" / "futures" / "um" / folder / f"{name}-{DAY}.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    import_paths([tmp_path / "files"], tmp_path / "other")
+    for table in TABLES[kind]:
+        one, other = (Lake.open(lake).read(table) for lake in (lake_folder, tmp_path / "other"))
+        assert one.height and one.drop("received_ns", "source").equals(other.drop("received_ns", "source")), (
+            table
+        )
 
 
 # --- faults -------------------------------------------------------------------------------------

@@ -139,7 +139,7 @@ def test_trades_of_every_venue_are_there_once_in_coins(
     rows = Lake.open(lake_folder).read("trades").sort("time_ns", "trade_id")
     low, high = start_ns(FIRST) // 1_000_000, start_ns(FIRST + timedelta(days=2)) // 1_000_000
     wanted = [trade for trade in market.trades if low <= trade["time"] < high]
-    assert [int(one.lstrip("T")) for one in rows["trade_id"]] == [trade["id"] for trade in wanted]
+    assert [int(one.lstrip("Ta")) for one in rows["trade_id"]] == [trade["id"] for trade in wanted]
     assert rows["side"].to_list() == [trade["side"] for trade in wanted]
     assert rows["coins"].unique().to_list() == [coins]
     marks = [bool(trade["forced"]) for trade in wanted] if source == "deribit" else [None] * len(wanted)

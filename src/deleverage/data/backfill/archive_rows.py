@@ -31,9 +31,9 @@ _KLINE = dict(
     )
 )
 _RATIOS = {
-    "count_toptrader_long_short_ratio": "top_trader_account_ratio",
-    "sum_toptrader_long_short_ratio": "top_trader_position_ratio",
-    "count_long_short_ratio": "long_short_account_ratio",
+    "count_toptrader_long_short_ratio": "top_accounts_long_short_ratio",
+    "sum_toptrader_long_short_ratio": "top_positions_long_short_ratio",
+    "count_long_short_ratio": "accounts_long_short_ratio",
     "sum_taker_long_short_vol_ratio": "taker_buy_sell_ratio",
 }
 _METRICS = {
@@ -229,7 +229,9 @@ def _funding(series: Series, block: Block) -> Rows:
 def _trades(series: Series, block: Block) -> Rows:
     import polars as pl
 
-    frame, notes = tidy(read(block, _TRADES), ["agg_trade_id"], block)
+    # Spot files have one field more, and no header.
+    columns = {**_TRADES, "best_match": "Boolean"} if series.market == "spot" else _TRADES
+    frame, notes = tidy(read(block, columns), ["agg_trade_id"], block)
     if frame.is_empty():
         return Rows({}, notes)
     source = _file(block)
@@ -255,7 +257,7 @@ def _trades(series: Series, block: Block) -> Rows:
                 "kind",
                 "coin",
                 "symbol",
-                pl.col("agg_trade_id").cast(pl.String).alias("trade_id"),
+                aggregated_id(pl.col("agg_trade_id")).alias("trade_id"),
                 # The buyer's order was in the book: the taker sold.
                 pl.when("is_buyer_maker").then(pl.lit("sell")).otherwise(pl.lit("buy")).alias("side"),
                 "price",
@@ -288,7 +290,7 @@ def _depth(series: Series, block: Block) -> Rows:
     return Rows(
         {
             "depth": both.select(
-                *keys, pl.lit("snapshot").alias("taken"), "bid_usd", "bid_coins", "ask_usd", "ask_coins"
+                *keys, pl.lit("fetch").alias("taken"), "bid_usd", "bid_coins", "ask_usd", "ask_coins"
             )
         },
         notes,
@@ -369,6 +371,13 @@ def contract_usd(coin: str) -> float:
     list).
     """
     return 100.0 if coin == "BTC" else 10.0
+
+
+def aggregated_id(number: pl.Expr) -> pl.Expr:
+    """'a123' for an aggregate of trades: single trades are numbered apart, and are called by their number."""
+    import polars as pl
+
+    return pl.lit("a") + number.cast(pl.String)
 
 
 def settled_ns(time: pl.Expr) -> pl.Expr:

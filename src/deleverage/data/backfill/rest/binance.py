@@ -202,7 +202,7 @@ def _traded(row: Row, contract: Contract) -> Row:
     return {
         "time_ns": row["time"] * 1_000_000,
         **named(contract),
-        "trade_id": str(row["number"]),
+        "trade_id": f"a{row['number']}",  # as `archive_rows.aggregated_id`
         "side": row["side"],
         "price": row["price"],
         "coins": row["coins"],
