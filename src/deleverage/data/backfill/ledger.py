@@ -4,6 +4,10 @@ Written down in the lake itself, in the same transaction as the rows: applicatio
 `backfill/SOURCE/KIND/SYMBOL/…/MONTH` of each table, whose sequence is the mask of the month's complete days
 (`days.mask_of`). Days are only ever added to a mask, so the number only ever grows, which is what the lake
 asks of a sequence. Rows and record become live together or not at all.
+
+Two backfills of one series and month at the same time can make each other forget that a day is complete,
+since the larger mask wins: that day is fetched once more. Never is a day taken for complete whose rows are
+not there, and no row is there twice.
 """
 
 from __future__ import annotations
