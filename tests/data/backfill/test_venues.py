@@ -239,6 +239,28 @@ def test_venue_whose_clock_is_behind_does_not_complete_a_day(
     assert any("clock of binance-rest" in note for note in report.notes)
 
 
+def test_venue_whose_clock_is_ahead_does_not_complete_the_day_in_progress(
+    server: Server, lake_folder: Path, hasty: Patience
+) -> None:
+    today = day_of_ns(now_ns())
+    market = Market.of(today, 1)
+    market.end = now_ns() // 1_000_000
+    ALL["binance-rest"](server, market)
+    server.clock = lambda: datetime.now(UTC) + timedelta(days=2)
+    report = ask(server, lake_folder, hasty, "binance-rest", "klines", first=today, last=today)
+    assert report.series[0].partial == [today] and report.series[0].fetched == []
+
+
+def test_silence_of_a_venue_is_asked_again(
+    server: Server, lake_folder: Path, hasty: Patience, market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deleverage.data.backfill.ccxt_door.TIMEOUT_MS", 300)
+    ALL["okx"](server, market)
+    server.faults = [Fault("", silent_s=2.0)]
+    report = ask(server, lake_folder, hasty, "okx", "funding")
+    assert report.series[0].added == 9 and report.retries == 1
+
+
 def test_days_older_than_the_venue_gives_are_said_and_not_asked_for(
     server: Server, lake_folder: Path, hasty: Patience, market: Market
 ) -> None:
