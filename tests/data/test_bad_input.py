@@ -374,8 +374,9 @@ def test_a_lake_whose_log_is_damaged_is_refused(tmp_path: Path) -> None:
         Lake.open(tmp_path / "lake")
 
 
-def test_an_unusable_gzip_in_a_folder_is_listed_when_nothing_says_what_it_was(tmp_path: Path) -> None:
+def test_a_cut_gzip_refuses_the_folder_also_when_nothing_says_what_it_was(tmp_path: Path) -> None:
     tiny.minutes(tmp_path / "data")
     (tmp_path / "data" / "x.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n")[:-15])
-    report = import_paths([tmp_path / "data"], tmp_path / "lake")
-    assert [file for file, _ in report.skipped] == ["x.csv.gz"]
+    with pytest.raises(SourceChanged, match=r"x\.csv\.gz.*empty or cut off"):
+        import_paths([tmp_path / "data"], tmp_path / "lake")
+    assert not (tmp_path / "lake").exists()

@@ -11,6 +11,8 @@ import pytest
 
 from deleverage.data import FigureQuery, ImportReport, Lake, import_paths
 from deleverage.data.importers import IMPORTERS
+from deleverage.data.importers.base import SourceFile
+from deleverage.data.importers.layout import layout_of
 from deleverage.errors import DataError, InputError
 from tests.data import tiny
 
@@ -21,7 +23,15 @@ def imported(tmp_path: Path, *paths: Path) -> tuple[Lake, ImportReport]:
 
 
 def defects(report: ImportReport) -> str:
-    return "\n".join(f"{defect} -> {handled}" for defect, handled in report.defects)
+    return "\n".join(
+        f"{name}: {one.rows} rows, {one.defect.defect} -> {one.defect.handled} ({one.example})"
+        for name, one in report.noted.items()
+    )
+
+
+def recognised(path: Path) -> list[str]:
+    layout = layout_of(SourceFile(path, path.name))
+    return [importer.name for importer in IMPORTERS if importer.recognise(layout)]
 
 
 def test_a_folder_with_one_file_of_every_family_is_imported_and_the_rest_listed(tmp_path: Path) -> None:
@@ -58,18 +68,16 @@ def test_every_family_has_its_own_layout(tmp_path: Path) -> None:
     folder = tiny.whole_folder(tmp_path / "data")
     for path in folder.rglob("*"):
         if path.is_file():
-            assert sum(importer.recognise(path) for importer in IMPORTERS) <= 1
+            layout = layout_of(SourceFile(path, path.name))
+            assert sum(importer.recognise(layout) for importer in IMPORTERS) <= 1
 
 
 def test_recognition_is_by_content_and_not_by_name(tmp_path: Path) -> None:
     path = tiny.put(
         tmp_path / "notes-perp-1m-.txt", "\n".join([tiny.MINUTE_HEADER, *tiny.minute_rows()]) + "\n"
     )
-    assert not any(importer.recognise(path) for importer in IMPORTERS)  # not a CSV by its name
-    renamed = path.rename(tmp_path / "x.csv")
-    assert [importer.name for importer in IMPORTERS if importer.recognise(renamed)] == [
-        "binance-perp-minutes"
-    ]
+    assert recognised(path) == []  # not a CSV by its name
+    assert recognised(path.rename(tmp_path / "x.csv")) == ["binance-perp-minutes"]
 
 
 def test_minutes_become_perpetual_candles_in_coins(tmp_path: Path) -> None:
@@ -89,7 +97,7 @@ def test_a_minute_that_is_missing_is_a_hole_and_named(tmp_path: Path) -> None:
     rows = tiny.minute_rows(4)
     lake, report = imported(tmp_path, tiny.minutes(tmp_path, [rows[0], rows[1], rows[3]]))
     assert lake.read("candles").height == 3
-    assert "1 bars are missing -> left as a hole" in defects(report)
+    assert "1 rows, bars are missing inside a series -> left as a hole" in defects(report)
 
 
 @pytest.mark.parametrize("unit", [1, 1000])
@@ -116,12 +124,13 @@ def test_klines_with_a_header_are_the_same_family(tmp_path: Path) -> None:
     assert lake.read("candles")["kind"].unique().to_list() == ["perp"]
 
 
-def test_hourly_spot_of_an_unknown_venue_is_left_out(tmp_path: Path) -> None:
-    tiny.spot_hourly(tmp_path / "data", "HYPE", 40.0)
+def test_hours_too_thin_for_the_venue_in_the_path_are_kept_under_no_venue(tmp_path: Path) -> None:
+    tiny.spot_hourly(tmp_path / "data", "HYPE", 40.0, hours=800)  # 300 USD an hour
     tiny.spot_hourly(tmp_path / "data", "BTC")
     lake, report = imported(tmp_path, tmp_path / "data")
-    assert lake.read("candles")["coin"].unique().to_list() == ["BTC"]
-    assert "does not name its venue" in dict(report.skipped)["binance_spot_1h/HYPE_USDT_1h.csv"]
+    venues = dict(lake.read("candles").select("coin", "venue").unique().rows())
+    assert venues == {"HYPE": "unnamed", "BTC": "binance"}
+    assert "HYPE: 300 USD in the median hour" in defects(report)
 
 
 def test_okx_contracts_become_coins_and_an_unknown_size_is_null(tmp_path: Path) -> None:
@@ -134,9 +143,22 @@ def test_okx_contracts_become_coins_and_an_unknown_size_is_null(tmp_path: Path) 
         .rows()
     )
     assert volume == {"BTC": 10.0, "ETH": 100.0, "DOGE": 1_000_000.0, "HYPE": None}  # 1,000 contracts each
-    assert lake.read("candles", where={"venue": "binance"})["volume_coins"].unique().to_list() == [1000.0]
+    binance = lake.read("candles", where={"venue": "binance", "coin": "BTC"})
+    assert binance["volume_coins"].unique().to_list() == [10.0]
     assert "OKX volume is in contracts" in defects(report)
-    assert "OKX contract size of HYPE is not known" in defects(report)
+    assert "an OKX contract whose size is not known" in defects(report)
+
+
+def test_okx_volume_that_is_in_coins_already_is_left_alone(tmp_path: Path) -> None:
+    path = tiny.venue_candles(tmp_path, coins=("BTC", "ETH", "DOGE"))
+    frame = pl.read_parquet(path)
+    coins = frame.filter(pl.col("venue") == "binance").with_columns(pl.lit("okx").alias("venue"))
+    pl.concat([frame.filter(pl.col("venue") == "binance"), coins]).write_parquet(path)
+    lake, report = imported(tmp_path, path)
+    assert lake.read("candles", where={"venue": "okx", "coin": "BTC"})["volume_coins"].unique().to_list() == [
+        10.0
+    ]
+    assert "okx-contracts" not in report.noted
 
 
 def test_funding_is_stamped_on_the_full_hour_and_agrees_across_files(tmp_path: Path) -> None:
@@ -170,7 +192,7 @@ def test_pairs_are_unswapped_stamped_with_the_fetch_and_funding_becomes_a_share(
     assert (perp["long_liquidations_usd_24h"], perp["short_liquidations_usd_24h"]) == (9e6, 1e6)
     assert perp["funding_rate"] == pytest.approx(0.0001)
     assert (perp["kind"], dated["kind"], dated["open_interest_coins"]) == ("perp", "future", None)
-    for words in ("swapped", "in percent", "carries no time"):
+    for words in ("swapped", "in percent", "carry no time"):
         assert words in defects(report)
 
 
@@ -243,7 +265,7 @@ def test_tiers_are_dollars_ppm_and_dated_by_the_name(tmp_path: Path) -> None:
     assert (first["rate_ppm"], first["max_leverage"], first["deduction_usd"]) == (4000, 150.0, 0.0)
     assert (first["rate_num"], first["rate_den"]) == (1, 250)
     assert first["time_ns"] == tiny.ns("2025-10-09T00:00:00Z")
-    assert "ETH/BTC:BTC: notional is not in dollars -> left out" in defects(report)
+    assert "notional is not in dollars -> left out (ETH/BTC:BTC)" in defects(report)
 
 
 def test_hyperliquid_margin_tables_are_dated_by_the_name_or_left_out(tmp_path: Path) -> None:
@@ -254,7 +276,7 @@ def test_hyperliquid_margin_tables_are_dated_by_the_name_or_left_out(tmp_path: P
     assert (row["venue"], row["symbol"], row["cap_usd"]) == ("hyperliquid", "X", None)
     assert (row["rate_num"], row["rate_den"], row["rate_ppm"]) == (1, 6, 166_667)
     assert row["time_ns"] == tiny.ns("2026-03-01T00:00:00Z")
-    assert "the file carries no date" in defects(report)
+    assert "margin tiers without a date in the file" in defects(report)
     with pytest.raises(InputError, match="does not say of which date"):
         imported(tmp_path, tiny.put(tmp_path / "m" / "hyperliquid_meta.json", text))
 
@@ -294,7 +316,8 @@ def test_another_value_under_a_known_key_is_a_defect_and_never_overwrites(tmp_pa
     tiny.minutes(tmp_path, [tiny.minute_rows()[0].replace("116050.0", "116060.0")])
     lake, report = imported(tmp_path, path)
     assert lake.read("candles")["close"].to_list() == [116_050.0] * 3
-    assert "close 116060.0, earlier 116050.0 -> the earlier rows stay" in defects(report)
+    assert "the earlier rows stay" in defects(report)
+    assert "close 116060.0, earlier 116050.0" in defects(report)
 
 
 def test_no_path_of_the_machine_is_written(tmp_path: Path) -> None:
@@ -313,7 +336,7 @@ def test_bytes_other_than_listed_are_imported_and_reported(tmp_path: Path) -> No
     listing = '[{"file": "perp_1m/BTCUSDT-perp-1m-2025-10-10.csv", "sha256": "00"}]'
     tiny.put(tmp_path / "data" / "MANIFEST.json", listing)
     _, report = imported(tmp_path, path)
-    assert "its bytes are not those that MANIFEST.json lists" in defects(report)
+    assert "bytes that are not those that MANIFEST.json lists" in defects(report)
 
 
 def test_progress_counts_to_the_end(tmp_path: Path) -> None:

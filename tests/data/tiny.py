@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -53,8 +53,10 @@ def klines(
     return put(folder / place / f"{symbol}-5m-2025-10.csv", "\n".join(rows) + "\n")
 
 
-def spot_hourly(folder: Path, coin: str = "BTC", price: float = 116_000.0) -> Path:
-    rows = [f"2025-10-10 {20 + i}:00:00+00:00,{price},{price},{price},{price},7.5" for i in range(3)]
+def spot_hourly(folder: Path, coin: str = "BTC", price: float = 116_000.0, hours: int = 3) -> Path:
+    start = datetime(2025, 10, 10, 20, tzinfo=UTC)
+    times = [(start + timedelta(hours=i)).strftime("%Y-%m-%d %H:%M:%S+00:00") for i in range(hours)]
+    rows = [f"{time},{price},{price},{price},{price},7.5" for time in times]
     text = "timestamp,open,high,low,close,volume\n" + "\n".join(rows) + "\n"
     return put(folder / "binance_spot_1h" / f"{coin}_USDT_1h.csv", text)
 
@@ -62,6 +64,7 @@ def spot_hourly(folder: Path, coin: str = "BTC", price: float = 116_000.0) -> Pa
 def venue_candles(
     folder: Path, venues: tuple[str, ...] = ("binance", "okx"), coins: tuple[str, ...] = ("BTC",)
 ) -> Path:
+    size = {"BTC": 0.01, "ETH": 0.1, "DOGE": 1000.0}  # coins in a contract of OKX
     price = {"BTC": 116_000.0, "ETH": 4_000.0, "DOGE": 0.25, "HYPE": 40.0, "SOL": 205.0}
     rows = [
         {
@@ -72,7 +75,7 @@ def venue_candles(
             "h": price[coin],
             "l": price[coin],
             "c": price[coin],
-            "v": 1000.0,
+            "v": 1000.0 if venue == "okx" else 1000.0 * size.get(coin, 1.0),
         }
         for venue in venues
         for coin in coins
@@ -139,6 +142,7 @@ def pairs(folder: Path, day: str = "20251010", **changes: object) -> Path:
         "long_liquidation_usd_24h": 1e6,
         "short_liquidation_usd_24h": 9e6,
         "funding_rate": 0.01,
+        "price_change_percent_24h": -5.0,
     } | changes
     dated = row | {"instrument_id": "BTCUSDT_251226", "funding_rate": None, "open_interest_quantity": 0.0}
     folder = folder / day / "futures" / "market"

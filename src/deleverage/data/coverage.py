@@ -70,6 +70,7 @@ class Coverage:
         if table in _COMPARED:
             by, value, _ = _COMPARED[table]
             rows = frame.filter(pl.col("fund") == "total") if table == "flows" else frame
+            rows = rows.filter(~pl.col("publisher").str.contains("(", literal=True))  # another region's funds
             self.values.setdefault(table, []).append(
                 rows.select("time_ns", "publisher", *by, pl.col(value).cast(pl.Float64).alias("value"))
             )
@@ -120,7 +121,7 @@ class Coverage:
         crash = self._crash()
         if crash is None:
             return []
-        found = []
+        told, missed = [], 0
         for (table,), rows in spans.group_by("table", maintain_order=True):
             missing = rows.filter((pl.col("last") < crash) | (pl.col("first") >= crash + DAY_NS))
             if missing.is_empty():
@@ -128,16 +129,19 @@ class Coverage:
             first = missing.sort("rows", descending=True).row(0, named=True)
             how = "ends" if first["last"] < crash else "begins"
             when = iso_day(first["last"] if how == "ends" else first["first"])
-            found.append(
-                Defect(
-                    f"{table}-miss-the-crash",
-                    f"series of `{table}` that do not cover {iso_day(crash)}, the largest range of BTC",
-                    "imported; such a series cannot speak of that day",
-                    missing.height,
-                    f"{missing.height} of {rows.height} series; {first['series']} {how} {when}",
-                )
+            missed += missing.height
+            told.append(f"{table} {missing.height} of {rows.height} ({first['series']} {how} {when})")
+        if not told:
+            return []
+        return [
+            Defect(
+                "misses-the-crash",
+                f"series that do not cover {iso_day(crash)}, the day of BTC's largest range in USD",
+                "imported; such a series cannot speak of that day",
+                missed,
+                "; ".join(told),
             )
-        return found
+        ]
 
     def _interest_holes(self) -> list[Defect]:
         import polars as pl

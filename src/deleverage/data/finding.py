@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deleverage.data.importers.base import SourceFile
-from deleverage.data.importers.content import is_zip, members
+from deleverage.data.importers.content import is_zip, members, refuse_packed
 from deleverage.data.lock import LOCK
 from deleverage.errors import InputError
 
@@ -65,7 +65,9 @@ def _unpacked(source: SourceFile, named: bool) -> Iterator[tuple[SourceFile, boo
             file=source.label,
         )
     for name in inside:
-        yield SourceFile(source.path, f"{source.label}!{name}", name), named
+        member = SourceFile(source.path, f"{source.label}!{name}", name)
+        refuse_packed(member)
+        yield member, named
 
 
 def _label(member: Path, given: Path) -> str:

@@ -44,9 +44,9 @@ class ImportReport:
         return [(one.defect.defect, one.defect.handled) for one in self.noted.values()]
 
     def note(self, file: str, defect: Defect) -> None:
-        """One more file with that defect."""
+        """One more file with that defect; '' where only several files together show it."""
         one = self.noted.setdefault(defect.name, Noted(defect))
-        if file not in one.files[-1:]:
+        if file and file not in one.files[-1:]:
             one.files.append(file)
         one.rows += defect.rows
         one.example = one.example or defect.example
@@ -64,7 +64,7 @@ class ImportReport:
                     "name": name,
                     "defect": one.defect.defect,
                     "handled": one.defect.handled,
-                    "file": one.files[0],
+                    "file": one.files[0] if one.files else "",
                     "files": len(one.files),
                     "rows": one.rows,
                     "example": one.example,

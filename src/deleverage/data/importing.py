@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +21,11 @@ from deleverage.data.importers import IMPORTERS
 from deleverage.data.importers.base import ROW, Defect, Importer, Loaded, SourceFile, place_of, refusal
 from deleverage.data.importers.layout import layout_of
 from deleverage.data.importers.licences import restriction
-from deleverage.data.lake import Lake, Writer, sha256_of
+from deleverage.data.lake import Appended, Lake, Writer, sha256_of
 from deleverage.data.mapping import mapped_importer
 from deleverage.data.prices import Witnesses
 from deleverage.data.recognition import importer_of, unknown
-from deleverage.errors import InputError, MissingDataError, SchemaError, SourceChanged
+from deleverage.errors import InputError, SchemaError, SourceChanged
 from deleverage.schema import LAKE_TABLES
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def import_paths(
     lake = Lake(lake_folder)
     one = None if mapping is None else mapped_importer(Path(mapping))
     known = _recognised(files, _imported_before(lake), report, one)
-    if known or not _exists(lake):
+    if known or not lake.exists():
         with lake.write() as writer:
             _import(_Job(writer, report), known, lake, progress)
     report.rows = {row.table: row.rows for row in lake.status()}
@@ -96,28 +96,20 @@ def _import(job: _Job, known: list[_Known], lake: Lake, progress: Progress | Non
         progress(len(known) - 1, len(known), "writing")
     job.flush()
     for defect in job.coverage.defects():
-        job.report.note(defect.example.split(":")[0] or defect.name, defect)
-    if _exists(lake):
+        job.report.note("", defect)
+    if lake.exists():
         job.witnesses.recall(lake)
     job.witnesses.agree()
 
 
-def _exists(lake: Lake) -> bool:
-    try:
-        return lake.sources is not None
-    except MissingDataError:
-        return False
-
-
 def _imported_before(lake: Lake) -> set[tuple[str, str, str, int]]:
     """(path, sha256, importer, version) of every file in the lake."""
-    try:
-        return {
-            (str(s["path"]).split("#")[0], str(s["sha256"]), str(s["importer"]), int(s["version"]))
-            for s in lake.sources
-        }
-    except MissingDataError:
+    if not lake.exists():
         return set()
+    return {
+        (source["path"].split("#")[0], source["sha256"], source["importer"], source["version"])
+        for source in lake.sources
+    }
 
 
 def _recognised(
@@ -180,6 +172,7 @@ class _Job:
     coverage: Coverage = field(default_factory=Coverage)
     waiting: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
     paths: dict[str, set[str]] = field(default_factory=dict)
+    conflicts: list[tuple[str, Appended]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for entry in self.writer.live["sources"]:
@@ -223,6 +216,19 @@ class _Job:
         """Write what waits, table by table."""
         for table in [name for name in LAKE_TABLES if name in self.waiting]:
             self._to_disk(table)
+        if not self.conflicts:
+            return
+        counts = ", ".join(f"{table} {done.conflicts:,}" for table, done in self.conflicts)
+        conflict = Defect(
+            "rows-conflict",
+            "rows that have the key of an earlier row and other values: revised, or told otherwise",
+            "the earlier rows stay",
+            sum(done.conflicts for _, done in self.conflicts),
+            f"{counts}; the first: {self.conflicts[0][1].example}",
+        )
+        for file in dict.fromkeys(file for _, done in self.conflicts for file in done.files):
+            self.report.note(file, conflict)
+            conflict = replace(conflict, rows=0)
 
     def _complete(self, table: str, frame: pl.DataFrame, source: SourceFile) -> pl.DataFrame:
         """The table's columns in order; a key that repeats with the same values once, with others refused."""
@@ -264,19 +270,11 @@ class _Job:
     def _to_disk(self, table: str) -> None:
         import polars as pl
 
-        done = self.writer.append(table, pl.concat(self.waiting.pop(table), how="vertical_relaxed"))
+        waiting = pl.concat(self.waiting.pop(table), how="vertical_relaxed")
+        done = self.writer.append(table, _without_silent(table, waiting))
         self.report.added[table] = self.report.added.get(table, 0) + done.rows
         if done.conflicts:
-            conflict = Defect(
-                f"{table}-conflict",
-                f"rows of '{table}' that have the key of an earlier row and other values",
-                "the earlier rows stay",
-                done.conflicts,
-                done.example,
-            )
-            for file in done.files:
-                self.report.note(file, conflict)
-                conflict = Defect(conflict.name, conflict.defect, conflict.handled, 0, conflict.example)
+            self.conflicts.append((table, done))
 
     def _relabelled(self, source: SourceFile, sha256: str) -> SourceFile:
         """A path imported before with other bytes gets the mark of these, so that a row has one file."""
@@ -290,6 +288,36 @@ class _Job:
         if listed is not None and listed != sha256:
             changed = f"bytes that are not those that {LISTING} lists (sha256)"
             self.report.note(source.label, Defect("bytes-not-listed", changed, "imported as it is"))
+
+
+def _without_silent(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """``frame`` less rows that say nothing beyond an earlier row with their key: an empty value is silent.
+
+    What says something else stays in, for the lake to compare and report.
+    """
+    import polars as pl
+
+    declared = LAKE_TABLES[table]
+    key = list(declared.key)
+    nullable = [c.name for c in declared.columns if c.nullable and c.name not in (*key, "received_ns")]
+    if not nullable:
+        return frame
+    numbered = frame.with_row_index("_at")
+    first = numbered.unique(key, keep="first", maintain_order=True)
+    if first.height == frame.height:
+        return frame
+    values = [c.name for c in declared.columns if c.name not in (*key, "source", "received_ns")]
+    later = numbered.join(first.select("_at"), on="_at", how="anti")
+    pairs = later.join(first, on=key, suffix="_first", maintain_order="left")
+    same = pl.lit(True)
+    for name in values:
+        one, other = pl.col(name), pl.col(f"{name}_first")
+        equal = one.eq_missing(other) | one.is_null() | other.is_null()
+        if frame.schema[name] == pl.Float64:
+            equal |= ((one - other).abs() <= 1e-9 * other.abs()).fill_null(False)
+        same &= equal
+    silent = pairs.filter(same).select("_at")
+    return numbered.join(silent, on="_at", how="anti", maintain_order="left").drop("_at")
 
 
 def _skip(report: ImportReport, source: SourceFile, loaded: Loaded, named: bool) -> None:

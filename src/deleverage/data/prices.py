@@ -54,6 +54,8 @@ class Witnesses:
         every = pl.concat(self._seen).unique(
             subset=["coin", "day", "source"], keep="first", maintain_order=True
         )
+        if every.is_empty():
+            return
         middle = pl.col("usd").median().over("coin", "day")
         off = every.with_columns(middle.alias("middle")).with_columns(
             (pl.col("usd") / pl.col("middle")).log().abs().alias("off")
@@ -65,7 +67,7 @@ class Witnesses:
             other = low if worst["source"] == high["source"] else high
             raise UnitError(
                 f"{worst['source']}: expected a price of {worst['coin']} within a factor of {FACTOR:g} "
-                f"of the other files', found {worst['usd']:g} where {other['source']} has {other['usd']:g}",
+                f"of the other files, found {worst['usd']:g} where {other['source']} has {other['usd']:g}",
                 hint="give every price in USD per coin",
                 file=worst["source"],
                 coin=worst["coin"],

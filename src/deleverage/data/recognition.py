@@ -39,7 +39,7 @@ def importer_of(source: SourceFile, named: bool) -> Importer | None:
         raise refusal(
             SchemaError,
             source,
-            expected="a layout that is known (`deleverage import --formats` lists them)",
+            expected="a layout that is known (docs/import.md lists them)",
             found=unknown(layout),
             todo="give a mapping file (--mapping) that says what it holds",
         )
@@ -54,6 +54,15 @@ def _near_miss(source: SourceFile, importer: Importer, layout: Layout) -> Deleve
             expected=importer.holds,
             found="a file that does not open: empty or cut off",
             todo="get the file again",
+        )
+    if layout.kind == "numbers":
+        return refusal(
+            SchemaError,
+            source,
+            place="line 1",
+            expected=f"{importer.holds}: {len(importer.columns)} fields",
+            found=f"{len(layout.names)}",
+            todo="give the file with all its columns",
         )
     missing = [name for name in importer.columns if name not in layout.names]
     return refusal(

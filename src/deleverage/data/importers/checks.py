@@ -30,6 +30,7 @@ PLAUSIBLE_USD: dict[str, tuple[float, float]] = {
     "HYPE": (0.3, 600.0),
 }
 JUMP = 5.0  # no bar of a listed coin was five times the bar before it, up or down
+_OFTEN = 3
 MAX_RATE = 0.1  # share per interval; venues cap a settlement at 4 % or less
 
 
@@ -246,6 +247,18 @@ def funding_rates(frame: pl.DataFrame, source: SourceFile, column: str, by: str)
         source,
         column=column,
         expected=f"a share of at most {MAX_RATE:g} per interval",
+        todo=todo,
+        kind=UnitError,
+    )
+    # The usual rate stands in every series: 0.0001 as a share, 0.01 in percent. Both in one are two units.
+    usual = [pl.col(column).abs().is_between(rate * 0.9999, rate * 1.0001) for rate in (0.0001, 0.01)]
+    mixed = pl.min_horizontal(*(rate.sum().over(by) for rate in usual)) >= _OFTEN
+    require(
+        frame.with_columns((mixed & usual[1]).alias("_mixed")),
+        ~pl.col("_mixed"),
+        source,
+        column=column,
+        expected="rates in one unit",
         todo=todo,
         kind=UnitError,
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from deleverage.data.importers import checks
 from deleverage.data.importers.base import Defect, Importer, Loaded, SourceFile, has_columns, refusal
+from deleverage.data.importers.coinglass_alone import one_venue
 from deleverage.data.importers.coinglass_folder import Folder, coin_in_name, folder_of, other_day
 from deleverage.data.importers.content import read_parquet
 from deleverage.data.importers.layout import Layout, layout_of
@@ -64,6 +65,8 @@ def load(source: SourceFile) -> Loaded:
     rows = pl.concat([settled.with_columns(pl.lit("bar").alias("taken")), newest])
     if folder is not None:
         defects += other_day(source, folder)
+    if recognise_aggregated(layout_of(source)):
+        defects += one_venue(source, frame, coin)
     return Loaded([("depth", _depth(rows, source, "perp" if match[1] == "futures" else "spot"))], defects)
 
 

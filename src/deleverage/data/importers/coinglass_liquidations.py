@@ -103,8 +103,8 @@ THROTTLED = Defect(
     "kept as published; never scaled here (`deleverage measure liquidations` estimates the total)",
 )
 _UNCHECKED = Defect(
-    "liquidations-venue-not-told",
-    "sums of liquidations, and no pairs beside them tell of which venue",
+    "venue-not-named",
+    "series that name no venue",
     "kept under the venue 'unnamed'",
 )
 
@@ -150,7 +150,7 @@ def load_list(source: SourceFile) -> Loaded:
     )
     window = Defect(
         "window-not-stated",
-        "a list of liquidations by venue does not state its window, which is below 24 h",
+        "lists by venue that do not state their window; of liquidations, below the 24 h of the pairs",
         "kept as indicators whose unit says so, never as totals",
         example=_against_pairs(source, frame, coin),
     )

@@ -56,9 +56,9 @@ _SPOT = (
     "sell_volume_usd_24h",
 )
 _WINDOW = Defect(
-    "window-not-stated-taker",
-    "a list of taker volume by venue does not state its window",
-    "kept as indicators whose unit says so",
+    "window-not-stated",
+    "lists by venue that do not state their window; of liquidations, below the 24 h of the pairs",
+    "kept as indicators whose unit says so, never as totals",
 )
 
 
@@ -129,37 +129,44 @@ def _funding(source: SourceFile, frame: pl.DataFrame, _coin: str) -> Loaded:
 
 
 def _interest(source: SourceFile, frame: pl.DataFrame, coin: str) -> Loaded:
-    """Open interest by venue and margin type; a zero is not observed."""
+    """Open interest by venue; by margin type, and the vendor's sum, as indicators. A zero is not observed."""
     import polars as pl
 
     for name in _INTEREST[2:]:
         numeric(source, frame, name)
         checks.not_negative(frame, source, name)
-    parts = []
-    for scope, usd, coins in (
-        ("all", "open_interest_usd", "open_interest_quantity"),
-        ("coin-margined", "open_interest_by_coin_margin", "open_interest_quantity_by_coin_margin"),
-        (
-            "stablecoin-margined",
-            "open_interest_by_stable_coin_margin",
-            "open_interest_quantity_by_stable_coin_margin",
+    usd, coins = pl.col("open_interest_usd"), pl.col("open_interest_quantity")
+    seen = frame.filter((usd > 0) & (coins > 0)).with_columns((usd / coins).alias("_price"))
+    checks.price(seen.with_columns(pl.lit(coin).alias("coin")), source, "_price")
+    rows = seen.filter(pl.col("exchange") != "All").select(
+        "_row",
+        "time_ns",
+        pl.col("exchange").str.to_lowercase().alias("venue"),
+        pl.lit(coin).alias("coin"),
+        pl.lit("all").alias("scope"),
+        coins.cast(pl.Float64).alias("coins"),
+        usd.cast(pl.Float64).alias("usd"),
+        pl.col("_price").alias("price"),
+    )
+    positive = {name: pl.when(pl.col(name) > 0).then(pl.col(name)) for name in _INTEREST[2:]}
+    values = {
+        "open_interest_coin_margined_usd": (positive["open_interest_by_coin_margin"], "USD"),
+        "open_interest_stablecoin_margined_usd": (positive["open_interest_by_stable_coin_margin"], "USD"),
+        "open_interest_coin_margined_coins": (positive["open_interest_quantity_by_coin_margin"], "coins"),
+        "open_interest_stablecoin_margined_coins": (
+            positive["open_interest_quantity_by_stable_coin_margin"],
+            "coins",
         ),
-    ):
-        parts.append(
-            frame.filter((pl.col(usd) > 0) & (pl.col(coins) > 0)).select(
-                "time_ns",
-                pl.col("exchange").str.to_lowercase().alias("venue"),
-                pl.lit(coin).alias("coin"),
-                pl.lit(scope).alias("scope"),
-                pl.col(coins).cast(pl.Float64).alias("coins"),
-                pl.col(usd).cast(pl.Float64).alias("usd"),
-                (pl.col(usd) / pl.col(coins)).alias("price"),
-            )
-        )
-    rows = pl.concat(parts)
-    prices = rows.filter(pl.col("scope") == "all").with_row_index("_row", offset=1)
-    checks.price(prices, source, "price")
-    return Loaded([("open_interest", rows)])
+    }
+    venue = pl.col("exchange").str.to_lowercase()
+    by_margin = indicators(frame, PUBLISHER, values, interval_s=0, venue=venue, symbol=coin)
+    total = {
+        "open_interest_usd": (positive["open_interest_usd"], "USD"),
+        "open_interest_coins": (positive["open_interest_quantity"], "coins"),
+    }
+    every = frame.filter(pl.col("exchange") == "All")
+    together = indicators(every, PUBLISHER, total, interval_s=0, venue="all", symbol=coin)
+    return Loaded([("open_interest", rows), by_margin, together])
 
 
 def _taker(source: SourceFile, frame: pl.DataFrame, coin: str) -> Loaded:
@@ -216,8 +223,8 @@ def _wallets(source: SourceFile, frame: pl.DataFrame, _coin: str) -> Loaded:
         ),
     )
     unnamed = Defect(
-        "wallets-without-venue",
-        "wallets of a venue that the file does not name",
+        "venue-not-named",
+        "series that name no venue",
         "kept under the venue 'unnamed'",
     )
     return Loaded([("holdings", rows)], [unnamed])

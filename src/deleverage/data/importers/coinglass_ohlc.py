@@ -113,25 +113,16 @@ def _interest(
             Defect(
                 "open-interest-usd-only",
                 "open interest over time is in USD only: it mixes price and contracts",
-                "coins left as not observed",
+                "kept as indicators in USD; coins are not made up",
             )
         )
-        rows = frame.select(
-            "time_ns",
-            pl.lit("all").alias("venue"),
-            pl.lit(coin).alias("coin"),
-            pl.lit("all").alias("scope"),
-            pl.lit(None, dtype=pl.Float64).alias("coins"),
-            pl.col("open").alias("usd"),
-            pl.lit(None, dtype=pl.Float64).alias("price"),
-        )
-        values = {f"open_interest_usd_{p}": (pl.col(p), "USD") for p in ("high", "low")}
-        high_low = indicators(frame, PUBLISHER, values, interval_s=interval_s, venue="all", symbol=coin)
-        return Loaded([("open_interest", rows), high_low], defects)
+        values = {f"open_interest_usd_{p}": (pl.col(p), "USD") for p in _OHLC}
+        rows = indicators(frame, PUBLISHER, values, interval_s=interval_s, venue="all", symbol=coin)
+        return Loaded([rows], defects)
     margin, unit, venue, found = margin_types(source, frame, part, coin)
     values = {f"open_interest_{margin}_{p}": (pl.col(p), unit) for p in _OHLC}
-    rows = indicators(frame, PUBLISHER, values, interval_s=interval_s, venue=venue, symbol=coin)[1]
-    return Loaded([("indicators", rows)], [*defects, *found])
+    by_margin = indicators(frame, PUBLISHER, values, interval_s=interval_s, venue=venue, symbol=coin)
+    return Loaded([by_margin], [*defects, *found])
 
 
 def recognise_prices(layout: Layout) -> bool:
@@ -155,7 +146,7 @@ def load_prices(source: SourceFile) -> Loaded:
     defects.append(
         Defect(
             "venue-not-named",
-            "price bars that name no venue",
+            "series that name no venue",
             f"kept under the venue '{UNNAMED}'",
             frame.height,
         )

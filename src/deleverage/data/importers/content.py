@@ -50,13 +50,7 @@ def read(source: SourceFile) -> bytes:
     with _unpack_errors(source), open_stream(source) as stream:
         while chunk := stream.read(_CHUNK):
             if not parts and chunk.startswith(_PACKED) and not _is_workbook(source):
-                raise refusal(
-                    InputError,
-                    source,
-                    expected="a file packed once",
-                    found="an archive inside the archive",
-                    todo="unpack it by hand if you trust it",
-                )
+                raise _packed_twice(source)
             size += len(chunk)
             if size > MAX_BYTES or (size > _RATIO_FROM and size > MAX_RATIO * packed):
                 raise refusal(
@@ -124,6 +118,12 @@ def members(source: SourceFile) -> list[str]:
     return [info.filename for info in found]
 
 
+def refuse_packed(source: SourceFile) -> None:
+    """Refuse a member that is an archive itself."""
+    if not _is_workbook(source) and head(source).startswith(_PACKED):
+        raise _packed_twice(source)
+
+
 def is_zip(source: SourceFile) -> bool:
     """Whether the file begins as a zip archive (and is no workbook)."""
     with source.path.open("rb") as stream:
@@ -143,6 +143,16 @@ def read_feather(source: SourceFile) -> pl.DataFrame:
     import polars as pl
 
     return pl.read_ipc(io.BytesIO(read(source)))
+
+
+def _packed_twice(source: SourceFile) -> Exception:
+    return refusal(
+        InputError,
+        source,
+        expected="a file packed once",
+        found="an archive inside the archive",
+        todo="unpack it by hand if you trust it",
+    )
 
 
 def _is_workbook(source: SourceFile) -> bool:

@@ -84,7 +84,7 @@ def load(source: SourceFile) -> Loaded:
         told.append(
             Defect(
                 "venue-not-named",
-                "price bars that name no venue",
+                "series that name no venue",
                 f"kept under the venue '{UNNAMED}'",
                 frame.height,
             )

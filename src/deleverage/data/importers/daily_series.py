@@ -291,8 +291,8 @@ def load_interest(source: SourceFile) -> Loaded:
         )
     defects = [
         Defect(
-            "venue-not-named-interest",
-            "open interest that names no venue",
+            "venue-not-named",
+            "series that name no venue",
             f"kept under the venue '{UNNAMED}'",
         )
     ]

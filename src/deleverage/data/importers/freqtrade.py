@@ -95,9 +95,7 @@ def pl_lit(text: str) -> pl.Expr:
 
 
 def _unnamed(rows: int) -> Defect:
-    return Defect(
-        "venue-not-named", "price bars that name no venue", f"kept under the venue '{UNNAMED}'", rows
-    )
+    return Defect("venue-not-named", "series that name no venue", f"kept under the venue '{UNNAMED}'", rows)
 
 
 def _frame(source: SourceFile) -> pl.DataFrame:

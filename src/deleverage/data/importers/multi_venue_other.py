@@ -102,8 +102,8 @@ def load_liquidations(source: SourceFile) -> Loaded:
     ).filter(pl.col("off") > _ROUNDING)
     defects = [
         Defect(
-            "liquidations-venue-unnamed",
-            "sums of liquidations that name no venue",
+            "venue-not-named",
+            "series that name no venue",
             f"kept under the venue '{UNNAMED}'",
             frame.height,
         )
