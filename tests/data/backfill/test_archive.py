@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -71,7 +72,9 @@ def test_bars_come_with_or_without_header_in_either_unit(
         "BTC",
         3600,
     )
-    assert first["source"] == f"{KLINES}/BTCUSDT-1h-{DAY}.zip" and first["received_ns"] > start_ns(DAY)
+    name = f"{KLINES}/BTCUSDT-1h-{DAY}.zip"
+    digest = hashlib.sha256(server.files[f"/{name}"]).hexdigest()
+    assert first["source"] == f"{name}#{digest[:12]}" and first["received_ns"] > start_ns(DAY)
 
 
 def test_second_backfill_fetches_nothing(server: Server, lake_folder: Path, hasty: Patience) -> None:
@@ -437,8 +440,6 @@ def test_member_with_another_name_or_a_path_is_refused(
 
 
 def test_zip_bomb_is_refused_unread(server: Server, lake_folder: Path, hasty: Patience) -> None:
-    import hashlib
-
     body = bomb(f"BTCUSDT-1h-{DAY}.csv", 40 << 20)
     server.files[f"/{KLINES}/BTCUSDT-1h-{DAY}.zip"] = body
     digest = hashlib.sha256(body).hexdigest()

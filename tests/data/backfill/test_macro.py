@@ -255,7 +255,26 @@ def test_page_that_is_not_as_it_was_is_refused(
     server.files[BTC] = body
     with pytest.raises(SourceChanged, match="documented answer"):
         ask(server, lake_folder, hasty, "farside", "BTC")
-    assert Lake.open(lake_folder).read("flows").is_empty()
+    lake = Lake.open(lake_folder)
+    assert lake.read("flows").is_empty()
+    assert lake.read("payloads")["payload"].to_list() == [body] and lake.read("payloads")[
+        "rows"
+    ].to_list() == [None]
+
+
+def test_pages_that_brought_something_are_kept_as_they_came(
+    server: Server, lake_folder: Path, hasty: Patience
+) -> None:
+    server.files[BTC] = page(FLOWS)
+    for _ in range(3):
+        ask(server, lake_folder, hasty, "farside", "BTC")
+    (kept,) = Lake.open(lake_folder).read("payloads").iter_rows(named=True)
+    assert (kept["payload"], kept["rows"], kept["error"], kept["parser"]) == (
+        page(FLOWS),
+        7,
+        None,
+        "farside/1",
+    )
 
 
 @pytest.mark.parametrize(

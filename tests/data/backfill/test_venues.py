@@ -5,6 +5,7 @@ Needs ccxt (the extra "collect").
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -317,7 +318,11 @@ def test_venue_that_stays_malformed_has_changed_and_nothing_is_kept(
     server.faults = [Fault("", body=b'{"result": {}, "data": {}, "retCode": 0, "code": "0"}', times=99)]
     with pytest.raises(SourceChanged, match="documented answer"):
         ask(server, lake_folder, hasty, source, "klines", interval="1h")
-    assert Lake.open(lake_folder).read("candles").is_empty()
+    lake = Lake.open(lake_folder)
+    assert lake.read("candles").is_empty()
+    (kept,) = lake.read("payloads").iter_rows(named=True)  # what could not be read is there to be looked at
+    assert json.loads(kept["payload"])["retCode"] == 0 and "documented answer" in kept["error"]
+    assert (kept["venue"], kept["rows"]) == (source, None)
 
 
 @pytest.mark.parametrize("source", list(ALL))

@@ -224,7 +224,7 @@ class _Files:
             job, future = self._waiting.popleft()
             try:
                 found = future.result()
-                rows = None if found is None else self._read(job, self._path(job))
+                rows = None if found is None else self._read(job, self._path(job), found)
                 if rows is not None and job.monthly:
                     rows = self._mended(job, rows)
             except SourceChanged as error:
@@ -301,8 +301,8 @@ class _Files:
             return
         self._listed = set(dates)
 
-    def _read(self, job: _Job, path: Path) -> Rows:
-        """Rows of one file, with when and from where they came."""
+    def _read(self, job: _Job, path: Path, sha256: str) -> Rows:
+        """Rows of one file, with when and from which bytes they came: files have been replaced before."""
         import polars as pl
 
         limit = FAMILIES[self.series.kind].limit_bytes
@@ -317,7 +317,10 @@ class _Files:
                 for name, frame in rows.tables.items():
                     found.setdefault(name, []).append(frame)
         days = job.month.days(job.days)
-        stamp = [pl.lit(now_ns(), dtype=pl.Int64).alias("received_ns"), pl.lit(job.file.path).alias("source")]
+        stamp = [
+            pl.lit(now_ns(), dtype=pl.Int64).alias("received_ns"),
+            pl.lit(f"{job.file.path}#{sha256[:12]}").alias("source"),
+        ]
         tables = {}
         for name, frames in found.items():
             whole = pl.concat(frames)
@@ -339,9 +342,10 @@ class _Files:
             path = self._path(daily)
             with _removed(path):
                 limit = FAMILIES[self.series.kind].limit_bytes
-                if self.run.archive.fetch(daily.file, path, limit_bytes=limit) is None:
+                sha256 = self.run.archive.fetch(daily.file, path, limit_bytes=limit)
+                if sha256 is None:
                     continue
-                more = self._read(daily, path)
+                more = self._read(daily, path, sha256)
             for name, frame in more.tables.items():
                 before = rows.tables[name]
                 both = pl.concat([before, frame.select(before.columns)])

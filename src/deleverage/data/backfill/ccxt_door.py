@@ -111,7 +111,7 @@ class Venue:
                 hint="nothing of it was kept; if it stays so, the venue has changed",
                 source=self.source,
                 attempt=attempt,
-                malformed=True,
+                unread=str(self._exchange.last_http_response or answer).encode(),
             ) from error
 
     def _meant(self, error: Any, method: str, params: dict[str, Any], attempt: int) -> DeleverageError:

@@ -90,8 +90,8 @@ class Patience:
 
 
 def settled(error: SourceUnavailable) -> SourceError:
-    """The error after the last try: an answer that stays malformed means that the source has changed."""
-    if error.context.get("malformed"):
+    """The error after the last try: an answer that stays unreadable means that the source has changed."""
+    if "unread" in error.context:
         return SourceChanged(error.message, hint=error.hint, **error.context)
     return error
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deleverage.data.backfill.archive import Archive
 from deleverage.data.backfill.archive_run import ArchiveRun
+from deleverage.data.backfill.kept import keep_answer
 from deleverage.data.backfill.ledger import Ledger
 from deleverage.data.backfill.patience import Patience
 from deleverage.data.backfill.request import (
@@ -23,7 +24,7 @@ from deleverage.data.backfill.series import TABLES
 from deleverage.data.backfill.sources import MACRO, source_named
 from deleverage.data.backfill.web import Web, base_url
 from deleverage.data.lake import Lake
-from deleverage.errors import InputError
+from deleverage.errors import InputError, SourceChanged
 
 
 def backfill(
@@ -48,10 +49,24 @@ def backfill(
         the source does not serve what is asked for; nothing was fetched.
     SourceUnavailable
         the source does not answer; what was fetched before is kept, and the same call goes on from there.
+    SourceChanged
+        an answer could not be read at every try; it is in the table `payloads`, so that a person can look at
+        it.
     """
     _check(request)
+    try:
+        return _fetch(request, lake_folder, url, progress, patience or Patience())
+    except SourceChanged as error:
+        unread = error.context.get("unread")
+        if isinstance(unread, bytes):
+            keep_answer(Lake.create(lake_folder), request.source, "", unread, error=error.message)
+        raise
+
+
+def _fetch(
+    request: Request, lake_folder: Path | str, url: str, progress: Progress | None, patience: Patience
+) -> BackfillReport:
     source = source_named(request.source)
-    patience = patience or Patience()
     if source.group == MACRO:
         from deleverage.data.macro.run import backfill_macro
 

@@ -56,6 +56,7 @@ class Web:
     requests: int = 0
     received_bytes: int = 0
     server_ns: int | None = None
+    last_body: bytes = b""
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -105,6 +106,7 @@ class Web:
                     url=url,
                     final=True,
                 )
+            self.last_body = reply.body
             try:
                 return read(reply.body)
             except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -114,7 +116,7 @@ class Web:
                     hint="nothing of it was kept; if it stays so, the source has changed",
                     url=url,
                     attempt=attempt,
-                    malformed=True,
+                    unread=reply.body,
                 ) from error
 
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from deleverage.data.backfill.days import DAY_NS, day_of_ns, each_day, end_ns, now_ns, start_ns
 from deleverage.data.backfill.gaps import gap_rows
+from deleverage.data.backfill.kept import keep_answer
 from deleverage.data.backfill.ledger import Ledger
 from deleverage.data.backfill.patience import Pace, Patience
 from deleverage.data.backfill.request import (
@@ -50,7 +51,9 @@ def backfill_macro(
             progress(number, len(fetches.plan), f"{request.source} {symbol}")
         series = SeriesReport(table, symbol)
         report.series.append(series)
-        _take(lake, request, series, table, fetch(), regular=regular, oldest=fetches.oldest_ns)
+        changed = _take(lake, request, series, table, fetch(), regular=regular, oldest=fetches.oldest_ns)
+        if changed:
+            keep_answer(lake, request.source, symbol, fetches.web.last_body, rows=changed)
     report.requests, report.received_bytes = fetches.web.requests, fetches.web.received_bytes
     report.retries, report.waited_s = patience.retries, patience.waited_s
     return report
@@ -148,8 +151,8 @@ def _take(
     *,
     regular: bool,
     oldest: int | None,
-) -> None:
-    """New rows, revisions, and the days that a daily series does not have."""
+) -> int:
+    """New rows, revisions, and the days that a daily series does not have; how many are new or revised."""
     import polars as pl
 
     now = now_ns()
@@ -168,8 +171,9 @@ def _take(
     asked = list(each_day(request.first, request.last))
     series.asked, series.fetched = len(asked), sorted(there)
     series.not_yet = [day for day in asked if day not in there and start_ns(day) + DAY_NS > now]
+    changed = series.added + revised.height
     if not regular:
-        return
+        return changed
     early = min(there, default=None)
     for day in asked:
         if day in there or day in series.not_yet:
@@ -185,6 +189,7 @@ def _take(
         series.gaps += gaps
         publisher = str(frame["publisher"][0]) if frame.height else request.source
         lake.append("gaps", gap_rows(gaps, publisher, table, series.symbol, now), source_id=source)
+    return changed
 
 
 def _known_before(lake: Lake, table: str, day: date, frame: pl.DataFrame) -> bool:
