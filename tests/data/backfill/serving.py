@@ -56,7 +56,7 @@ class Server:
 
     def add_zip(self, folder: str, stem: str, text: str, *, member: str = "", checksum: str = "") -> None:
         """A file of the archive with its checksum."""
-        body = packed(member or f"{stem}.csv", text.encode())
+        body = packed(member or f"{stem}.csv", text.encode("utf-8", "surrogateescape"))
         name = f"{stem}.zip"
         self.files[f"/{folder}/{name}"] = body
         digest = checksum or hashlib.sha256(body).hexdigest()

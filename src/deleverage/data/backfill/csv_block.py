@@ -59,19 +59,23 @@ def read(block: Block, columns: dict[str, str], optional: tuple[str, ...] = ()) 
     _same_fields(block, text, len(names))
     if text.count(b"\n") <= skip:
         return pl.DataFrame(schema={ROW: pl.Int64, **{n: getattr(pl, t) for n, t in columns.items()}})
-    frame = pl.read_csv(
-        io.BytesIO(text),
-        has_header=False,
-        skip_rows=skip,
-        infer_schema=False,
-        new_columns=names,
-        quote_char=None,
-    ).with_row_index(ROW, offset=block.first_line + skip)
+    try:
+        frame = pl.read_csv(
+            io.BytesIO(text),
+            has_header=False,
+            skip_rows=skip,
+            infer_schema=False,
+            new_columns=names,
+            quote_char=None,
+        ).with_row_index(ROW, offset=block.first_line + skip)
+    except pl.exceptions.PolarsError as error:
+        _same_fields(block, text, len(names), look=True)
+        raise refused(block, block.first_line, "", "lines of text", f"{str(error)[:80]!r}") from error
     return _typed(block, frame, columns, optional)
 
 
-def _same_fields(block: Block, text: bytes, fields: int) -> None:
-    if text.count(b",") == text.count(b"\n") * (fields - 1) and b"\n\n" not in text:
+def _same_fields(block: Block, text: bytes, fields: int, *, look: bool = False) -> None:
+    if not look and text.count(b",") == text.count(b"\n") * (fields - 1) and b"\n\n" not in text:
         return  # most likely all equal; polars refuses a line that is too long, a short one ends in null
     for number, line in enumerate(text.split(b"\n")[:-1], start=block.first_line):
         found = line.count(b",") + 1
