@@ -74,7 +74,9 @@ def test_bars_come_with_or_without_header_in_either_unit(
     )
     name = f"{KLINES}/BTCUSDT-1h-{DAY}.zip"
     digest = hashlib.sha256(server.files[f"/{name}"]).hexdigest()
-    assert first["source"] == f"{name}#{digest[:12]}" and first["received_ns"] > start_ns(DAY)
+    assert first["source"] == f"backfill/binance/{name}#{digest[:12]}" and first["received_ns"] > start_ns(
+        DAY
+    )
 
 
 def test_second_backfill_fetches_nothing(server: Server, lake_folder: Path, hasty: Patience) -> None:

@@ -408,3 +408,15 @@ def test_command_of_a_macro_source(
     assert main(["backfill", "fear-greed", *days, "--url", server.url, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["series"][0]["rows"]["added"] == 7 and told["series"][0]["days"]["fetched"] == 7
+
+
+def test_what_was_fetched_later_on_purpose_is_no_wrong_clock(
+    server: Server, lake_folder: Path, hasty: Patience
+) -> None:
+    serve_index(server, week())
+    server.files[BTC] = page(FLOWS)
+    ask(server, lake_folder, hasty, "fear-greed")
+    ask(server, lake_folder, hasty, "farside", "BTC")
+    assert [
+        one for one in Lake.open(lake_folder).check().iter_rows(named=True) if one["check"] == "clock"
+    ] == []

@@ -34,7 +34,7 @@ from deleverage.data.backfill.days import (
     start_ns,
 )
 from deleverage.data.backfill.gaps import missing, missing_settlements
-from deleverage.data.backfill.ledger import Ledger
+from deleverage.data.backfill.ledger import FETCHED, Ledger
 from deleverage.data.backfill.request import Gap, Progress, Request, SeriesReport
 from deleverage.data.backfill.series import SeriesWriter, todo
 from deleverage.data.backfill.unzip import member
@@ -317,9 +317,10 @@ class _Files:
                 for name, frame in rows.tables.items():
                     found.setdefault(name, []).append(frame)
         days = job.month.days(job.days)
+        source = f"{FETCHED}{self.run.request.source}/{job.file.path}#{sha256[:12]}"
         stamp = [
             pl.lit(now_ns(), dtype=pl.Int64).alias("received_ns"),
-            pl.lit(f"{job.file.path}#{sha256[:12]}").alias("source"),
+            pl.lit(source).alias("source"),
         ]
         tables = {}
         for name, frames in found.items():

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+FETCHED = "backfill/"
+"""How the source of every fetched row begins: `lake check` knows by it that a row was not received live."""
+
+
 @dataclass
 class Written:
     """Rows that an append added, and rows whose key was there with other values."""
@@ -93,7 +97,7 @@ class Ledger:
         """Append rows of days that are not complete; nothing is written down."""
         if frame.is_empty():
             return Written()
-        return _written(self.lake.append(table, frame, source_id=f"backfill/{self.source}/{self.kind}"))
+        return _written(self.lake.append(table, frame, source_id=f"{FETCHED}{self.source}/{self.kind}"))
 
 
 def _written(appended: object) -> Written:

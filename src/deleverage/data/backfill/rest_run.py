@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from deleverage.data.backfill.ccxt_door import Venue
 from deleverage.data.backfill.days import by_month, end_ns, month_of, now_ns, over, runs, start_ns
 from deleverage.data.backfill.gaps import missing, missing_settlements
-from deleverage.data.backfill.ledger import Ledger
+from deleverage.data.backfill.ledger import FETCHED, Ledger
 from deleverage.data.backfill.request import Gap, Progress, Request, SeriesReport
 from deleverage.data.backfill.rest.base import INTEREST_S, Adapter, Contract, frame_of, interval_name
 from deleverage.data.backfill.series import SeriesWriter, of_day, single, todo
@@ -111,7 +111,7 @@ class RestRun:
     ) -> dict[str, pl.DataFrame]:
         import polars as pl
 
-        source = f"{self.request.source}/rest/{kind}"
+        source = f"{FETCHED}{self.request.source}/{kind}"
         frames: dict[str, list[pl.DataFrame]] = {}
         step = _TRADE_HOURS * _HOUR_NS if kind == "trades" else end - start
         for low in range(start, end, step):

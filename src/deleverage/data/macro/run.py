@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from deleverage.data.backfill.days import DAY_NS, day_of_ns, each_day, end_ns, now_ns, start_ns
 from deleverage.data.backfill.gaps import gap_rows
 from deleverage.data.backfill.kept import keep_answer
-from deleverage.data.backfill.ledger import Ledger
+from deleverage.data.backfill.ledger import FETCHED, Ledger
 from deleverage.data.backfill.patience import Pace, Patience
 from deleverage.data.backfill.request import (
     BackfillReport,
@@ -159,7 +159,7 @@ def _take(
     low, high = start_ns(request.first), end_ns(request.last)
     frame = frame.filter(pl.col("time_ns").is_between(low, high, closed="left") & (pl.col("time_ns") <= now))
     received = now
-    source = f"{request.source}/{table}"
+    source = f"{FETCHED}{request.source}/{table}"
     series.added, revised = append_vintage(lake, table, frame, source=source, received_ns=received)
     series.repeated = frame.height - series.added
     for row in revised.head(3).iter_rows(named=True):
