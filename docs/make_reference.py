@@ -313,6 +313,7 @@ def _version(rules: VenueRules) -> tuple[str, ...]:
 
 # --- pages ------------------------------------------------------------------------------------------
 
+
 def sources(name: str) -> str:
     """What a group of sources of `deleverage backfill` has, and under which terms."""
     of_group = [one for one in SOURCES.values() if one.group == name]

@@ -241,6 +241,17 @@ def test_funding_is_stamped_on_the_hour(server: Server, lake_folder: Path, hasty
     assert rows["rate"].unique().to_list() == [0.0001] and rows["interval_s"].unique().to_list() == [28_800]
 
 
+def test_funding_of_a_month_that_is_not_over_is_not_published_yet(
+    server: Server, lake_folder: Path, hasty: Patience
+) -> None:
+    folder = f"{made.UM}/monthly/fundingRate/BTCUSDT"
+    server.add_zip(folder, "BTCUSDT-fundingRate-2025-10", made.funding(date(2025, 10, 1), 31))
+    today = datetime.now(UTC).date()
+    report = ask(server, lake_folder, hasty, "funding", first=today, last=today)
+    one = report.series[0]
+    assert today in one.not_yet and (one.missing, one.gaps, one.fetched, one.failures) == ([], [], [], [])
+
+
 def test_trades_have_the_takers_side(server: Server, lake_folder: Path, hasty: Patience) -> None:
     server.add_zip(f"{made.UM}/daily/aggTrades/BTCUSDT", f"BTCUSDT-aggTrades-{DAY}", made.trades(DAY, 40))
     ask(server, lake_folder, hasty, "trades")

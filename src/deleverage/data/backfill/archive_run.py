@@ -116,7 +116,7 @@ class ArchiveRun:
         now = now_ns()
         for month in list(left):
             open_days = [d for d in month.days(left[month]) if not over(d, now, 0)]
-            report.not_yet += [d for d in open_days if d <= day_of_ns(now)]
+            report.not_yet += open_days
             left[month] &= ~mask_of(open_days)
             if not left[month]:
                 del left[month]
