@@ -231,6 +231,7 @@ def run(
             shutil.rmtree(folder, ignore_errors=True)
             Lake.create(folder)
             acknowledged: set[int] = set()
+            seen: set[Path] = set()
         watched = Watched(kind, folder, rows)
         _let_it_write(watched, draw, usual)
         phase = watched.kill()
@@ -244,10 +245,12 @@ def run(
         tally.kills += 1
         tally.hits[hit] += 1
         tally.acknowledged += len(watched.acknowledged)
-        faults, landed, torn = judge(kind, folder, acknowledged, rows)
-        tally.torn_files += torn
+        faults, more, torn = judge(kind, folder, acknowledged, rows)
+        tally.torn_files += len(torn - seen)
+        seen |= torn
+        acknowledged |= more  # what a reader has seen may not go away again either
         if phase == "commit":
-            tally.landed["landed" if landed else "did not land"] += 1
+            tally.landed["landed" if more else "did not land"] += 1
         if faults:
             tally.faults += [f"kill {number + 1} ({hit}): {fault}" for fault in faults]
             break
@@ -267,20 +270,22 @@ def _let_it_write(watched: Watched, draw: random.Random, usual: dict[str, float]
         while (left := until - time.perf_counter()) > 0:
             watched.lines(left)
         return
-    left_over = draw.randint(1, 8)
+    # Three of four kills of the writer that compacts are to hit the compaction, not the appends before it.
+    waits = watched.kind == "compact" and draw.random() < 0.75
+    left_over = draw.randint(1, 2 if waits and target == "sync" else 1 if waits else 8)
     deadline = time.perf_counter() + 5.0
     while time.perf_counter() < deadline:
         for line in watched.lines(1.0):
-            left_over -= line == f"+{target}"
+            left_over -= line == f"+{target}" and (watched.compacting or not waits)
         if left_over <= 0 and watched.inside[-1:] == [target]:
             time.sleep(0.9 * draw.random() ** 3 * usual[target])  # a commit is decided early
             return
 
 
-def judge(kind: str, folder: Path, acknowledged: set[int], rows: int) -> tuple[list[str], bool, int]:
-    """What is wrong with the lake; whether more is there than was acknowledged; how many torn files lie
-    about.
-    """
+def judge(
+    kind: str, folder: Path, acknowledged: set[int], rows: int
+) -> tuple[list[str], set[int], set[Path]]:
+    """What is wrong with the lake; batches that are there and were not acknowledged; torn files."""
     import polars as pl
 
     from deleverage.data.lake import Lake
@@ -292,7 +297,7 @@ def judge(kind: str, folder: Path, acknowledged: set[int], rows: int) -> tuple[l
         lake = Lake.open(folder)
         trades = lake.read("trades", columns=["trade_id"])["trade_id"].cast(pl.Int64)
     except DeleverageError as error:
-        return [f"not readable: {error}"], False, 0
+        return [f"not readable: {error}"], set(), set()
     if trades.n_unique() != trades.len():
         faults.append(f"{trades.len() - trades.n_unique()} keys twice")
     present = dict((trades // 1_000_000).value_counts().rows())
@@ -311,12 +316,13 @@ def judge(kind: str, folder: Path, acknowledged: set[int], rows: int) -> tuple[l
     elif (lake.committed("trades", _APP) or 0) != len(present):
         faults.append("the last sequence number is not that of the last batch")
     live = {file.path for name in ("trades", "funding") for file in lake.table(name).log.files.values()}
-    torn = sum(
-        path.name not in {one.rpartition("/")[2] for one in live} and not _closed(path)
+    names = {one.rpartition("/")[2] for one in live}
+    torn = {
+        path
         for path in folder.glob("*/**/*.parquet")
-        if "_delta_log" not in path.parts
-    )
-    return faults, bool(set(present) - acknowledged), torn
+        if path.name not in names and "_delta_log" not in path.parts and not _closed(path)
+    }
+    return faults, set(present) - acknowledged, torn
 
 
 def _closed(path: Path) -> bool:

@@ -63,7 +63,9 @@ _CLOSE = 1e-6
 
 def recognise_log(layout: Layout) -> bool:
     """A CSV without a header whose lines are forced orders."""
-    return layout.kind in ("lines", "csv") and _ANY_EVENT.search(layout.head) is not None
+    if layout.kind not in ("lines", "csv") or recognise_snapshot(layout):
+        return False
+    return _ANY_EVENT.search(layout.head) is not None
 
 
 def load_log(source: SourceFile) -> Loaded:
