@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -48,9 +47,6 @@ class Adapter(Protocol):
         self, venue: Venue, kind: str, contract: Contract, interval: str, start_ms: int, end_ms: int
     ) -> tuple[dict[str, list[Row]], list[str]]:
         """Rows of the lake with start ≤ time < end [ms UTC] by table, and what is worth saying about them."""
-
-
-Fetch = Callable[..., list[Row]]
 
 
 def frame_of(table: str, rows: list[Row], received_ns: int, source: str) -> pl.DataFrame:
