@@ -4,7 +4,7 @@
     python docs/make_reference.py --check    exit 1 if one of them is not as the code says
 
 A page holds a pair of comments, ``<!-- made: KIND NAME -->`` and ``<!-- /made -->``; what stands between
-them is made from the code. Kinds are `command`, `section`, `table` and `venues`.
+them is made from the code. Kinds are `command`, `section`, `table`, `venues` and `sources`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import typer
 
 from deleverage import schema
 from deleverage.cli import app
+from deleverage.data.backfill.sources import SOURCES
 from deleverage.experiment.scenario import Scenario
 from deleverage.experiment.scenario.figure import Figure, LakeQuery, Needs, Strict
 from deleverage.venues import catalogue
@@ -316,7 +317,37 @@ def _version(rules: VenueRules) -> tuple[str, ...]:
 
 # --- pages ------------------------------------------------------------------------------------------
 
-_KINDS = {"section": section, "table": columns, "command": command, "venues": venues}
+
+def sources(name: str) -> str:
+    """What a group of sources of `deleverage backfill` has, and under which terms."""
+    of_group = [one for one in SOURCES.values() if one.group == name]
+    return "".join(
+        _rows(
+            ("", f"`{one.name}`"),
+            [
+                (word, text)
+                for word, text in (
+                    ("holds", one.holds),
+                    ("`--what`", ", ".join(f"`{kind}`" for kind, reason in one.serves.items() if not reason)),
+                    ("symbol", f"`{one.example}`" if one.example else ""),
+                    ("since", one.since),
+                    ("interval", one.interval),
+                    ("delay", one.delay),
+                    ("limits", one.limits),
+                    ("revisions", one.revisions),
+                    ("origin", one.origin),
+                    ("terms", one.terms),
+                    ("key", f"`{one.needs_key}`" if one.needs_key else ""),
+                )
+                if text
+            ],
+        )
+        + "\n"
+        for one in of_group
+    )
+
+
+_KINDS = {"section": section, "table": columns, "command": command, "venues": venues, "sources": sources}
 
 
 def filled(text: str) -> str:

@@ -9,7 +9,10 @@ The class says whose turn it is, and by that the exit code of the command line:
     │   ├─ RulesError                unknown venue or date; tiers not increasing
     │   └─ ScenarioError             file, key, value
     ├─ DataError                     the world is missing something               exit 3
-    │   ├─ SourceChanged             a payload no longer parses
+    │   ├─ SourceError               url, status, attempt
+    │   │   ├─ SourceUnavailable     no answer that can be used: try again later
+    │   │   │   └─ RateLimited       asked for fewer calls; .retry_after_s
+    │   │   └─ SourceChanged         a payload no longer parses
     │   └─ MissingDataError          table, start, end, command that fetches it
     ├─ RunError                      the run could not finish; carries its status exit 4
     └─ InternalError                 our bug, never caught                        exit 70
@@ -66,7 +69,30 @@ class DataError(DeleverageError):
     """The world is missing something: no fault of the caller's input."""
 
 
-class SourceChanged(DataError):
+class SourceError(DataError):
+    """Something outside that we ask or read: a server, or a file of a vendor."""
+
+
+class SourceUnavailable(SourceError):
+    """No answer that can be used, after several tries: the same may work later."""
+
+
+class RateLimited(SourceUnavailable):
+    """The source asked for fewer calls.
+
+    Parameters
+    ----------
+    retry_after_s : seconds that it asked to wait, None where it did not say.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", retry_after_s: float | None = None, **context: object
+    ) -> None:
+        super().__init__(message, hint=hint, retry_after_s=retry_after_s, **context)
+        self.retry_after_s = retry_after_s
+
+
+class SourceChanged(SourceError):
     """A payload that no longer parses as it was documented."""
 
 

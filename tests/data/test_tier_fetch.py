@@ -21,7 +21,7 @@ import pytest
 from deleverage.cli import main
 from deleverage.data.tier_fetch import update_tiers
 from deleverage.data.tier_store import snapshots, stored_tiers
-from deleverage.errors import DataError, InputError, SourceChanged
+from deleverage.errors import DataError, InputError, RateLimited, SourceChanged, SourceUnavailable
 
 try:
     import ccxt  # noqa: F401
@@ -319,6 +319,24 @@ def test_venue_that_does_not_answer_is_data_that_is_missing(
     venue.failures = [(status, text)] * 9
     with pytest.raises(DataError, match="nothing was written"):
         update_tiers("binance", tmp_path / "rules", url=venue.url, now=NOW, waits_s=(0.0, 0.0))
+    assert not (tmp_path / "rules").exists()
+
+
+@needs_ccxt
+def test_each_kind_of_refusal_is_one_of_its_own(venue: Venue, tmp_path: Path) -> None:
+    def fails(status: int, text: str) -> Exception:
+        venue.failures = [(status, text)] * 3
+        with pytest.raises((DataError, InputError)) as error:
+            update_tiers("binance", tmp_path / "rules", url=venue.url, now=NOW, waits_s=(0.0,))
+        return error.value
+
+    assert type(fails(429, '{"code": -1003, "msg": "Too many requests."}')) is RateLimited
+    assert type(fails(503, "down")) is SourceUnavailable
+    assert type(fails(400, '{"code": -1121, "msg": "Invalid symbol."}')) is InputError
+    refused = fails(400, '{"code": -1130, "msg": "Data sent for a parameter is not valid."}')
+    assert type(refused) is SourceChanged and "refuses the question" in str(refused)
+    unread = fails(200, '[{"symbol": "BTCUSDT"}]')
+    assert type(unread) is SourceChanged and "usable tiers" in str(unread)
     assert not (tmp_path / "rules").exists()
 
 

@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from deleverage import __version__
-from deleverage.cli import failure, importing, lake, margin, rules, run, scenario, vectors
+from deleverage.cli import backfill, failure, importing, lake, margin, rules, run, scenario, vectors
 
 app = typer.Typer(
     name="deleverage",
@@ -52,6 +52,7 @@ app.command("run", epilog=run.EXAMPLES)(run.run)
 app.add_typer(scenario.app, name="scenario")
 app.command("margin", epilog=margin.EXAMPLES)(margin.margin)
 app.command("import", epilog=importing.EXAMPLES)(importing.import_files)
+app.command("backfill", epilog=backfill.EXAMPLES)(backfill.backfill)
 app.add_typer(lake.app, name="lake")
 app.command("vectors", epilog=vectors.EXAMPLES)(vectors.vectors)
 app.add_typer(rules.app, name="rules")

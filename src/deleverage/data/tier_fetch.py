@@ -16,12 +16,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from deleverage.data.backfill.patience import retry_after_s
 from deleverage.data.tier_store import TierImport, import_tiers
-from deleverage.errors import DataError, DeleverageError, InputError, SourceChanged
+from deleverage.errors import DeleverageError, InputError, RateLimited, SourceChanged, SourceUnavailable
 
 WAITS_S = (1.0, 4.0)
 """Pauses before another try when the venue does not answer, or asks for fewer calls."""
 TIMEOUT_MS = 20_000
+LONGEST_WAIT_S = 60.0
+"""A venue that asks for a longer pause is left alone."""
+_UNREAD = (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError)
 _CCXT_NAMES = {"binance": "binanceusdm", "bybit": "bybit", "gate": "gate", "hyperliquid": "hyperliquid"}
 _SIGNED = ("binance",)  # the bracket endpoint of Binance answers only to a key (reading rights are enough)
 
@@ -46,13 +50,15 @@ def update_tiers(
     ------
     InputError
         ccxt is not installed, the venue's tiers cannot be fetched so, a key is missing, an unknown contract.
-    DataError
+    SourceError
         the venue does not answer, or not in a way that can be used; nothing was written.
     """
     moment = (now or datetime.now(UTC)).astimezone(UTC)
     ccxt = _ccxt(venue)
     exchange = _exchange(ccxt, venue, url)
-    content = _patiently(ccxt, venue, lambda: _fetched(ccxt, exchange, venue, tuple(symbols)), tuple(waits_s))
+    content = _patiently(
+        ccxt, exchange, venue, lambda: _fetched(ccxt, exchange, venue, tuple(symbols)), tuple(waits_s)
+    )
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "ccxt" / f"{venue}_{moment:%Y-%m-%dT%H%M%SZ}.json"
         file.parent.mkdir()
@@ -124,35 +130,57 @@ def _redirected(urls: Any, base: str) -> Any:
     return base + urlsplit(urls).path if isinstance(urls, str) else urls
 
 
-def _patiently(ccxt: Any, venue: str, fetch: Callable[[], Any], waits_s: tuple[float, ...]) -> Any:
+def _patiently(
+    ccxt: Any, exchange: Any, venue: str, fetch: Callable[[], Any], waits_s: tuple[float, ...]
+) -> Any:
     """What ``fetch`` gives; errors of the line are tried again, all others become one of ours."""
     for wait in (*waits_s, None):
         try:
             return fetch()
-        except DeleverageError:
+        except DeleverageError:  # an InputError of ours is a ValueError too
             raise
-        except ccxt.NetworkError as error:
-            if wait is None:
-                raise DataError(
-                    f"{venue}: expected an answer, found {_short(error)}, {len(waits_s) + 1} times",
-                    hint="nothing was written; try again later, or import a file",
-                    venue=venue,
-                ) from error
-            time.sleep(wait)
-        except (ccxt.AuthenticationError, ccxt.PermissionDenied) as error:
+        except ccxt.NetworkError as error:  # with RateLimitExceeded, RequestTimeout and the like
+            asked = retry_after_s((exchange.last_response_headers or {}).get("Retry-After"))
+            if wait is None or (asked or 0) > LONGEST_WAIT_S:
+                raise _unavailable(ccxt, venue, error, asked, len(waits_s) + 1) from error
+            time.sleep(max(wait, asked or 0))
+        except ccxt.AuthenticationError as error:  # with PermissionDenied
             raise InputError(
                 f"{venue}: expected a key that may read, found {_short(error)}",
                 hint=f"check DELEVERAGE_{venue.upper()}_KEY and DELEVERAGE_{venue.upper()}_SECRET",
                 venue=venue,
             ) from error
-        except Exception as error:
-            # ccxt reads answers without checking them: a missing field ends in any kind of error.
+        except ccxt.BadSymbol as error:
+            raise InputError(
+                f"{venue}: expected a contract of the venue, found one that it refuses: {_short(error)}",
+                hint="Use the venue's own name of the contract.",
+                venue=venue,
+            ) from error
+        except ccxt.ExchangeError as error:
+            raise SourceChanged(
+                f"{venue}: expected tiers, found that the venue refuses the question: {_short(error)}",
+                hint="nothing was written; a newer ccxt may ask as the venue wants it, or import a file",
+                venue=venue,
+            ) from error
+        except (ccxt.BaseError, *_UNREAD) as error:
+            # ccxt reads answers without checking them: a missing field ends in an error of Python.
             raise SourceChanged(
                 f"{venue}: expected the documented answer, found {_short(error)}",
                 hint="nothing was written; try again later, or import a file",
                 venue=venue,
             ) from error
     raise AssertionError("unreachable")
+
+
+def _unavailable(
+    ccxt: Any, venue: str, error: Exception, asked: float | None, tries: int
+) -> SourceUnavailable:
+    """The venue did not answer, or wants fewer calls."""
+    text = f"{venue}: expected an answer, found {_short(error)}, {tries} times"
+    hint = "nothing was written; try again later, or import a file"
+    if isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection):
+        return RateLimited(text, hint=hint, retry_after_s=asked, venue=venue)
+    return SourceUnavailable(text, hint=hint, venue=venue)
 
 
 def _short(error: Exception) -> str:

@@ -336,6 +336,24 @@ INDICATORS = Table(
     "published series that have no table of their own",
 )
 
+REVISIONS = Table(
+    "revisions",
+    (
+        _c("time_ns", "Int64", "ns UTC", "date of the value that was changed"),
+        _c("received_ns", "Int64", "ns UTC", "when this machine received the changed value", True),
+        _c("table", "String", "", "where the first value stands, and stays"),
+        PUBLISHER,
+        _c("series", "String", "", "the rest of that row's key, joined by '/': 'BTC/IBIT'"),
+        _c("column", "String", "", "what was changed"),
+        _c("revision", "Int64", "", "1 for its first change, 2 for the next, ..."),
+        _c("before", "Float64", "", "value until then; null where there was none", True),
+        _c("value", "Float64", "", "value from then on; null where it was withdrawn", True),
+        SOURCE,
+    ),
+    ("time_ns", "table", "publisher", "series", "column", "revision"),
+    "past values that a publisher changed later; the table holds the first ones",
+)
+
 GAPS = Table(
     "gaps",
     (
@@ -392,6 +410,7 @@ LAKE_TABLES: dict[str, Table] = {
         MACRO,
         MARKET_CAPS,
         INDICATORS,
+        REVISIONS,
         GAPS,
         PAYLOADS,
     )

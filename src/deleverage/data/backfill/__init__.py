@@ -1,0 +1,1 @@
+"""Past data fetched from those who publish them: archives, venues, and publishers of macro series."""

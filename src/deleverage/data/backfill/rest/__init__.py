@@ -1,0 +1,1 @@
+"""What each venue's REST interface gives of the past, read from its own answers."""

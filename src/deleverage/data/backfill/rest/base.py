@@ -1,0 +1,158 @@
+"""What does every venue's adapter say and do?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from deleverage.data.backfill.ccxt_door import Venue
+from deleverage.data.backfill.paging import Row
+from deleverage.errors import InputError
+from deleverage.schema import LAKE_TABLES
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+DAY_S = 86_400
+INTEREST_S = 300
+"""Open interest is asked for every five minutes, as fine as the venues have it."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A contract by the venue's own name."""
+
+    venue: str
+    kind: str
+    coin: str
+    symbol: str
+
+
+class Adapter(Protocol):
+    """One venue; `intervals` are its names of the bars."""
+
+    venue: str
+    intervals: ClassVar[dict[str, str]]
+
+    def contract(self, symbol: str) -> Contract:
+        """The contract of a symbol. Raises `InputError` where it can be none."""
+
+    def oldest_ns(self, kind: str, interval_s: int, now_ns: int) -> int | None:
+        """Earliest time that the venue still gives [ns UTC]; None where it gives all."""
+
+    def fetch(
+        self, venue: Venue, kind: str, contract: Contract, interval: str, start_ms: int, end_ms: int
+    ) -> tuple[dict[str, list[Row]], list[str]]:
+        """Rows of the lake with start ≤ time < end [ms UTC] by table, and what is worth saying about them."""
+
+
+def frame_of(table: str, rows: list[Row], received_ns: int, source: str) -> pl.DataFrame:
+    """Rows as a frame of a lake's table; columns that a row does not have are null."""
+    import polars as pl
+
+    declared = LAKE_TABLES[table]
+    schema = {column.name: getattr(pl, column.dtype) for column in declared.columns}
+    whole = [{**row, "received_ns": received_ns, "source": source} for row in rows]
+    return pl.DataFrame(whole, schema=schema, orient="row") if whole else pl.DataFrame(schema=schema)
+
+
+def named(contract: Contract, *, kind: bool = True) -> Row:
+    """The columns that say which contract a row is of."""
+    row: Row = {"venue": contract.venue, "coin": contract.coin, "symbol": contract.symbol}
+    return {**row, "kind": contract.kind} if kind else row
+
+
+def positive(value: Any, what: str) -> float:
+    """A number above 0. Raises `ValueError` where it is none: the answer is malformed."""
+    number = float(value)
+    if not number > 0 or number == float("inf"):
+        raise ValueError(f"{what} {value!r} is not above 0")
+    return number
+
+
+def amount(value: Any, what: str) -> float:
+    """A number of 0 or more."""
+    number = float(value)
+    if not 0 <= number < float("inf"):
+        raise ValueError(f"{what} {value!r} is not 0 or more")
+    return number
+
+
+def bar(time_ms: Any, prices: tuple[Any, Any, Any, Any], **others: Any) -> Row:
+    """A bar: time [ms], open, high, low, close; refuses one that cannot be."""
+    first, high, low, last = (positive(price, "price") for price in prices)
+    if not low <= min(first, last) <= max(first, last) <= high:
+        raise ValueError(f"bar of {time_ms} has open {first}, high {high}, low {low}, close {last}")
+    return {"time": int(time_ms), "open": first, "high": high, "low": low, "close": last, **others}
+
+
+def bars_of(rows: list[Row], contract: Contract, interval_s: int) -> list[Row]:
+    """Bars as rows of the table of candles."""
+    keep = ("open", "high", "low", "close", "volume_coins", "taker_buy_coins", "trades")
+    return [
+        {
+            "time_ns": row["time"] * 1_000_000,
+            **named(contract),
+            "interval_s": interval_s,
+            **{name: row.get(name) for name in keep},
+        }
+        for row in rows
+    ]
+
+
+def funding_of(rows: list[Row], contract: Contract, start_ms: int) -> list[Row]:
+    """Settlements from ``start_ms`` on as rows; the interval is the time since the one before.
+
+    ``rows`` should begin a day earlier, so that the first one has one before it.
+    """
+    times = [on_the_hour_ms(row["time"]) for row in rows]
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    usual = [step for step in steps if step in (HOUR_MS, 2 * HOUR_MS, 4 * HOUR_MS, 8 * HOUR_MS)]
+    found: list[Row] = []
+    for position, (time, row) in enumerate(zip(times, rows, strict=True)):
+        before = steps[position - 1] if position else None
+        after = steps[position] if position < len(steps) else None
+        step = next((one for one in (before, after) if one in usual), min(usual, default=8 * HOUR_MS))
+        if time >= start_ms:
+            found.append(
+                {
+                    "time_ns": time * 1_000_000,
+                    **named(contract, kind=False),
+                    "interval_s": step // 1000,
+                    "rate": row["rate"],
+                }
+            )
+    return found
+
+
+def on_the_hour_ms(time_ms: int) -> int:
+    """The full hour within 2 s, or the time as it is [ms]."""
+    nearest = (time_ms + HOUR_MS // 2) // HOUR_MS * HOUR_MS
+    return nearest if abs(time_ms - nearest) <= 2_000 else time_ms
+
+
+def rate(value: Any) -> float:
+    """A funding rate as a share per interval; refuses what can only be a percentage or nonsense."""
+    number = float(value)
+    if not abs(number) <= 0.1:
+        raise ValueError(f"funding rate {value!r} is no share per interval")
+    return number
+
+
+def interval_name(adapter: Adapter, interval: str) -> str:
+    """The venue's name of an interval. Raises `InputError` where it has no such bars."""
+    if interval not in adapter.intervals:
+        raise InputError(
+            f"--interval {interval}: expected one of {', '.join(adapter.intervals)} for {adapter.venue}, "
+            f"found '{interval}'",
+            hint="Give an interval that the venue has.",
+        )
+    return adapter.intervals[interval]
+
+
+def same(*names: str) -> dict[str, str]:
+    """Intervals that a venue calls as we do."""
+    return {name: name for name in names}

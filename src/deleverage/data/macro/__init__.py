@@ -1,0 +1,3 @@
+"""Series from outside the venues: sentiment, fund flows, gold, market capitalisation; and how they were
+revised.
+"""
