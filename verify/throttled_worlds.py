@@ -1,8 +1,8 @@
 """Full feeds whose truth is known, for the throttle test; nothing here knows the estimator.
 
-Arrivals come from branching (every event begets others after a delay), from calm and panic that alternate, from
-single floods, and in batches of one millisecond; sizes are lognormal, Pareto, or grow with the crowd. The estimator
-assumes none of these: it knows local rates and burst sizes only.
+Arrivals come from branching (every event begets others after a delay), from calm and panic that alternate,
+from single floods, and in batches of one millisecond; sizes are lognormal, Pareto, or grow with the crowd.
+The estimator assumes none of these: it knows local rates and burst sizes only.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ MILLI = 1_000_000
 class World:
     """One kind of feed.
 
-    rate : events per second that nothing caused; children : mean of those that an event causes; delay_s : time
-    scale of that; power : true for a power-law delay; batch : mean size of a batch; panic : factor by which the
-    rate rises in panic spells; tail : Pareto index of sizes, 0 for lognormal; sigma : of log sizes; crowd : sizes grow
-    as local rate to this power; flip : longs and shorts alternate by spell instead of one side leading.
+    rate : events per second that nothing caused; children : mean of those that an event causes; delay_s :
+    time scale of that; power : true for a power-law delay; batch : mean size of a batch; panic : factor by
+    which the rate rises in panic spells; tail : Pareto index of sizes, 0 for lognormal; sigma : of log sizes;
+    crowd : sizes grow as local rate to this power; flip : longs and shorts alternate by spell instead of one
+    side leading.
     """
 
     name: str

@@ -1,17 +1,18 @@
 """How many liquidations stand behind each one that a throttled feed could have shown?
 
 Liquidations come in bursts shorter than any throttle: one fall of the mark closes many accounts within
-milliseconds. A throttled feed shows the first (or the last) of a burst and is blind for the others, so **nothing in
-it tells their number**: the mean burst M̄ ≥ 1 comes from elsewhere. Either from full feeds, which we throttle
-ourselves and compare with the truth, or from a stated prior; the answer says which.
+milliseconds. A throttled feed shows the first (or the last) of a burst and is blind for the others, so
+**nothing in it tells their number**: the mean burst M̄ ≥ 1 comes from elsewhere. Either from full feeds,
+which we throttle ourselves and compare with the truth, or from a stated prior; the answer says which.
 
-From full feeds: stretches of streams are sorted by their rate of bursts and pooled until they have enough; each pool
-is a pair x = log(bursts per second), y = log(true count ÷ bursts). At the target's x,
+From full feeds: stretches of streams are sorted by their rate of bursts and pooled until they have enough;
+each pool is a pair x = log(bursts per second), y = log(true count ÷ bursts). At the target's x,
 
     log M̄ = Σ K(x−x_i)·y_i ÷ Σ K  +  (error of that, and ``TRANSFER`` between venues) · Z  +  τ · z
 
-with K(u) = exp(−½u²), Z shared by all streams of a venue and τ, the scatter of single streams about the pools, each
-stream's own. n pairs leave the prior a weight of exp(−n÷2), and more where x lies outside of theirs.
+with K(u) = exp(−½u²), Z shared by all streams of a venue and τ, the scatter of single streams about the
+pools, each stream's own. n pairs leave the prior a weight of exp(−n÷2), and more where x lies outside of
+theirs.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ PRIOR_NONE = 0.2
 """Prior: probability that bursts have one event each."""
 
 PRIOR_MEDIAN, PRIOR_SPREAD = 0.6, 1.0
-"""Prior otherwise: M̄ − 1 is lognormal, median 0.6, log deviation 1.0 (5 to 95 %: 0.12 to 3.1). Assumed. Of Bybit's
-full feed a study (min66633, liquidation-cascade-research, August 2026; read by us second hand) says that 32.3 % of
-the time there are several in a second; a logarithmic law with that share of bursts has M̄ = 1.5."""
+"""Prior otherwise: M̄ − 1 is lognormal, median 0.6, log deviation 1.0 (5 to 95 %: 0.12 to 3.1). Assumed. Of
+Bybit's full feed a study (min66633, liquidation-cascade-research, August 2026; read by us second hand) says
+that 32.3 % of the time there are several in a second; a logarithmic law with that share of bursts has M̄ =
+1.5."""
 
 TRANSFER = 0.2
 """Log deviation between the burst sizes of two venues at the same rate. Assumed."""
@@ -47,7 +49,7 @@ _SCATTER, _SCATTER_WEIGHT = 0.2, 4.0
 
 
 class Stretch(NamedTuple):
-    """One stretch of a full feed, throttled by us: rate of bursts [1/s], published, estimated bursts, the truth."""
+    """One stretch of a full feed, throttled by us: bursts [1/s], published, bursts, the truth."""
 
     rate: float
     shown: int
@@ -77,7 +79,7 @@ PRIOR = Bursts(np.empty(0), np.empty(0))
 
 
 class Common(NamedTuple):
-    """Draws that all streams of a venue share, float64 [draws]: what is not known of bursts is not known of all."""
+    """Draws that all streams of a venue share, float64 [draws]: ignorance of bursts is common to them."""
 
     uniform: Floats
     normal: Floats

@@ -3,8 +3,8 @@
     true count   = (published + hidden bursts) · M̄ burst by burst         → intensity.py, bursts.py
     true amount  = published amount + Σ sizes of the others                → sizes.py
 
-Every draw carries its own rate, scale, burst size, and sizes; the band is the 5 to 95 % range of the draws. Nothing
-after the end of the stretch is looked at.
+Every draw carries its own rate, scale, burst size, and sizes; the band is the 5 to 95 % range of the draws.
+Nothing after the end of the stretch is looked at.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ POOL = 300
 """Published sizes that stand for the hidden ones: those of the stretch, and earlier ones up to so many."""
 
 UNIDENTIFIED = 0.05
-"""More hidden bursts than this share in places where the data bound the rate from below only: no upper end."""
+"""More hidden bursts than this share where the data bound the rate from below only: no upper end."""
 
 
 class Stream(NamedTuple):
@@ -45,16 +45,20 @@ class Stream(NamedTuple):
     usd: Floats
     coins: Floats
 
+    def only(self, which: slice | NDArray[np.bool_]) -> Stream:
+        """Some of the events."""
+        return Stream(self.times_ns[which], self.sides[which], self.usd[which], self.coins[which])
+
 
 @dataclass(frozen=True)
 class Totals:
     """Draws of the true total of one stretch, by side; draws of several streams add up draw by draw.
 
-    count, usd : float64 [draws, 2]. plain, plain_usd : the same if bursts had one event each, which is the most that
-    the feed itself says. shown, shown_usd, shown_coins : what was published, [2]. price : USD a coin of what was
-    published, NaN where coins are not known. occupied : share of the stretch that was dead (`first`), or of its
-    windows with a published event. unidentified : share of the hidden bursts whose rate has no upper bound. burst :
-    median mean burst; learnt : whether full feeds said so.
+    count, usd : float64 [draws, 2]. plain, plain_usd : the same if bursts had one event each, which is the
+    most that the feed itself says. shown, shown_usd, shown_coins : what was published, [2]. price : USD a
+    coin of what was published, NaN where coins are not known. occupied : share of the stretch that was dead
+    (`first`), or of its windows with a published event. unidentified : share of the hidden bursts whose rate
+    has no upper bound. burst : median mean burst; learnt : whether full feeds said so.
     """
 
     count: Floats
@@ -87,9 +91,9 @@ class Interval(NamedTuple):
 def band(draws: Floats, plain: Floats, shown: float, *, learnt: bool, upper: bool) -> Interval:
     """The 90 % band of a total from its draws.
 
-    Where bursts are known from full feeds it holds the middle 90 % of the draws. Where they come from the prior, the
-    lower end is that of bursts of one event: a prior may widen what data say, not exclude it. Where the rate is not
-    bounded from above, what was published is the lower end and there is no upper one.
+    Where bursts are known from full feeds it holds the middle 90 % of the draws. Where they come from the
+    prior, the lower end is that of bursts of one event: a prior may widen what data say, not exclude it.
+    Where the rate is not bounded from above, what was published is the lower end and there is no upper one.
     """
     if not upper:
         return Interval(shown, None, None)
@@ -111,17 +115,17 @@ def estimate(
 ) -> Totals:
     """Draws of the true total of [start_ns, end_ns); events from ``end_ns`` on are not read.
 
-    stream : published events, each once, rising; earlier ones serve as context. rng : the stream of randomness of
-    this estimate. common : draws shared by all streams of the venue; as many draws come out. bursts : what full
-    feeds say of burst sizes; the prior by default.
+    stream : published events, each once, rising; earlier ones serve as context. rng : the stream of
+    randomness of this estimate. common : draws shared by all streams of the venue; as many draws come out.
+    bursts : what full feeds say of burst sizes; the prior by default.
     """
     draws = common.normal.size
     stream = _until(stream, end_ns)
     inside = np.flatnonzero(stream.times_ns >= start_ns)
     sides = stream.sides[inside]
     shown = np.bincount(sides, minlength=2)
-    shown_usd = np.bincount(sides, weights=stream.usd[inside], minlength=2)
-    shown_coins = np.bincount(sides, weights=stream.coins[inside], minlength=2)
+    shown_usd: Floats = np.bincount(sides, weights=stream.usd[inside], minlength=2).astype(np.float64)
+    shown_coins: Floats = np.bincount(sides, weights=stream.coins[inside], minlength=2).astype(np.float64)
     cells, wanted = _cells(stream, throttle, start_ns, end_ns)
     if throttle.rule is Rule.FIRST:
         occupied = float(np.mean(cells.dead[wanted])) * 1e9 / throttle.window_ns
@@ -153,14 +157,15 @@ def learn_bursts(
     stretch_ns: int,
     rng: np.random.Generator,
 ) -> list[Stretch]:
-    """Stretches of full feeds, each throttled, estimated without bursts, and beside the truth; for `bursts.learn`.
+    """Stretches of full feeds, each throttled, estimated without bursts, and beside the truth; for
+    `bursts.learn`.
 
     streams : full feeds of [start_ns, end_ns), each event once.
     """
     found = []
     for stream in streams:
         kept = censor(stream.times_ns, stream.usd, throttle)
-        thin = Stream(*(part[kept] for part in stream))
+        thin = stream.only(kept)
         for begin in range(start_ns, end_ns, stretch_ns):
             stop = min(begin + stretch_ns, end_ns)
             truth, shown = (
@@ -182,7 +187,7 @@ def learn_bursts(
 
 def _until(stream: Stream, end_ns: int) -> Stream:
     past = int(np.searchsorted(stream.times_ns, end_ns, side="left"))
-    return Stream(*(part[:past] for part in stream))
+    return stream.only(slice(past))
 
 
 def _cells(stream: Stream, throttle: Throttle, start_ns: int, end_ns: int) -> tuple[Cells, NDArray[np.bool_]]:
@@ -235,4 +240,5 @@ def _below_the_largest(
     error = np.sqrt(spread * float(weights @ weights))
     level = np.maximum(one + error * rng.standard_normal((unseen.shape[0], 1)), 0.1 * one)
     noise = np.sqrt(np.maximum(unseen, 0.0) * spread) * rng.standard_normal(unseen.shape)
-    return np.maximum(unseen * level + noise, 0.0)
+    sums: Floats = np.maximum(unseen * level + noise, 0.0)
+    return sums

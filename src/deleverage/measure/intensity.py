@@ -5,13 +5,13 @@ hidden ones are that rate × dead seconds. With a kernel K_h(u) = exp(−|u| ÷ 
 
     λ_side(c) = (a₀ + Σ_j≠c K_h(c−j)·d_j,side) ÷ (b₀ + Σ_j K_h(c−j)·live_j)        hidden_c = λ(c) · dead_c
 
-where the event that made the cell dead does not count for its own rate: seen from an event there is one event too
-many. The width h is learnt: each cell is predicted from the others, at every scale, and the scales are weighted by
-how likely they made what was seen. For rules without a known place in the window only the share of empty windows
-tells: λ = ln(1 + occupied ÷ empty) ÷ window, and with no empty window near by nothing does.
+where the event that made the cell dead does not count for its own rate: seen from an event there is one event
+too many. The width h is learnt: each cell is predicted from the others, at every scale, and the scales are
+weighted by how likely they made what was seen. For rules without a known place in the window only the share
+of empty windows tells: λ = ln(1 + occupied ÷ empty) ÷ window, and with no empty window near by nothing does.
 
-Source: dead-time correction of counters (Müller 1973, "Dead-time problems"), made local; conjugate gamma-Poisson
-prediction; weighted likelihood bootstrap (Newton & Raftery 1994).
+Source: dead-time correction of counters (Müller 1973, "Dead-time problems"), made local; conjugate
+gamma-Poisson prediction; weighted likelihood bootstrap (Newton & Raftery 1994).
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ class Hidden:
     scale_s: float
 
 
+_FEW = 400
+"""Up to so many published events a sum over them is faster than a Fourier transform."""
+
+
 def hidden_bursts(
     cells: Cells, throttle: Throttle, wanted: NDArray[np.bool_], rng: np.random.Generator, draws: int
 ) -> Hidden:
@@ -69,15 +73,17 @@ def hidden_bursts(
     by_cell = np.zeros(counts.size)
     loose = total = 0.0
     side_share = (cells.events.sum(axis=0) + 0.5) / (counts.sum() + 1.0)
+    seen = np.flatnonzero(counts)
+    known = counts[busy] > 0
+    here = np.minimum(np.searchsorted(seen, busy), seen.size - 1)
     for k in np.unique(chosen):
         rows = np.flatnonzero(chosen == k)
         kernel = _kernel(SCALES[k], counts.size)
         below = np.maximum(_smooth(exposure, kernel), 0.0)[busy]
         b = below + _PRIOR_EVENTS / mean_rate
-        # weighted likelihood bootstrap: one standard exponential weight an event
-        shaken = cells.events[None] * rng.standard_exponential((rows.size, counts.size, 1))
-        own = shaken[:, busy] / np.maximum(counts[busy], 1.0)[None, :, None]
-        a = np.stack([_smooth(shaken[:, :, s], kernel)[:, busy] for s in (0, 1)], axis=-1) - own
+        # weighted likelihood bootstrap: one standard exponential weight a published event
+        shaken = cells.events[seen] * rng.standard_exponential((rows.size, seen.size, 1))
+        a = _at(shaken, seen, busy, SCALES[k], kernel, counts.size) - shaken[:, here] * known[None, :, None]
         prior = rng.gamma(_PRIOR_EVENTS, 1.0, (rows.size, 1, 1)) * side_share
         a = np.maximum(a, 0.0) + prior
         if placed:
@@ -114,8 +120,24 @@ def _scale_weights(counts: Floats, exposure: Floats, mean_rate: float, placed: b
         else:
             score = np.where(occupied, np.log(a / (a + b)), np.log(b / (a + b)))
         scores[k] = score.sum()
-    weights: Floats = np.exp(scores - scores.max())
-    return weights / weights.sum()
+    weights = np.exp(scores - scores.max())
+    share: Floats = weights / weights.sum()
+    return share
+
+
+def _at(
+    values: Floats, seen: NDArray[np.int64], busy: NDArray[np.int64], scale: float, kernel: Floats, cells: int
+) -> Floats:
+    """Values [draws, seen, 2] smoothed to the busy cells [draws, busy, 2]; by FFT where there are many."""
+    if seen.size <= _FEW:
+        near = np.exp(-np.abs(busy[:, None] - seen[None, :]) / scale)
+        return np.stack([values[:, :, side] @ near.T for side in (0, 1)], axis=-1)
+    sides = []
+    for side in (0, 1):
+        spread = np.zeros((values.shape[0], cells))
+        spread[:, seen] = values[:, :, side]
+        sides.append(_smooth(spread, kernel)[:, busy])
+    return np.stack(sides, axis=-1)
 
 
 def _kernel(scale: float, cells: int) -> Floats:

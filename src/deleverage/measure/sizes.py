@@ -1,10 +1,11 @@
 """How much do events sum to whose number is known and whose sizes are not, given the sizes of others?
 
-Where the rule does not look at sizes (`first`, `latest`) the published sizes are a fair sample of all. The body of
-the sample is drawn again; above its 90 % point a Pareto tail takes over, whose index is drawn from its posterior, so
-that the largest of many hidden events may exceed every published one. Where the rule publishes the `largest`, sizes
-are maxima: F is recovered from them by the reversed hazard, F(x) = exp(−Σ_{x_j > x} 1 ÷ Σ_{x_k ≤ x_j} n_k), with n_k
-the events of the window, and a hidden one is not larger than the one that was published.
+Where the rule does not look at sizes (`first`, `latest`) the published sizes are a fair sample of all. The
+body of the sample is drawn again; above its 90 % point a Pareto tail takes over, whose index is drawn from
+its posterior, so that the largest of many hidden events may exceed every published one. Where the rule
+publishes the `largest`, sizes are maxima: F is recovered from them by the reversed hazard, F(x) = exp(−Σ_{x_j
+> x} 1 ÷ Σ_{x_k ≤ x_j} n_k), with n_k the events of the window, and a hidden one is not larger than the one
+that was published.
 
 Source: Hill (1975) for the index; proportional reversed hazards for F (Lehmann alternatives, F_k = F^n_k).
 """
@@ -29,8 +30,8 @@ _ONE_BY_ONE = 400_000
 def sum_of_hidden(counts: Floats, pool: Floats, weights: Floats, rng: np.random.Generator) -> Floats:
     """Draws of the sum of ``counts`` unseen sizes, float64 [draws].
 
-    counts : number of events of each draw. pool : published sizes [USD or coins], > 0. weights : how near each is to
-    the hidden ones; they sum to 1.
+    counts : number of events of each draw. pool : published sizes [USD or coins], > 0. weights : how near
+    each is to the hidden ones; they sum to 1.
     """
     if not pool.size:
         return np.where(counts > 0, np.nan, 0.0)
@@ -48,7 +49,8 @@ def sum_of_hidden(counts: Floats, pool: Floats, weights: Floats, rng: np.random.
         drawn = np.where(
             place < cut, sizes[place], _pareto(threshold, largest, index[draw], rng.random(draw.size))
         )
-        return np.bincount(draw, weights=drawn, minlength=counts.size)
+        summed: Floats = np.bincount(draw, weights=drawn, minlength=counts.size).astype(np.float64)
+        return summed
     sums = np.zeros(counts.size)
     for k, count in enumerate(counts):
         if count <= 0:

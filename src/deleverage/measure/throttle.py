@@ -3,15 +3,17 @@
 A throttle is a detector with a dead time. For each rule the time of a stream splits into a **live** part, in
 which every event would have been seen, and a **dead** part, in which none could be:
 
-=========  ==========================================  =============================  ==========================
-rule       published                                   live                           dead
-=========  ==========================================  =============================  ==========================
-`first`    an event, then none for one window          until the next event           one window after each event
-`latest`   the last event of each window of a grid     from that event to the end of  from the start of the window
-                                                       its window; empty windows      to that event
-`largest`  the largest event of each window of a grid  empty windows                  the window
-`any`      one of each window, nobody says which       empty windows                  the window
-=========  ==========================================  =============================  ==========================
+=========  =======================  =============================  =======================
+rule       published                live                           dead
+=========  =======================  =============================  =======================
+`first`    an event, then none for  until the next event           a window after each
+           one window                                              published event
+`latest`   the last event of each   from that event to the end of  from the window's start
+           window of a grid         its window; empty windows      to that event
+`largest`  the largest of each      empty windows                  the other windows
+`any`      one of each window,      empty windows                  the other windows
+           nobody says which
+=========  =======================  =============================  =======================
 """
 
 from __future__ import annotations
@@ -46,8 +48,8 @@ class Throttle:
     ----------
     window_ns : length of the window [ns].
     rule : which event of a window is published.
-    resolution_ns : waiting times shorter than this are not told apart [ns]: the step of the time stamps, or the
-        jitter of the throttle where it is longer.
+    resolution_ns : shorter waiting times are not told apart [ns]: step of the time stamps, or jitter of the
+        throttle where it is longer.
     phase_ns : a moment at which a window begins [ns UTC]; of no meaning for `first`.
     """
 
@@ -70,8 +72,8 @@ class Throttle:
 class Cells:
     """A stretch of time cut into cells of one window.
 
-    events : published events by cell and side, float64 [n, 2]; live, dead : seconds of each kind, float64 [n];
-    place : for each event given, its cell, or −1 where it lies outside, int64 [events].
+    events : published events by cell and side, float64 [n, 2]; live, dead : seconds of each kind, float64
+    [n]; place : for each event given, its cell, or −1 where it lies outside, int64 [events].
     """
 
     events: Floats
@@ -83,7 +85,8 @@ class Cells:
 def censor(times_ns: Times, sizes: Floats, throttle: Throttle) -> Flags:
     """Which events of a full stream a throttled feed would publish.
 
-    times_ns : event times [ns UTC], rising; ties are in order of arrival. sizes : of the events, for `largest`.
+    times_ns : event times [ns UTC], rising; ties are in order of arrival. sizes : of the events, for
+    `largest`.
     """
     shown = np.zeros(times_ns.size, dtype=np.bool_)
     if throttle.rule is Rule.FIRST:
@@ -107,8 +110,8 @@ def cells_of(
 ) -> Cells:
     """The published events of [start_ns, end_ns) by cell, with the live and the dead seconds of each.
 
-    times_ns : published events [ns UTC], rising; those before the start tell whether it was dead. sides : 0 long,
-    1 short. A grid is that of the throttle; for `first` the cells begin at ``start_ns``.
+    times_ns : published events [ns UTC], rising; those before the start tell whether it was dead. sides : 0
+    long, 1 short. A grid is that of the throttle; for `first` the cells begin at ``start_ns``.
     """
     width = throttle.window_ns
     first = throttle.rule is Rule.FIRST
