@@ -33,7 +33,7 @@ from verify.known_truth import wilson
 from verify.throttled_worlds import MILLI, SECOND, WORLDS, Feed, World, make
 
 LENGTH_S = 1_800
-TEACHING_S = 4 * 3_600
+TEACHING_S = 2 * 3_600
 TEACHING_STRETCH_S = 900
 LEVEL = 0.9
 REQUIRED = 85
@@ -127,8 +127,10 @@ def stream_of(feed: Feed) -> Stream:
 def neighbour(world: World, rng: np.random.Generator) -> World:
     """Another venue's market: like this one, with other rates, clusters and batches."""
     return replace(
-        world, rate=world.rate * rng.uniform(0.5, 2.0), children=min(0.9, world.children * rng.uniform(0.85, 1.15)),
-        batch=1.0 + (world.batch - 1.0) * rng.uniform(0.75, 1.3), delay_s=world.delay_s * rng.uniform(0.7, 1.4),
+        world, rate=world.rate * rng.uniform(0.5, 2.0),
+        children=min(0.9, world.children * rng.uniform(0.85, 1.15)),
+        batch=1.0 + (world.batch - 1.0) * rng.uniform(0.75, 1.3),
+        delay_s=world.delay_s * rng.uniform(0.7, 1.4),
     )  # fmt: skip
 
 
@@ -203,7 +205,8 @@ def waiting(recorded: Sequence[dict[str, Stream]]) -> dict[str, float | int]:
     gaps = gaps[gaps > 0]
     return {
         "events": int(sum(s.times_ns.size for part in recorded for s in part.values())),
-        "waiting_times": int(gaps.size), "below_1_s": int((gaps < 1.0).sum()), "shortest_s": float(gaps.min()),
+        "waiting_times": int(gaps.size), "below_1_s": int((gaps < 1.0).sum()),
+        "shortest_s": float(gaps.min()),
         "from_1_to_1.1_s": int(((gaps >= 1.0) & (gaps < 1.1)).sum()), "below_2_s": int((gaps < 2.0).sum()),
     }  # fmt: skip
 
@@ -217,22 +220,25 @@ def real(
 ) -> tuple[list[Answer], list[Answer]]:
     """Answers of random stretches of 5 to 15 minutes of random recordings, all symbols together."""
     counts, sums = [], []
+    lessons: dict[tuple[int, int], Bursts] = {}
     for draw in range(draws):
         rng = np.random.default_rng([draw, 9])
         k = int(rng.integers(len(recorded)))
         begin, stop = _span(recorded[k])
         length = min(int(rng.uniform(300, 900) * SECOND), stop - begin)
         start = begin + int(rng.random() * (stop - begin - length))
-        throttle = Throttle(10 * SECOND, rule, phase_ns=int(rng.integers(10 * SECOND)))
+        throttle = Throttle(10 * SECOND, rule, phase_ns=int(rng.integers(4)) * 2_500 * MILLI)
         bursts = PRIOR
         if taught:
-            stretches = []
-            for j, part in enumerate(recorded):
-                if j != k:
+            key = (k, throttle.phase_ns)
+            if key not in lessons:
+                stretches = []
+                for part in (*recorded[:k], *recorded[k + 1 :]):
                     low, high = _span(part)
-                    teach = learn_bursts(part.values(), throttle, low, high, TEACHING_STRETCH_S * SECOND, rng)
-                    stretches += teach
-            bursts = learn(stretches)
+                    length_ns = TEACHING_STRETCH_S * SECOND
+                    stretches += learn_bursts(part.values(), throttle, low, high, length_ns, rng)
+                lessons[key] = learn(stretches)
+            bursts = lessons[key]
         count, total = answer_of(
             list(recorded[k].values()), throttle, start, start + length, bursts, [draw, 1]
         )

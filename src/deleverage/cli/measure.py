@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What happened, by a lake's data.")
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_CONTEXT_NS = 7 * 86_400 * 1_000_000_000
+_DAY_NS = 86_400 * 1_000_000_000
+_CONTEXT_NS = 7 * _DAY_NS
 
 
 @app.command(
@@ -62,8 +63,11 @@ def liquidations(
 
     source = Lake.open(Path(lake))
     first, last = _span(source, venue, symbol, known)
-    stop = min(last + 1, known or last + 1) if stop is None else stop
-    begin = max(first, stop - 86_400 * 1_000_000_000) if begin is None else begin
+    if stop is None:  # whole buckets, but for the one in which knowledge ends
+        stop = (last // stretch_ns + 1) * stretch_ns
+        stop = stop if known is None else min(stop, known)
+    if begin is None:
+        begin = max(first, stop - _DAY_NS) // stretch_ns * stretch_ns
     if stop <= begin:
         raise InputError(
             f"expected --to after --from, found {_iso(begin)} to {_iso(stop)}",

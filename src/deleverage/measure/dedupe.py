@@ -1,18 +1,22 @@
 """Which rows of a table of liquidations are the same event, seen twice?
 
-Two collectors, or one that reconnected, write an order down twice; a venue that shows a throttled and a full
-feed shows it in both. An event is the same when venue, symbol, time, side, size and order price are; a batch
-of equal orders that one source numbers apart stays apart. Of two feeds of a venue the fuller one is counted
-on every day on which it shows anything of the symbol.
+Two collectors, or one that reconnected, write an order down twice; a venue with a throttled and a full feed
+shows it in both. An event is the same when venue, symbol, feed, time, side, size and order price are; a batch
+of equal orders that one source numbers apart stays apart. Of two feeds of a venue the fuller one is
+counted in every stretch in which it shows anything of the symbol.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
-from deleverage.data.feeds import Publishes, feed_at
+from deleverage.data.feeds import Publishes
 
-DAY_NS = 86_400_000_000_000
+Stream = tuple[str, str, str]
+"""Venue, symbol, feed."""
+
 _FULLNESS = {Publishes.ALL: 0, Publishes.THROTTLED: 1, Publishes.UNKNOWN: 2}
 
 
@@ -35,20 +39,13 @@ def each_once(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def fullest_feed(events: pl.DataFrame) -> pl.DataFrame:
-    """Of several feeds of one venue and symbol, only the rows of the fullest one of each day (UTC)."""
-    if events.is_empty():
-        return events
-    day = (pl.col("time_ns") // DAY_NS * DAY_NS).alias("_day")
-    kinds = events.select("venue", "feed", day).unique()
-    order = [
-        _FULLNESS.get(feed_at(venue, feed, time_ns).publishes, 3)
-        for venue, feed, time_ns in kinds.iter_rows()
-    ]
-    ranked = kinds.with_columns(pl.Series("_order", order, dtype=pl.Int64))
-    both = events.with_columns(day).join(ranked, on=["venue", "feed", "_day"])
-    stream = ("venue", "symbol", "_day")
-    fullest = both.filter(pl.col("_order") == pl.col("_order").min().over(*stream))
-    # two feeds that are equally full: the first by name, never their sum
-    one = fullest.filter(pl.col("feed") == pl.col("feed").min().over(*stream))
-    return one.drop("_day", "_order").sort("venue", "symbol", "time_ns", "event_id")
+def fullest_feeds(streams: Mapping[Stream, Publishes]) -> set[Stream]:
+    """Of several feeds of one venue and symbol the fullest one; of equally full ones the first by name.
+
+    streams : what was seen in one stretch, (venue, symbol, feed), and how much each feed publishes.
+    """
+    best: dict[tuple[str, str], tuple[int, str]] = {}
+    for (venue, symbol, feed), publishes in streams.items():
+        rank = (_FULLNESS.get(publishes, 3), feed)
+        best[venue, symbol] = min(best.get((venue, symbol), rank), rank)
+    return {(venue, symbol, feed) for venue, symbol, feed in streams if best[venue, symbol][1] == feed}

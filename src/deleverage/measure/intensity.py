@@ -88,7 +88,8 @@ def hidden_bursts(
         a = np.maximum(a, 0.0) + prior
         if placed:
             mean = a / b[None, :, None] * cells.dead[busy][None, :, None]
-            loose_here = b * 2e9 < throttle.resolution_ns * a.sum(axis=2).mean(axis=0)
+            # mean waiting times below the resolution are not told apart
+            loose_here = b * 1e9 < throttle.resolution_ns * a.sum(axis=2).mean(axis=0)
         else:
             # the cells that were left out of the numerator are occupied all the same
             both = a.sum(axis=2)

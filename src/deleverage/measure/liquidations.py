@@ -19,7 +19,7 @@ from deleverage.data.feeds import Feed, Publishes, feed_at
 from deleverage.errors import InputError
 from deleverage.measure.bursts import PRIOR, Bursts, Common, Stretch, common_draws, learn
 from deleverage.measure.censoring import DRAWS, SIDES, Stream, Totals, band, estimate, learn_bursts
-from deleverage.measure.dedupe import each_once, fullest_feed
+from deleverage.measure.dedupe import each_once, fullest_feeds
 from deleverage.measure.open_interest import Fall, ForcedShare, falls, learn_forced, taker_coins
 from deleverage.measure.throttle import Rule, Throttle
 from deleverage.schema import LIQUIDATION_ESTIMATES, conform, empty
@@ -130,7 +130,7 @@ def measure_liquidations(
         end_ns = min(end_ns, known_ns)
         frames = [None if frame is None else _known(frame, known_ns) for frame in frames]
     events, trades, open_interest, totals = frames  # type: ignore[assignment]
-    events = fullest_feed(each_once(events.filter(pl.col("time_ns") < end_ns)))
+    events = each_once(events.filter(pl.col("time_ns") < end_ns))
     streams = dict(_streams(events))
     wanted = dict(_streams(events.filter(asked_for(venue, symbol))))
     if totals is not None:
@@ -241,7 +241,7 @@ class _Teachers:
         stretch_ns = max(min(stretch_ns, 3_600 * SECOND_NS), 100 * throttle.window_ns)
         known = self.found.setdefault(throttle, [])
         grid = end_ns // stretch_ns * stretch_ns
-        begin = max(self.seen_ns.get(throttle, 0), grid - LOOKBACK_NS)
+        begin = max(self.seen_ns.get(throttle, 0), (grid - LOOKBACK_NS) // stretch_ns * stretch_ns)
         if begin < grid:
             for name, stream in self.streams.items():
                 lo, hi = np.searchsorted(stream.times_ns, (begin, grid))
@@ -269,11 +269,13 @@ def _one_stretch(
     """Sums by venue, coin and feed over [start_ns, end_ns); nothing for those that showed nothing."""
     found: dict[_Key, _Sum] = {}
     commons: dict[str, Common] = {}
-    for name, stream in streams.items():
-        low, high = (int(k) for k in np.searchsorted(stream.times_ns, (start_ns, end_ns)))
-        if low == high:
+    ends = {name: np.searchsorted(stream.times_ns, (start_ns, end_ns)) for name, stream in streams.items()}
+    feeds = {name: feed_at(name.venue, name.feed, start_ns) for name, (a, b) in ends.items() if a < b}
+    counted = fullest_feeds({(n.venue, n.symbol, n.feed): feed.publishes for n, feed in feeds.items()})
+    for name, feed in feeds.items():
+        if (name.venue, name.symbol, name.feed) not in counted:
             continue
-        feed = feed_at(name.venue, name.feed, start_ns)
+        stream, (low, high) = streams[name], ends[name]
         key = _Key(name.venue, name.coin, name.feed)
         total = found.setdefault(key, _Sum(feed.publishes, feed.behaves))
         if feed.publishes is not Publishes.THROTTLED:
