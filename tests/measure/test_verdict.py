@@ -1,7 +1,6 @@
 """Does the band hold what a throttle hid, in a short version of `verify/throttle.py`?
 
-Coverage itself is measured there, with a hundred draws a case; a dozen draws of some cases must not contradict
-it.
+Coverage itself is measured there, with a hundred draws a case; a dozen draws must not contradict it.
 """
 
 from __future__ import annotations
