@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -61,7 +60,7 @@ def liquidations(
     from deleverage.measure.liquidations import measure_liquidations
     from deleverage.report.liquidations import screen
 
-    source = Lake.open(Path(lake))
+    source = Lake.open(lake)
     first, last = _span(source, venue, symbol, known)
     if stop is None:  # whole buckets, but for the one in which knowledge ends
         stop = (last // stretch_ns + 1) * stretch_ns
@@ -149,7 +148,11 @@ def _span(source: Lake, venue: str | None, symbol: str | None, known: int | None
 
     from deleverage.measure.liquidations import asked_for
 
-    rows = source.read("liquidations", end_ns=None if known is None else known - 1)
+    rows = source.read(
+        "liquidations",
+        end_ns=None if known is None else known - 1,
+        columns=["time_ns", "venue", "coin", "symbol"],
+    )
     times = rows.filter(asked_for(venue, symbol)).select(
         first=pl.col("time_ns").min(), last=pl.col("time_ns").max()
     )
