@@ -35,7 +35,8 @@ def screen(
     for (venue, feed), rows in measured.group_by("venue", "feed", maintain_order=True):
         lines += [[], *_venue(str(venue), str(feed), rows, width)]
     lines += _vendors(found.whole.filter(pl.col("publishes") == "inherited"), width)
-    lines += [[], *_words(measured, width)]
+    windows = any("windows" in piece.text for line in lines for piece in line)
+    lines += [[], *_words(measured, width, windows)]
     return render(lines, width, color)
 
 
@@ -126,16 +127,16 @@ def _vendors(rows: pl.DataFrame, width: int) -> list[Line]:
     return [[], *fold(note, width, SOFT), *lines]
 
 
-def _words(rows: pl.DataFrame, width: int) -> list[Line]:
+def _words(rows: pl.DataFrame, width: int, windows: bool) -> list[Line]:
     """What the columns mean, and where the band comes from."""
     lines: list[Line] = []
     throttled = rows.filter(pl.col("bursts_from") != "")
     if throttled.height:
         lines += fold(f"true: 50{THIN}% point [5, 95] of what stands behind the feed.", width, SOFT)
-        if "first" in throttled["rule"].to_list():
-            lines += fold("windows: time in which the feed could show none, mean over symbols.", width, SOFT)
-        else:
-            lines += fold("windows: seconds with a published event, mean over symbols.", width, SOFT)
+        if windows:
+            dead = "first" in throttled["rule"].to_list()
+            what = "time in which the feed could show none" if dead else "seconds with a published event"
+            lines += fold(f"windows: {what}, mean over symbols.", width, SOFT)
         whose = sorted(throttled["bursts_from"].unique().to_list())
         bursts = float(np.median(throttled["burst_mean"].to_numpy()))
         if whose == ["full feeds"]:
