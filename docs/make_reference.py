@@ -165,7 +165,12 @@ def section(name: str) -> str:
 
 def columns(name: str) -> str:
     """Columns of one table: name, type, unit, meaning, and its key."""
-    table = {**schema.ANSWER_TABLES, **schema.LAKE_TABLES, "findings": schema.FINDINGS}[name]
+    table = {
+        **schema.MEASURE_TABLES,
+        **schema.ANSWER_TABLES,
+        **schema.LAKE_TABLES,
+        "findings": schema.FINDINGS,
+    }[name]
     rows = [
         (
             f"`{c.name}`",

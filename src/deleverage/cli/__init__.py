@@ -12,7 +12,19 @@ import typer
 from typer.exceptions import TyperException
 
 from deleverage import __version__
-from deleverage.cli import backfill, failure, importing, lake, margin, rules, run, scenario, vectors
+from deleverage.cli import (
+    backfill,
+    failure,
+    feeds,
+    importing,
+    lake,
+    margin,
+    measure,
+    rules,
+    run,
+    scenario,
+    vectors,
+)
 
 app = typer.Typer(
     name="deleverage",
@@ -53,7 +65,9 @@ app.add_typer(scenario.app, name="scenario")
 app.command("margin", epilog=margin.EXAMPLES)(margin.margin)
 app.command("import", epilog=importing.EXAMPLES)(importing.import_files)
 app.command("backfill", epilog=backfill.EXAMPLES)(backfill.backfill)
+lake.app.command("feeds", epilog=feeds.EXAMPLES)(feeds.feeds)
 app.add_typer(lake.app, name="lake")
+app.add_typer(measure.app, name="measure")
 app.command("vectors", epilog=vectors.EXAMPLES)(vectors.vectors)
 app.add_typer(rules.app, name="rules")
 

@@ -45,6 +45,7 @@ from deleverage.schema.lake import (
     TIERS,
     TRADES,
 )
+from deleverage.schema.measure import LIQUIDATION_ESTIMATES, MEASURE_TABLES
 from deleverage.schema.table import Column, Table, column, conform, empty
 
 __all__ = [
@@ -78,6 +79,8 @@ __all__ = [
     "PAYLOADS",
     "LAKE_TABLES",
     "FINDINGS",
+    "LIQUIDATION_ESTIMATES",
+    "MEASURE_TABLES",
     "MINUTES",
     "DRAWS",
     "VALUES",
