@@ -160,7 +160,7 @@ def section(name: str) -> str:
 
 def columns(name: str) -> str:
     """Columns of one table: name, type, unit, meaning, and its key."""
-    table = {**schema.LAKE_TABLES, **schema.ANSWER_TABLES}[name]
+    table = {**schema.ANSWER_TABLES, **schema.LAKE_TABLES, "findings": schema.FINDINGS}[name]
     rows = [
         (
             f"`{c.name}`",

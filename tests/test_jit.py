@@ -47,6 +47,7 @@ def copied(tmp_path: Path) -> Path:
     (package / "engine").mkdir(parents=True)
     for file in PACKAGE.glob("*.py"):
         shutil.copy(file, package)
+    shutil.copytree(PACKAGE / "schema", package / "schema", ignore=shutil.ignore_patterns("__pycache__"))
     (package / "__init__.py").write_text("")
     (package / "engine" / "__init__.py").write_text("")
     (package / "engine" / "probe_inner.py").write_text(INNER)
@@ -95,7 +96,8 @@ def folder(copied: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "file", ["units.py", "errors.py", "jit.py", "schema.py", "engine/__init__.py", "engine/probe_outer.py"]
+    "file",
+    ["units.py", "errors.py", "jit.py", "schema/table.py", "engine/__init__.py", "engine/probe_outer.py"],
 )
 def test_changing_a_source_of_kernels_changes_the_folder(copied: Path, file: str) -> None:
     before = folder(copied)

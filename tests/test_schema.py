@@ -11,7 +11,11 @@ from deleverage import schema
 from deleverage.errors import SchemaError
 from deleverage.schema import Column, Table, conform, empty
 
-DECLARED = list({id(t): t for t in [*schema.LAKE_TABLES.values(), *schema.ANSWER_TABLES.values()]}.values())
+DECLARED = list(
+    {
+        id(t): t for t in [*schema.LAKE_TABLES.values(), *schema.ANSWER_TABLES.values(), schema.FINDINGS]
+    }.values()
+)
 
 SMALL = Table(
     "small",
@@ -69,6 +73,20 @@ def test_empty_table_conforms(table: Table) -> None:
 def test_tables_are_filed_under_their_names() -> None:
     assert all(name == table.name for name, table in schema.LAKE_TABLES.items())
     assert all(name == table.name for name, table in schema.ANSWER_TABLES.items())
+
+
+@pytest.mark.parametrize("table", schema.LAKE_TABLES.values(), ids=lambda table: table.name)
+def test_lake_rows_say_when_they_happened_when_they_came_and_from_where(table: Table) -> None:
+    assert table.names[0] == "time_ns" and table.names[-1] == "source"
+    received = next(column for column in table.columns if column.name == "received_ns")
+    assert received.nullable and received.dtype == "Int64"
+    assert "time_ns" in table.key or table.name == "payloads"
+
+
+def test_bars_of_an_answer_are_those_of_the_lake_without_their_receive_time() -> None:
+    names = [name for name in schema.LAKE_CANDLES.names if name != "received_ns"]
+    assert list(schema.CANDLES.names) == names
+    assert schema.CANDLES.key == schema.LAKE_CANDLES.key
 
 
 def test_columns_come_back_in_the_declared_order() -> None:

@@ -32,7 +32,9 @@ def rates(*rows: tuple[int, str, float]) -> pl.DataFrame:
             "interval_s": [28_800] * len(rows),
             "rate": [rate for _, _, rate in rows],
         },
-        schema={c.name: getattr(pl, c.dtype) for c in FUNDING.columns if c.name != "source"},
+        schema={
+            c.name: getattr(pl, c.dtype) for c in FUNDING.columns if c.name not in ("source", "received_ns")
+        },
     )
 
 
@@ -79,7 +81,7 @@ def test_a_value_where_there_was_none_is_a_conflict_too(tmp_path: Path) -> None:
         "fills": 1,
         "source": "a",
     }
-    schema = {column.name: getattr(pl, column.dtype) for column in ADL_TOTALS.columns}
+    schema = {c.name: getattr(pl, c.dtype) for c in ADL_TOTALS.columns if c.name != "received_ns"}
     lake.append("adl_totals", pl.DataFrame([row], schema=schema), source_id="a")
     with pytest.raises(DataError, match=r"coins 5\.0, earlier None"):
         lake.append("adl_totals", pl.DataFrame([row | {"coins": 5.0}], schema=schema), source_id="b")

@@ -144,7 +144,7 @@ def test_the_folder_gives_these_rows_and_again_none(
 ) -> None:
     lake, report = imported
     added = {name: table["added"] for name, table in report.to_json()["tables"].items()}
-    assert added == {
+    assert {name: rows for name, rows in added.items() if rows} == {
         "candles": 305_235,
         "open_interest": 38_635,
         "depth": 7_579,

@@ -232,6 +232,8 @@ class Writer:
         table = declared(table_name)
         if "source" not in frame.columns:
             frame = frame.with_columns(pl.lit(source_id).alias("source"))
+        if "received_ns" not in frame.columns:
+            frame = frame.with_columns(pl.lit(None, dtype=pl.Int64).alias("received_ns"))
         frame = _conform_repeating(frame, table)
         if frame.is_empty():
             return Appended(0, 0, 0)

@@ -46,7 +46,8 @@ def read_candles(scenario: Scenario, lake: CandleLake) -> pl.DataFrame:
             "venue": scenario.venue_of(market), "coin": scenario.coin_of(market),
         }  # fmt: skip
         frames.append(finest(lake.read("candles", start_ns=start, end_ns=end, where=where), start, end))
-    return schema.conform(pl.concat(frames).sort("coin", "time_ns"), schema.CANDLES)
+    bars = pl.concat(frames).sort("coin", "time_ns").select(schema.CANDLES.names)
+    return schema.conform(bars, schema.CANDLES)
 
 
 def observed(scenario: Scenario, candles: pl.DataFrame, drop: dict[str, dict[str, float]]) -> dict[str, Any]:
