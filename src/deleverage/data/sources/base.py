@@ -1,9 +1,10 @@
-"""What does every venue's adapter have in common? A pure parser, the plan of its connections, and its requests.
+"""What does every venue's adapter have in common? A pure parser, the plan of its connections, and its
+requests.
 
-A parser turns one payload into rows: `parse(payload, received_ns, state) -> Parsed`. It opens nothing, reads no
-clock and knows nothing but its arguments; what it must remember between payloads (contract sizes, the open orders
-of a table feed, the ticker that deltas change) is in the `State` that the caller hands in, and the same payloads in
-the same order give the same rows again: that is what `lake reparse` does.
+A parser turns one payload into rows: `parse(payload, received_ns, state) -> Parsed`. It opens nothing, reads
+no clock and knows nothing but its arguments; what it must remember between payloads (contract sizes, the open
+orders of a table feed, the ticker that deltas change) is in the `State` that the caller hands in, and the
+same payloads in the same order give the same rows again: that is what `lake reparse` does.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from deleverage.errors import InputError, SourceChanged
 
 try:  # three times as fast; part of the extra "collect"
-    from orjson import loads as _loads
+    from orjson import loads as _orjson_loads
+
+    _loads: Callable[[bytes], Any] = _orjson_loads
 except ImportError:  # pragma: no cover
     _loads = json.loads
 
@@ -38,7 +42,8 @@ class Instrument:
     Parameters
     ----------
     symbol, coin, kind : the venue's name, the base asset ('BTC', also where the venue writes 'XBT'), 'perp'.
-    contract_coins : coins of one unit of size; 1.0 where the venue counts in coins. None for inverse contracts.
+    contract_coins : coins of one unit of size; 1.0 where the venue counts in coins. None for inverse
+    contracts.
     contract_usd : dollars of one unit of size, for inverse contracts.
     """
 
@@ -95,8 +100,9 @@ class BookChange:
 class Parsed:
     """What one payload says.
 
-    ``kind`` is 'data', 'ack' (``text`` names what was granted), 'refused' (``text`` says why), 'pong' or 'other'.
-    ``numbers`` are first and last number of consecutive trades, where the venue numbers them without holes.
+    ``kind`` is 'data', 'ack' (``text`` names what was granted), 'refused' (``text`` says why), 'pong' or
+    'other'. ``numbers`` are first and last number of consecutive trades, where the venue numbers them without
+    holes.
     """
 
     kind: str
@@ -116,7 +122,9 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Plan:
-    """One WebSocket connection: where, what is subscribed, which acknowledgements must come, what it carries."""
+    """One WebSocket connection: where, what is subscribed, which acknowledgements must come, what it
+    carries.
+    """
 
     name: str
     path: str
@@ -127,7 +135,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Request:
-    """One REST request: ``kind`` tells the parser what the answer is; repeated every ``every_s`` where > 0."""
+    """One REST request: ``kind`` tells the parser what the answer is; repeated every ``every_s`` where >
+    0.
+    """
 
     kind: str
     stream: str
@@ -148,7 +158,9 @@ class BookRule:
 
 
 class Venue:
-    """A venue: what it is asked for, and how its answers are read. One instance a run; holds no connection."""
+    """A venue: what it is asked for, and how its answers are read. One instance a run; holds no
+    connection.
+    """
 
     name: ClassVar[str]
     version: ClassVar[int]
@@ -259,9 +271,20 @@ class Venue:
     ) -> Row:
         """A row of `trades`."""
         return (
-            time_ns, received_ns, self.name, instrument.kind, instrument.coin, instrument.symbol,
-            trade_id, side, price, coins, usd, liquidation, self.source,
-        )  # fmt: skip
+            time_ns,
+            received_ns,
+            self.name,
+            instrument.kind,
+            instrument.coin,
+            instrument.symbol,
+            trade_id,
+            side,
+            price,
+            coins,
+            usd,
+            liquidation,
+            self.source,
+        )
 
     def liquidation(
         self,
@@ -280,9 +303,22 @@ class Venue:
             raise ValueError(f"a liquidation of {size} at {at}")
         coins, usd = instrument.amounts(size, at)
         return (
-            time_ns, received_ns, self.name, instrument.kind, instrument.coin, instrument.symbol, event_id, side,
-            coins, price, order_price, usd, "order" if price is None else "fill", self.feed, self.source,
-        )  # fmt: skip
+            time_ns,
+            received_ns,
+            self.name,
+            instrument.kind,
+            instrument.coin,
+            instrument.symbol,
+            event_id,
+            side,
+            coins,
+            price,
+            order_price,
+            usd,
+            "order" if price is None else "fill",
+            self.feed,
+            self.source,
+        )
 
     def mark(
         self,
@@ -298,9 +334,18 @@ class Venue:
     ) -> Row:
         """A row of `marks`."""
         return (
-            time_ns, received_ns, self.name, instrument.coin, instrument.symbol,
-            mark, index, last, funding_rate, next_funding_ns, self.source,
-        )  # fmt: skip
+            time_ns,
+            received_ns,
+            self.name,
+            instrument.coin,
+            instrument.symbol,
+            mark,
+            index,
+            last,
+            funding_rate,
+            next_funding_ns,
+            self.source,
+        )
 
     def interest(
         self,
@@ -313,16 +358,31 @@ class Venue:
     ) -> Row:
         """A row of `open_interest` for one contract."""
         return (
-            time_ns, received_ns, self.name, instrument.coin, instrument.symbol, coins, usd, price, self.source,
-        )  # fmt: skip
+            time_ns,
+            received_ns,
+            self.name,
+            instrument.coin,
+            instrument.symbol,
+            coins,
+            usd,
+            price,
+            self.source,
+        )
 
     def settled(
         self, instrument: Instrument, time_ns: int, received_ns: int, interval_s: int, rate: float
     ) -> Row:
         """A row of `funding`."""
         return (
-            time_ns, received_ns, self.name, instrument.coin, instrument.symbol, interval_s, rate, self.source,
-        )  # fmt: skip
+            time_ns,
+            received_ns,
+            self.name,
+            instrument.coin,
+            instrument.symbol,
+            interval_s,
+            rate,
+            self.source,
+        )
 
 
 def event_id(*content: object, repeat: int = 0) -> str:
@@ -376,9 +436,11 @@ def shown(payload: bytes, width: int = 120) -> str:
 
 
 def interval_s(times_ns: Iterable[int], default_s: int) -> int:
-    """Length of a funding interval from settled times, rounded to the hour; the default where fewer than two."""
+    """Length of a funding interval from settled times, rounded to the hour; the default where fewer than
+    two.
+    """
     times = sorted(set(times_ns))
-    steps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    steps = [later - earlier for earlier, later in pairwise(times)]
     if not steps:
         return default_s
     return max(1, round(min(steps) / (3600 * SECOND))) * 3600

@@ -2,14 +2,16 @@
 
 Sources, all read in November 2026 from stored copies of the venue's pages:
 
-- "Liquidation Order Streams" (developers.binance.com, USDⓈ-M): `<symbol>@forceOrder`; **at most one order a second
-  and symbol**, the latest of that second. So what is collected is a sample, and the lake says so (`feed`).
-- "Important WebSocket Change Notice — Base URL Split" (2026): streams are routed, depth under `/public`, all others
-  under `/market`; addresses without a route were retired on 2026-04-23.
+- "Liquidation Order Streams" (developers.binance.com, USDⓈ-M): `<symbol>@forceOrder`; **at most one order a
+  second and symbol**, the latest of that second. So what is collected is a sample, and the lake says so
+  (`feed`).
+- "Important WebSocket Change Notice — Base URL Split" (2026): streams are routed, depth under `/public`, all
+  others under `/market`; addresses without a route were retired on 2026-04-23.
 - "How to manage a local order book correctly": `U`, `u`, `pu` and a snapshot of REST.
 - "Websocket Market Streams": the server pings every 3 minutes and disconnects after 24 h.
 
-The size of a forced order is `z`, what was filled in all; `l` is the last fill only and `q` what was asked for.
+The size of a forced order is `z`, what was filled in all; `l` is the last fill only and `q` what was asked
+for.
 """
 
 from __future__ import annotations
@@ -91,7 +93,7 @@ class Binance(Venue):
                         symbol,
                         (("symbol", symbol),),
                         every_s=10,
-                    )  # fmt: skip
+                    )
                 )
             if "funding" in streams:
                 found.append(
@@ -102,7 +104,7 @@ class Binance(Venue):
                         symbol,
                         (("symbol", symbol), ("limit", "8")),
                         every_s=600,
-                    )  # fmt: skip
+                    )
                 )
         return found
 
@@ -127,28 +129,48 @@ class Binance(Venue):
         if event == "aggTrade":
             price, coins = float(data["p"]), float(data["q"])
             row = self.trade(
-                instrument, time_ns, received_ns, str(data["a"]), "sell" if data["m"] else "buy",
-                price, coins, coins * price,
-            )  # fmt: skip
+                instrument,
+                time_ns,
+                received_ns,
+                str(data["a"]),
+                "sell" if data["m"] else "buy",
+                price,
+                coins,
+                coins * price,
+            )
             return Parsed(
-                "data", "trades", instrument.symbol, time_ns, [("trades", [row])],
+                "data",
+                "trades",
+                instrument.symbol,
+                time_ns,
+                [("trades", [row])],
                 numbers=(int(data["a"]), int(data["a"])),
-            )  # fmt: skip
+            )
         if event == "depthUpdate":
             change = BookChange(
-                instrument.symbol, time_ns, False,
-                [(p, q) for p, q in data["b"]], [(p, q) for p, q in data["a"]],
-                int(data["U"]), int(data["u"]), int(data["pu"]),
-            )  # fmt: skip
+                instrument.symbol,
+                time_ns,
+                False,
+                [(p, q) for p, q in data["b"]],
+                [(p, q) for p, q in data["a"]],
+                int(data["U"]),
+                int(data["u"]),
+                int(data["pu"]),
+            )
             return Parsed("data", "depth", instrument.symbol, time_ns, books=[change])
         if event == "markPriceUpdate":
             mark = number(data["p"])
             if mark is not None:
                 state.marks[instrument.symbol] = mark
             row = self.mark(
-                instrument, time_ns, received_ns, mark=mark, index=number(data.get("i")),
-                funding_rate=number(data.get("r")), next_funding_ns=ms(data["T"]) if data.get("T") else None,
-            )  # fmt: skip
+                instrument,
+                time_ns,
+                received_ns,
+                mark=mark,
+                index=number(data.get("i")),
+                funding_rate=number(data.get("r")),
+                next_funding_ns=ms(data["T"]) if data.get("T") else None,
+            )
             return Parsed("data", "marks", instrument.symbol, time_ns, [("marks", [row])])
         return Parsed("other")
 
@@ -160,9 +182,15 @@ class Binance(Venue):
         fill = number(order["ap"]) if filled > 0 else None
         name = event_id(*(order[key] for key in ("s", "S", "T", "q", "p", "ap", "z")))
         row = self.liquidation(
-            instrument, time_ns, received_ns, name, opposite(order["S"]),
-            filled if filled > 0 else float(order["q"]), fill or None, number(order["p"]) or None,
-        )  # fmt: skip
+            instrument,
+            time_ns,
+            received_ns,
+            name,
+            opposite(order["S"]),
+            filled if filled > 0 else float(order["q"]),
+            fill or None,
+            number(order["p"]) or None,
+        )
         return Parsed("data", "liquidations", instrument.symbol, time_ns, [("liquidations", [row])])
 
     def read_answer(self, request: str, symbol: str, answer: Any, received_ns: int, state: State) -> Parsed:
@@ -176,9 +204,14 @@ class Binance(Venue):
         if request == "depth":
             time_ns, last = ms(answer["T"]), int(answer["lastUpdateId"])
             change = BookChange(
-                symbol, time_ns, True,
-                [(p, q) for p, q in answer["bids"]], [(p, q) for p, q in answer["asks"]], last, last,
-            )  # fmt: skip
+                symbol,
+                time_ns,
+                True,
+                [(p, q) for p, q in answer["bids"]],
+                [(p, q) for p, q in answer["asks"]],
+                last,
+                last,
+            )
             return Parsed("data", "depth", symbol, time_ns, books=[change])
         if request == "openInterest":
             time_ns, coins, mark = ms(answer["time"]), float(answer["openInterest"]), state.marks.get(symbol)

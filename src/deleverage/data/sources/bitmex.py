@@ -1,15 +1,17 @@
 """What does BitMEX publish on its perpetuals, and how is it read?
 
-Sources, read in November 2026 from stored copies: the venue's page on its WebSocket API (tables with `partial`,
-`insert`, `update`, `delete`; the text `ping`), its catalogue of instruments, and messages that users have posted.
+Sources, read in November 2026 from stored copies: the venue's page on its WebSocket API (tables with
+`partial`, `insert`, `update`, `delete`; the text `ping`), its catalogue of instruments, and messages that
+users have posted.
 
-- `liquidation` is the table of forced **orders that rest in the book**. An `insert` is a new order, with its size in
-  `leavesQty`; an `update` that lowers it is a fill, one that raises it is more to close; a `delete` is the end.
-  Rows have no time: the receive time stands for it. A liquidation is counted when it appears, at the order's price.
-  `side` is the order's: 'Sell' closes a long.
-- Sizes are contracts: one of XBTUSD is 1 USD (inverse), one of XBTUSDT is 1 / `underlyingToPositionMultiplier` BTC.
-- `orderBookL2_25` names levels by id and has no sequence numbers: a change of an unknown id, or a time that goes
-  back, is what shows that something is missing.
+- `liquidation` is the table of forced **orders that rest in the book**. An `insert` is a new order, with its
+  size in `leavesQty`; an `update` that lowers it is a fill, one that raises it is more to close; a `delete`
+  is the end. Rows have no time: the receive time stands for it. A liquidation is counted when it appears, at
+  the order's price. `side` is the order's: 'Sell' closes a long.
+- Sizes are contracts: one of XBTUSD is 1 USD (inverse), one of XBTUSDT is 1 /
+  `underlyingToPositionMultiplier` BTC.
+- `orderBookL2_25` names levels by id and has no sequence numbers: a change of an unknown id, or a time that
+  goes back, is what shows that something is missing.
 """
 
 from __future__ import annotations
@@ -248,7 +250,7 @@ class Bitmex(Venue):
                         last=number(now.get("lastPrice")),
                         funding_rate=number(now.get("fundingRate")),
                         next_funding_ns=moment(due) if due else None,
-                    )  # fmt: skip
+                    )
                 )
             contracts = number(now.get("openInterest"))
             if contracts is not None and abs(at - now["interest"]) >= _INTEREST_NS:

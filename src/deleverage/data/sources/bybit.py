@@ -2,10 +2,12 @@
 
 Sources, read in November 2026 from stored copies of the venue's pages (bybit-exchange.github.io/docs/v5):
 
-- "All Liquidation" (`allLiquidation.{symbol}`, pushed every 500 ms): **all** liquidations. `S` is the side of the
-  **position**, and `Buy` means that a long was liquidated; `v` is the executed size, `p` the bankruptcy price, so no
-  fill price is known. The older topic `liquidation.{symbol}` gave at most one a second and is not read.
-- "Orderbook": a snapshot, then deltas whose `u` grows by one; `u` = 1 is a snapshot after a restart of the service.
+- "All Liquidation" (`allLiquidation.{symbol}`, pushed every 500 ms): **all** liquidations. `S` is the side of
+  the **position**, and `Buy` means that a long was liquidated; `v` is the executed size, `p` the bankruptcy
+  price, so no fill price is known. The older topic `liquidation.{symbol}` gave at most one a second and is
+  not read.
+- "Orderbook": a snapshot, then deltas whose `u` grows by one; `u` = 1 is a snapshot after a restart of the
+  service.
 - "Ticker": a snapshot, then deltas; a field that is not there has not changed.
 - "Connect": a client pings with `{"op": "ping"}` every 20 s.
 """
@@ -73,7 +75,7 @@ class Bybit(Venue):
                 "/v5/market/instruments-info",
                 symbol,
                 (("category", "linear"), ("symbol", symbol)),
-            )  # fmt: skip
+            )
             for symbol in symbols
         ]
 
@@ -101,7 +103,7 @@ class Bybit(Venue):
                 symbol,
                 (("category", "linear"), ("symbol", symbol), ("limit", "8")),
                 every_s=600,
-            )  # fmt: skip
+            )
             for symbol in symbols
             if "funding" in streams
         ]
@@ -139,7 +141,7 @@ class Bybit(Venue):
                     float(one["v"]),
                     None,
                     float(one["p"]),
-                )  # fmt: skip
+                )
                 for one in data
             ]
             return Parsed(
@@ -148,9 +150,15 @@ class Bybit(Venue):
         if head.startswith("orderbook."):
             last = int(data["u"])
             change = BookChange(
-                symbol, ms(message.get("cts", message["ts"])), message["type"] == "snapshot" or last == 1,
-                [(p, q) for p, q in data["b"]], [(p, q) for p, q in data["a"]], last, last, last - 1,
-            )  # fmt: skip
+                symbol,
+                ms(message.get("cts", message["ts"])),
+                message["type"] == "snapshot" or last == 1,
+                [(p, q) for p, q in data["b"]],
+                [(p, q) for p, q in data["a"]],
+                last,
+                last,
+                last - 1,
+            )
             return Parsed("data", "depth", symbol, time_ns, books=[change])
         if head == "tickers":
             return self._ticker(instrument, message["type"], data, time_ns, received_ns, state)
@@ -180,10 +188,15 @@ class Bybit(Venue):
             now["marks"] = time_ns
             due = now.get("nextFundingTime")
             row = self.mark(
-                instrument, time_ns, received_ns, mark=mark, index=number(now.get("indexPrice")),
-                last=number(now.get("lastPrice")), funding_rate=number(now.get("fundingRate")),
+                instrument,
+                time_ns,
+                received_ns,
+                mark=mark,
+                index=number(now.get("indexPrice")),
+                last=number(now.get("lastPrice")),
+                funding_rate=number(now.get("fundingRate")),
                 next_funding_ns=ms(due) if due else None,
-            )  # fmt: skip
+            )
             parsed.rows.append(("marks", [row]))
         coins = number(now.get("openInterest"))
         if coins is not None and abs(time_ns - now["interest"]) >= _INTEREST_NS:

@@ -3,12 +3,13 @@
 Sources, read in November 2026 from stored copies of the venue's documentation ("Websocket", "Subscriptions",
 "Timeouts and heartbeats", "Info endpoint", "Vaults"):
 
-- **There is no public feed of liquidations.** A fill carries `liquidation` (who was liquidated, the mark price,
-  'market' or 'backstop'), but fills come by account (`userFills`). So the accounts of the venue's own vault are
-  followed, which takes over what the book does not close and is often the other side of what it does: what is
-  collected is a lower bound. A mirror whose `trades` carry `liquidation` is understood as well.
-- `trades` name buyer and seller; `side` is the taker's, 'B' bought, 'A' sold. `l2Book` is a snapshot of 20 levels a
-  side each time, so nothing has to be chained. `activeAssetCtx` has no time: the receive time stands for it.
+- **There is no public feed of liquidations.** A fill carries `liquidation` (who was liquidated, the mark
+  price, 'market' or 'backstop'), but fills come by account (`userFills`). So the accounts of the venue's own
+  vault are followed, which takes over what the book does not close and is often the other side of what it
+  does: what is collected is a lower bound. A mirror whose `trades` carry `liquidation` is understood as well.
+- `trades` name buyer and seller; `side` is the taker's, 'B' bought, 'A' sold. `l2Book` is a snapshot of 20
+  levels a side each time, so nothing has to be chained. `activeAssetCtx` has no time: the receive time stands
+  for it.
 - A client sends `{"method": "ping"}`; a connection without traffic for 60 s is closed.
 """
 
@@ -100,7 +101,7 @@ class Hyperliquid(Venue):
                 symbol,
                 every_s=600,
                 body=f'{{"type":"fundingHistory","coin":"{symbol}","startTime":$START}}',
-            )  # fmt: skip
+            )
             for symbol in symbols
             if "funding" in streams
         ]
@@ -126,9 +127,12 @@ class Hyperliquid(Venue):
             bids, asks = data["levels"]
             time_ns = ms(data["time"])
             change = BookChange(
-                data["coin"], time_ns, True,
-                [(one["px"], one["sz"]) for one in bids], [(one["px"], one["sz"]) for one in asks],
-            )  # fmt: skip
+                data["coin"],
+                time_ns,
+                True,
+                [(one["px"], one["sz"]) for one in bids],
+                [(one["px"], one["sz"]) for one in asks],
+            )
             return Parsed("data", "depth", data["coin"], time_ns, books=[change])
         if channel == "activeAssetCtx":
             return self._context(data, received_ns, state)
@@ -155,7 +159,7 @@ class Hyperliquid(Venue):
                     coins,
                     coins * price,
                     True if mark else None,
-                )  # fmt: skip
+                )
             )
             if mark:
                 buyer = one["users"][0]
@@ -193,7 +197,7 @@ class Hyperliquid(Venue):
                     float(one["sz"]),
                     float(one["px"]),
                     None,
-                )  # fmt: skip
+                )
             )
         if not rows:
             return Parsed("data", "liquidations")
@@ -211,9 +215,13 @@ class Hyperliquid(Venue):
         if abs(received_ns - last["marks"]) >= _MARKS_NS:
             last["marks"] = received_ns
             row = self.mark(
-                instrument, received_ns, received_ns, mark=mark, index=number(context.get("oraclePx")),
+                instrument,
+                received_ns,
+                received_ns,
+                mark=mark,
+                index=number(context.get("oraclePx")),
                 funding_rate=number(context.get("funding")),
-            )  # fmt: skip
+            )
             parsed.rows.append(("marks", [row]))
         coins = number(context.get("openInterest"))
         if coins is not None and abs(received_ns - last["interest"]) >= _INTEREST_NS:
@@ -239,7 +247,7 @@ class Hyperliquid(Venue):
                     received_ns,
                     _HOUR_S,
                     float(one["fundingRate"]),
-                )  # fmt: skip
+                )
                 for one in answer
             ]
             return Parsed(

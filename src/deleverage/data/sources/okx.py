@@ -1,14 +1,14 @@
 """What does OKX publish on its perpetual swaps, and how is it read?
 
 Sources, read in November 2026 from stored copies: the venue's v5 documentation ("Liquidation orders channel",
-"Order book channel", "Trades channel", "Open interest channel", "Funding rate channel", "Mark price channel") and
-its notice of 21 May 2026 on order book checksums.
+"Order book channel", "Trades channel", "Open interest channel", "Funding rate channel", "Mark price channel")
+and its notice of 21 May 2026 on order book checksums.
 
-- `liquidation-orders` shows at most one order a second and contract; `posSide` is the position, `side` the order
-  that closes it, `bkPx` the bankruptcy price (no fill is known). **`sz` is a number of contracts**: a contract of
-  BTC-USDT-SWAP is 0.01 BTC (`ctVal` × `ctMult`), of BTC-USD-SWAP 100 USD.
-- `books`: a snapshot, then updates; `prevSeqId` must be the `seqId` before. The checksum is 0 since 23 June 2026 and
-  then says nothing; where it is not 0 it is checked.
+- `liquidation-orders` shows at most one order a second and contract; `posSide` is the position, `side` the
+  order that closes it, `bkPx` the bankruptcy price (no fill is known). **`sz` is a number of contracts**: a
+  contract of BTC-USDT-SWAP is 0.01 BTC (`ctVal` × `ctMult`), of BTC-USD-SWAP 100 USD.
+- `books`: a snapshot, then updates; `prevSeqId` must be the `seqId` before. The checksum is 0 since 23 June
+  2026 and then says nothing; where it is not 0 it is checked.
 - A client sends the text `ping` when nothing came for less than 30 s, the answer is the text `pong`.
 """
 
@@ -68,7 +68,7 @@ class Okx(Venue):
                 "/api/v5/public/instruments",
                 symbol,
                 (("instType", "SWAP"), ("instId", symbol)),
-            )  # fmt: skip
+            )
             for symbol in symbols
         ]
 
@@ -111,7 +111,7 @@ class Okx(Venue):
                 symbol,
                 (("instId", symbol), ("limit", "8")),
                 every_s=600,
-            )  # fmt: skip
+            )
             for symbol in symbols
             if "funding" in streams
         ]
@@ -203,7 +203,7 @@ class Okx(Venue):
                         float(one["sz"]),
                         None,
                         float(one["bkPx"]),
-                    )  # fmt: skip
+                    )
                 )
         if not rows:
             return Parsed("other")
@@ -219,9 +219,14 @@ class Okx(Venue):
             funding = state.notes("funding").get(symbol, {})
             due = funding.get("fundingTime")
             row = self.mark(
-                instrument, time_ns, received_ns, mark=mark, index=state.notes("index").get(_index(symbol)),
-                funding_rate=number(funding.get("fundingRate")), next_funding_ns=ms(due) if due else None,
-            )  # fmt: skip
+                instrument,
+                time_ns,
+                received_ns,
+                mark=mark,
+                index=state.notes("index").get(_index(symbol)),
+                funding_rate=number(funding.get("fundingRate")),
+                next_funding_ns=ms(due) if due else None,
+            )
             parsed.rows.append(("marks", [row]))
         return parsed
 
@@ -243,7 +248,7 @@ class Okx(Venue):
                     received_ns,
                     length,
                     float(entry.get("realizedRate") or entry["fundingRate"]),
-                )  # fmt: skip
+                )
                 for at, entry in zip(times, answer["data"], strict=True)
             ]
             return Parsed("data", "funding", symbol, max(times, default=None), [("funding", rows)])
@@ -262,10 +267,16 @@ def _change(symbol: str, message: Any, one: Any) -> BookChange:
     last, previous = int(one["seqId"]), int(one["prevSeqId"])
     snapshot = message["action"] == "snapshot"
     return BookChange(
-        symbol, ms(one["ts"]), snapshot,
-        [(level[0], level[1]) for level in one["bids"]], [(level[0], level[1]) for level in one["asks"]],
-        last, last, None if snapshot else previous, one.get("checksum") or None,
-    )  # fmt: skip
+        symbol,
+        ms(one["ts"]),
+        snapshot,
+        [(level[0], level[1]) for level in one["bids"]],
+        [(level[0], level[1]) for level in one["asks"]],
+        last,
+        last,
+        None if snapshot else previous,
+        one.get("checksum") or None,
+    )
 
 
 def _index(symbol: str) -> str:

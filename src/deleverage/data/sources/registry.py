@@ -15,7 +15,8 @@ from deleverage.errors import InputError, SourceChanged
 
 VENUES: dict[str, type[Venue]] = {kind.name: kind for kind in (Binance, Bybit, Okx, Hyperliquid, Bitmex)}
 ANSWERS = "rest/"
-"""A payload is an answer of REST where its connection's name goes on with this: `<run>/rest/<kind>/<symbol>`."""
+"""A payload is an answer of REST where its connection's name goes on with this:
+`<run>/rest/<kind>/<symbol>`."""
 
 
 class Stored(NamedTuple):
@@ -56,9 +57,9 @@ def venue(name: str) -> Venue:
 def reread(payloads: Iterable[Stored]) -> Iterator[Read]:
     """Read stored payloads again, in the order given (by receive time, as they came).
 
-    What a parser remembers starts empty and is built up from the payloads themselves: contract sizes are among
-    them, because the answers that named them are stored as well. Books are not rebuilt here: only tables that come
-    from single payloads (trades, liquidations, marks, open interest, funding).
+    What a parser remembers starts empty and is built up from the payloads themselves: contract sizes are
+    among them, because the answers that named them are stored as well. Books are not rebuilt here: only
+    tables that come from single payloads (trades, liquidations, marks, open interest, funding).
     """
     parsers: dict[str, tuple[Venue, State]] = {}
     for one in payloads:
