@@ -65,7 +65,7 @@ class Book:
             # Binance's rule: drop what ends before the snapshot; the first one that stays must cover it.
             if change.last < self._anchor:
                 return ""
-            if change.first > self._anchor:
+            if change.first > self._anchor and change.previous != self._anchor:
                 return self._break(
                     f"the snapshot {self._anchor} is older than the first change {change.first}"
                 )

@@ -38,6 +38,7 @@ class Collector:
     unwritten: int = 0
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _ending: bool = False
+    _drained: bool = False
     _deadline: float = 0.0
 
     def __post_init__(self) -> None:
@@ -93,6 +94,7 @@ class Collector:
                 for task in (*venues, keeper, stopped):
                     task.cancel()
                 ended = await asyncio.gather(*venues, keeper, stopped, return_exceptions=True)
+                self._drained = True  # nothing is added any more
                 self._stop.set()
                 wrote = (await asyncio.gather(writer, return_exceptions=True))[0]
         for one in (*ended, wrote):
@@ -123,13 +125,14 @@ class Collector:
                     self.unwritten = self.sink.waiting
                     return
             self._refresh()
-            if self._ending and self._stop.is_set() and not self.sink.rows:
+            if self._drained and not self.sink.rows:
                 return
             pause = self.settings.flush_s - (time.monotonic() - begun)
             if pause > 0 and not self._ending:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), pause)
-            await asyncio.sleep(0)
+            else:
+                await asyncio.sleep(0.01)
 
     def _gave_up(self) -> bool:
         return self._ending and time.monotonic() > self._deadline

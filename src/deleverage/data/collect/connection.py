@@ -101,18 +101,14 @@ class Connection:
                 await self._live()
             except Lost as lost:
                 self._over(lost.reason, str(lost))
-            except asyncio.CancelledError:
-                self._over("stopped", "the collection ends", quiet=True)
-                raise
             failures = 1 if self.granted else failures + 1
             pause = min(self.settings.backoff_max_s, self.settings.backoff_s * 2 ** min(failures - 1, 16))
             await asyncio.sleep(pause * self._draws.uniform(0.5, 1.0))
 
-    def _over(self, reason: str, text: str, quiet: bool = False) -> None:
+    def _over(self, reason: str, text: str) -> None:
         self.watch.broke(reason, self.clock())
         self._socket = None
-        if not quiet:
-            self.taker.disconnected(self, reason, text)
+        self.taker.disconnected(self, reason, text)
 
     async def send(self, messages: tuple[str, ...]) -> None:
         """Send messages on the current connection; nothing happens where there is none."""

@@ -73,6 +73,8 @@ class Watch:
 
     gaps: Gaps
     streams: tuple[str, ...]
+    unready: set[str] = field(default_factory=set)
+    """Streams whose gap stays open although events come: a book needs its snapshot first."""
     _last: dict[str, int] = field(default_factory=dict)
     _newest: int = 0
     _open: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -81,7 +83,7 @@ class Watch:
     def saw(self, stream: str, time_ns: int | None, received_ns: int) -> None:
         """An event of ``stream`` came."""
         at = plausible(time_ns, received_ns)
-        if stream in self._open and self._granted_ns:
+        if stream in self._open and self._granted_ns and stream not in self.unready:
             self._close(stream, max(at, self._granted_ns), received_ns)
         if at > self._newest:
             self._newest = at
@@ -116,7 +118,8 @@ class Watch:
         """Close gaps of streams that stay silent though granted; all of them at the ``final`` end."""
         if final or (self._granted_ns and received_ns - self._granted_ns > _GRACE_NS):
             for stream in list(self._open):
-                self._close(stream, self._granted_ns or received_ns, received_ns)
+                if final or stream not in self.unready:
+                    self._close(stream, self._granted_ns or received_ns, received_ns)
 
     def malformed(self, received_ns: int) -> None:
         """A message could not be read, so nobody knows of which stream it was."""

@@ -146,7 +146,8 @@ class VenueTask:
         for stream in list(self._thin):
             self._thicken(stream, now)
         for symbol, (since, why, _) in self._broken.items():
-            self.gaps.add(since, now, now, "depth", symbol, why, None)
+            if since:
+                self.gaps.add(since, now, now, "depth", symbol, why, None)
         for stream in list(self._clock):
             self._clock_back(stream, now)
 
@@ -172,7 +173,6 @@ class VenueTask:
     def took(self, connection: Connection, parsed: Parsed, payload: bytes, received_ns: int) -> None:
         """Take a message: its rows, its books, its raw bytes."""
         stream, size = parsed.stream, len(payload)
-        connection.watch.saw(stream, parsed.time_ns, received_ns)
         if parsed.numbers is not None and parsed.time_ns is not None:
             self.numbers.saw(parsed.symbol, *parsed.numbers, parsed.time_ns, received_ns)
         self._check_clock(stream, parsed.time_ns, received_ns)
@@ -188,6 +188,7 @@ class VenueTask:
                 self._lose_book(connection, book, why, received_ns)
             elif change.snapshot and book.whole:
                 self._book_back(book, received_ns)
+        connection.watch.saw(stream, parsed.time_ns, received_ns)
         self.stats.stream(self.venue.name, stream).saw(fresh, size, parsed.time_ns, received_ns)
         self._keep(connection.id, connection.sequence, stream, payload, parsed, received_ns, "")
 
@@ -223,6 +224,7 @@ class VenueTask:
             text=text,
         )
         if "depth" in connection.plan.streams:
+            connection.watch.unready.add("depth")
             for book in self.books.values():
                 book.lose()
             self._broken.clear()  # one gap of the whole stream says it all
@@ -241,7 +243,7 @@ class VenueTask:
 
     def _lose_book(self, connection: Connection, book: Book, why: str, received_ns: int) -> None:
         symbol = book.instrument.symbol
-        since, _, attempts = self._broken.get(symbol, (book.time_ns or received_ns, "", 0))
+        since, _, attempts = self._broken.get(symbol, (book.time_ns, "", 0))
         self._broken[symbol] = (since, "sequence", attempts + 1)
         add(self.stats.resyncs, self.venue.name)
         self.log("book lost", level="warning", venue=self.venue.name, symbol=symbol, why=why)
@@ -253,7 +255,10 @@ class VenueTask:
 
     def _book_back(self, book: Book, received_ns: int) -> None:
         lost = self._broken.pop(book.instrument.symbol, None)
-        if lost is not None:
+        if all(one.whole for one in self.books.values()):
+            for connection in self.connections:
+                connection.watch.unready.discard("depth")
+        if lost is not None and lost[0]:
             since, why, _ = lost
             self.gaps.add(since, book.time_ns, received_ns, "depth", book.instrument.symbol, why, None)
 
