@@ -193,6 +193,7 @@ def test_numbered_trades_that_never_came_are_counted_exactly() -> None:
 def test_messages_that_come_late_are_all_there_and_their_lag_is_seen(venue: str) -> None:
     async def act(scene: Scene) -> None:
         await scene.until(scene.whole)
+        await asyncio.sleep(0.3)
         scene.server.delay(venue, 0.3)
         await scene.server.play(0.5)
         await asyncio.sleep(0.5)
@@ -209,7 +210,7 @@ def test_messages_that_come_late_are_all_there_and_their_lag_is_seen(venue: str)
 def test_a_clock_that_jumps_loses_nothing_and_is_said(venue: str, seconds: float) -> None:
     async def act(scene: Scene) -> None:
         await scene.until(scene.whole)
-        await scene.server.play(0.2)
+        await scene.server.play(0.4)
         scene.server.jump(venue, seconds)
         await scene.server.happen(venue, trades=1, forced=True, depth=False)
         scene.server.jump(venue, 0)

@@ -73,18 +73,19 @@ class Watch:
 
     gaps: Gaps
     streams: tuple[str, ...]
+    granted_ns: int = 0
+    """When the venue granted the subscriptions of the current connection; 0 while it has not."""
     unready: set[str] = field(default_factory=set)
     """Streams whose gap stays open although events come: a book needs its snapshot first."""
     _last: dict[str, int] = field(default_factory=dict)
     _newest: int = 0
     _open: dict[str, tuple[int, str]] = field(default_factory=dict)
-    _granted_ns: int = 0
 
     def saw(self, stream: str, time_ns: int | None, received_ns: int) -> None:
         """An event of ``stream`` came."""
         at = plausible(time_ns, received_ns)
-        if stream in self._open and self._granted_ns and stream not in self.unready:
-            self._close(stream, max(at, self._granted_ns), received_ns)
+        if stream in self._open and self.granted_ns and stream not in self.unready:
+            self._close(stream, max(at, self.granted_ns), received_ns)
         if at > self._newest:
             self._newest = at
         if at > self._last.get(stream, 0):
@@ -98,7 +99,7 @@ class Watch:
 
     def broke(self, reason: str, received_ns: int) -> None:
         """The connection ended: every stream of it is missing from here on."""
-        self._granted_ns = 0
+        self.granted_ns = 0
         if not self._newest:
             return
         for stream in self.streams:
@@ -111,15 +112,15 @@ class Watch:
 
     def granted(self, received_ns: int) -> None:
         """The venue granted the subscriptions: from now on everything is expected."""
-        self._granted_ns = received_ns
+        self.granted_ns = received_ns
         self._newest = max(self._newest, received_ns)
 
     def settle(self, received_ns: int, final: bool = False) -> None:
         """Close gaps of streams that stay silent though granted; all of them at the ``final`` end."""
-        if final or (self._granted_ns and received_ns - self._granted_ns > _GRACE_NS):
+        if final or (self.granted_ns and received_ns - self.granted_ns > _GRACE_NS):
             for stream in list(self._open):
                 if final or stream not in self.unready:
-                    self._close(stream, self._granted_ns or received_ns, received_ns)
+                    self._close(stream, self.granted_ns or received_ns, received_ns)
 
     def malformed(self, received_ns: int) -> None:
         """A message could not be read, so nobody knows of which stream it was."""
