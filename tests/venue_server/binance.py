@@ -39,7 +39,8 @@ class Binance(Speaker):
             side, size = self.side(), self.draws.randint(1, 3_000)
             data = {
                 "e": "aggTrade", "E": time_ns // MS + 3, "s": contract.symbol, "a": contract.trade,
-                "p": price(contract.mid), "q": lots(size), "f": contract.trade * 2, "l": contract.trade * 2 + 1,
+                "p": price(contract.mid), "q": lots(size), "f": contract.trade * 2,
+                "l": contract.trade * 2 + 1,
                 "T": time_ns // MS, "m": side == "sell",
             }  # fmt: skip
             truth = trade_truth(contract, str(contract.trade), time_ns // MS * MS, side, contract.mid, size)
@@ -52,7 +53,8 @@ class Binance(Speaker):
         data = {
             "e": "forceOrder", "E": time_ns // MS + 5,
             "o": {
-                "s": contract.symbol, "S": "SELL" if long else "BUY", "o": "LIMIT", "f": "IOC", "q": lots(size),
+                "s": contract.symbol, "S": "SELL" if long else "BUY", "o": "LIMIT", "f": "IOC",
+                "q": lots(size),
                 "p": price(order), "ap": price(contract.mid), "X": "FILLED", "l": lots(1), "z": lots(size),
                 "T": time_ns // MS,
             },
@@ -103,7 +105,9 @@ class Binance(Speaker):
             self.note(contract, contract.update)
             return {
                 "lastUpdateId": contract.update, "E": now, "T": now,
-                "bids": [[price(tick), lots(size)] for tick, size in sorted(contract.bids.items(), reverse=True)],
+                "bids": [
+                    [price(tick), lots(size)] for tick, size in sorted(contract.bids.items(), reverse=True)
+                ],
                 "asks": [[price(tick), lots(size)] for tick, size in sorted(contract.asks.items())],
             }  # fmt: skip
         if path == "/fapi/v1/openInterest":

@@ -60,8 +60,10 @@ class Bitmex(Speaker):
             )
             data.append(
                 {
-                    "timestamp": iso(time_ns), "symbol": contract.symbol, "side": side.capitalize(), "size": size,
-                    "price": contract.mid / 10, "tickDirection": "PlusTick", "trdMatchID": name, "grossValue": 1,
+                    "timestamp": iso(time_ns), "symbol": contract.symbol, "side": side.capitalize(),
+                    "size": size,
+                    "price": contract.mid / 10, "tickDirection": "PlusTick", "trdMatchID": name,
+                    "grossValue": 1,
                     "homeNotional": 1.0, "foreignNotional": 1.0, "trdType": "Regular",
                 }
             )  # fmt: skip
@@ -85,7 +87,8 @@ class Bitmex(Speaker):
 
         found = [
             said(
-                "insert", [truth(size, name)], side="Sell" if long else "Buy", price=order / 10, leavesQty=size
+                "insert", [truth(size, name)], side="Sell" if long else "Buy", price=order / 10,
+                leavesQty=size
             ),
             said("update", [], leavesQty=size // 2),
         ]  # fmt: skip
@@ -100,7 +103,7 @@ class Bitmex(Speaker):
         actions: dict[str, list[dict[str, Any]]] = {"delete": [], "update": [], "insert": []}
         for side, changes in (("Buy", bids), ("Sell", asks)):
             for tick, size in changes:
-                row = {"symbol": contract.symbol, "id": _id(side, tick), "side": side}
+                row: dict[str, Any] = {"symbol": contract.symbol, "id": _id(side, tick), "side": side}
                 if not size:
                     actions["delete"].append(row | {"tick": tick})
                 elif tick in before[side]:
@@ -162,7 +165,8 @@ class Bitmex(Speaker):
             self.note(contract, stamp)
             data = [
                 {
-                    "symbol": contract.symbol, "id": _id(side, tick), "side": side, "size": size, "price": tick / 10,
+                    "symbol": contract.symbol, "id": _id(side, tick), "side": side, "size": size,
+                    "price": tick / 10,
                     "timestamp": iso(stamp),
                 }
                 for side, levels in (("Buy", contract.bids), ("Sell", contract.asks))
@@ -175,7 +179,8 @@ class Bitmex(Speaker):
             data = [
                 {
                     "timestamp": iso(last), "symbol": contract.symbol,
-                    "fundingInterval": "2000-01-01T08:00:00.000Z", "fundingRate": 0.0001, "fundingRateDaily": 0.0003,
+                    "fundingInterval": "2000-01-01T08:00:00.000Z", "fundingRate": 0.0001,
+                    "fundingRateDaily": 0.0003,
                 }
             ]  # fmt: skip
         return json.dumps(

@@ -171,7 +171,8 @@ class Bybit(Speaker):
             data |= {
                 "lastPrice": price(contract.mid), "openInterest": lots(contract.interest),
                 "openInterestValue": f"{contract.interest / 1000 * contract.mid / 10:.2f}",
-                "fundingRate": "0.0001", "nextFundingTime": str((time_ns // MS // 28_800_000 + 1) * 28_800_000),
+                "fundingRate": "0.0001",
+                "nextFundingTime": str((time_ns // MS // 28_800_000 + 1) * 28_800_000),
             }  # fmt: skip
         return json.dumps(
             {"topic": f"tickers.{contract.symbol}", "type": kind, "data": data, "cs": 1, "ts": time_ns // MS}

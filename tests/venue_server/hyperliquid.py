@@ -60,7 +60,8 @@ class Hyperliquid(Speaker):
         contract.trade += 1
         long, size = self.draws.random() < 0.7, self.draws.randint(100, 9_000)
         fill = {
-            "coin": contract.symbol, "px": price(contract.mid), "sz": lots(size), "side": "B" if long else "A",
+            "coin": contract.symbol, "px": price(contract.mid), "sz": lots(size),
+            "side": "B" if long else "A",
             "time": time_ns // MS, "startPosition": "0.0", "dir": "Open Long" if long else "Open Short",
             "closedPnl": "0.0", "hash": f"0x{contract.trade:064x}", "oid": contract.trade, "crossed": True,
             "fee": "0.0", "tid": contract.trade,
@@ -96,7 +97,8 @@ class Hyperliquid(Speaker):
     def marks(self, contract: Contract, time_ns: int) -> list[Event]:
         context = {
             "dayNtlVlm": "1", "prevDayPx": "1", "markPx": price(contract.mid), "midPx": price(contract.mid),
-            "funding": "0.0000125", "openInterest": lots(contract.interest), "oraclePx": price(contract.mid + 4),
+            "funding": "0.0000125", "openInterest": lots(contract.interest),
+            "oraclePx": price(contract.mid + 4),
         }  # fmt: skip
         text = json.dumps({"channel": "activeAssetCtx", "data": {"coin": contract.symbol, "ctx": context}})
         values = {"symbol": contract.symbol, "time_ns": None, "mark_price": contract.mid / 10}
@@ -132,7 +134,8 @@ class Hyperliquid(Speaker):
     def _trade(self, contract: Contract, time_ns: int, side: str, size: int) -> dict[str, Any]:
         return {
             "coin": contract.symbol, "side": "B" if side == "buy" else "A", "px": price(contract.mid),
-            "sz": lots(size), "hash": f"0x{contract.trade:064x}", "time": time_ns // MS, "tid": contract.trade,
+            "sz": lots(size), "hash": f"0x{contract.trade:064x}", "time": time_ns // MS,
+            "tid": contract.trade,
             "users": [_TRADER, _OTHER],
         }  # fmt: skip
 

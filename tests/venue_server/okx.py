@@ -142,7 +142,8 @@ class Okx(Speaker):
             inverse = bool(contract.lot_usd)
             entry = {
                 "instId": contract.symbol, "uly": contract.symbol.removesuffix("-SWAP"),
-                "instFamily": contract.symbol.removesuffix("-SWAP"), "ctType": "inverse" if inverse else "linear",
+                "instFamily": contract.symbol.removesuffix("-SWAP"),
+                "ctType": "inverse" if inverse else "linear",
                 "ctVal": f"{contract.lot_usd * 100:g}" if inverse else f"{contract.lot_coins * 100:g}",
                 "ctMult": "1", "ctValCcy": "USD" if inverse else contract.coin,
             }  # fmt: skip

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -35,6 +34,15 @@ class Log(StrEnum):
     text = "text"
     json = "json"
     none = "none"
+
+
+class Level(StrEnum):
+    """Weights of what is logged."""
+
+    debug = "debug"
+    info = "info"
+    warning = "warning"
+    error = "error"
 
 
 def collect(
@@ -81,6 +89,7 @@ def collect(
     log: Annotated[
         Log | None, typer.Option(help="What stderr shows: the screen on a terminal, else lines of text.")
     ] = None,
+    log_level: Annotated[Level, typer.Option(help="Least weight of what is logged.")] = Level.info,
     json: Annotated[
         bool, typer.Option("--json", help="Log as JSON lines, and print the summary as JSON at the end.")
     ] = False,
@@ -113,7 +122,7 @@ def collect(
     shown = "none" if form is Log.screen else form.value
     begun, holder = time.monotonic(), _open(lake)
     with _screen(form is Log.screen) as show, _metrics(settings, metrics_port, metrics_address) as expose:
-        stats = run(settings, holder, logger(shown), on_tick=show, on_start=expose)
+        stats = run(settings, holder, logger(shown, log_level.value), on_tick=show, on_start=expose)
     report = summary(settings, lake, stats, time.monotonic() - begun)
     if json:
         emit_json(report)
@@ -128,7 +137,7 @@ def _open(lake: str) -> Any:
     """The lake at a folder or address; made where there is none."""
     from deleverage.data.lake import Lake
 
-    return Lake.create(lake if "://" in lake else Path(lake))  # opens the one that is there
+    return Lake.create(lake)  # opens the one that is there
 
 
 @contextmanager

@@ -127,6 +127,10 @@ def rows(scene: Scene, table: str, venue: str) -> list[dict[str, Any]]:
 def same(scene: Scene, venue: str, table: str) -> None:
     """The lake holds exactly what the server delivered: every row once, with the right amounts."""
     found, expected = rows(scene, table, venue), scene.server.truths(venue, table)
+    if venue == "bitmex" and table == "liquidations":
+        # An order that grows names neither side nor price: without its beginning it says nothing.
+        begun = {row["event_id"] for row in expected}
+        expected = [row for row in expected if row["event_id"].split(":")[0] in begun]
     by_id = all(row["event_id"] is not None for row in expected) if table == "liquidations" else True
 
     def name(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -167,7 +171,8 @@ def in_gaps(scene: Scene, venue: str) -> None:
             and gap["time_ns"] <= event.time_ns <= gap["end_ns"] + 1_000_000
         ]
         assert covered, (
-            f"{venue}: {event.stream} of {event.symbol} at {event.time_ns} was never delivered ({event.fault}), "
+            f"{venue}: {event.stream} of {event.symbol} at {event.time_ns} was never delivered "
+            f"({event.fault}), "
             f"and no gap holds it: {[(g['stream'], g['time_ns'], g['end_ns']) for g in gaps]}"
         )
 

@@ -79,7 +79,7 @@ class Watch:
     """Streams whose gap stays open although events come: a book needs its snapshot first."""
     _last: dict[str, int] = field(default_factory=dict)
     _newest: int = 0
-    _open: dict[str, tuple[int, str]] = field(default_factory=dict)
+    _open: dict[str, tuple[int, str, int]] = field(default_factory=dict)
 
     def saw(self, stream: str, time_ns: int | None, received_ns: int) -> None:
         """An event of ``stream`` came."""
@@ -103,12 +103,12 @@ class Watch:
         if not self._newest:
             return
         for stream in self.streams:
-            self._open.setdefault(stream, (self.since(stream, received_ns), reason))
+            self._open.setdefault(stream, (self.since(stream, received_ns), reason, received_ns))
 
     def before(self, start_ns: int, reason: str) -> None:
         """Something was missing before this run began."""
         for stream in self.streams:
-            self._open[stream] = (start_ns, reason)
+            self._open[stream] = (start_ns, reason, start_ns)
 
     def granted(self, received_ns: int) -> None:
         """The venue granted the subscriptions: from now on everything is expected."""
@@ -117,20 +117,19 @@ class Watch:
 
     def settle(self, received_ns: int, final: bool = False) -> None:
         """Close gaps of streams that stay silent though granted; all of them at the ``final`` end."""
-        if final or (self.granted_ns and received_ns - self.granted_ns > _GRACE_NS):
-            for stream in list(self._open):
-                if final or stream not in self.unready:
-                    self._close(stream, self.granted_ns or received_ns, received_ns)
+        for stream, (_, _, opened_ns) in list(self._open.items()):
+            alive_ns = max(opened_ns, self.granted_ns)
+            waited = self.granted_ns and received_ns - alive_ns > _GRACE_NS and stream not in self.unready
+            if final or waited:
+                self._close(stream, alive_ns if self.granted_ns else received_ns, received_ns)
 
     def malformed(self, received_ns: int) -> None:
         """A message could not be read, so nobody knows of which stream it was."""
         for stream in self.streams:
-            self.gaps.add(
-                self.since(stream, received_ns), received_ns, received_ns, stream, "", "malformed", None
-            )
+            self._open.setdefault(stream, (self.since(stream, received_ns), "malformed", received_ns))
 
     def _close(self, stream: str, end_ns: int, received_ns: int) -> None:
-        start_ns, reason = self._open.pop(stream)
+        start_ns, reason, _ = self._open.pop(stream)
         self.gaps.add(start_ns, end_ns, received_ns, stream, "", reason, None)
 
 

@@ -78,7 +78,7 @@ class Settings:
             named, colon, symbol = one.partition(":")
             if not (symbol if colon else named) or (colon and named not in self.venues):
                 raise InputError(
-                    f"--symbols: expected a coin or 'venue:SYMBOL' of {', '.join(self.venues)}, found '{one}'",
+                    f"--symbols: expected a coin or 'venue:SYMBOL' of {self.collector}, found '{one}'",
                     hint="for example --symbols BTC,ETH,okx:BTC-USD-SWAP",
                 )
 
