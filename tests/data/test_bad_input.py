@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -368,12 +367,10 @@ def test_a_lake_that_is_not_there_says_what_to_run(tmp_path: Path) -> None:
         Lake.open(tmp_path / "none")
 
 
-def test_a_manifest_that_is_not_ours_is_refused(tmp_path: Path) -> None:
-    tiny.put(tmp_path / "lake" / "manifest.json", json.dumps({"format": 99}))
-    with pytest.raises(SourceChanged, match="format 1"):
-        Lake.open(tmp_path / "lake")
-    tiny.put(tmp_path / "lake" / "manifest.json", "{")
-    with pytest.raises(SourceChanged, match="not a lake's manifest"):
+def test_a_lake_whose_log_is_damaged_is_refused(tmp_path: Path) -> None:
+    import_paths([tiny.minutes(tmp_path)], tmp_path / "lake")
+    tiny.put(tmp_path / "lake" / "imports" / "_delta_log" / f"{0:020}.json", "{")
+    with pytest.raises(DataError, match="readable table 'imports'"):
         Lake.open(tmp_path / "lake")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def defects(report: ImportReport) -> str:
 
 def test_a_folder_with_one_file_of_every_family_is_imported_and_the_rest_listed(tmp_path: Path) -> None:
     lake, report = imported(tmp_path, tiny.whole_folder(tmp_path / "data"))
-    rows = {row.table: row.rows for row in lake.status()}
+    rows = {row.table: row.rows for row in lake.status() if row.rows}
     assert rows == {
         "candles": 13,
         "open_interest": 4,
@@ -47,10 +48,10 @@ def test_a_folder_with_one_file_of_every_family_is_imported_and_the_rest_listed(
 def test_the_same_files_again_add_nothing(tmp_path: Path) -> None:
     folder = tiny.whole_folder(tmp_path / "data")
     import_paths([folder], tmp_path / "lake")
-    before = (tmp_path / "lake" / "manifest.json").read_bytes()
+    before = tiny.commits(tmp_path / "lake")
     again = import_paths([folder], tmp_path / "lake").to_json()
     assert {table["added"] for table in again["tables"].values()} == {0}
-    assert (tmp_path / "lake" / "manifest.json").read_bytes() == before
+    assert tiny.commits(tmp_path / "lake") == before
 
 
 def test_every_family_has_its_own_layout(tmp_path: Path) -> None:
@@ -260,9 +261,9 @@ def test_hyperliquid_margin_tables_are_dated_by_the_name_or_left_out(tmp_path: P
 
 def test_lake_of_another_version_says_so(tmp_path: Path) -> None:
     lake, _ = imported(tmp_path, tiny.tiers(tmp_path))
-    (part,) = (lake.folder / "tiers").glob("*.parquet")
+    (part,) = (lake.folder / "tiers").rglob("*.parquet")
     pl.read_parquet(part).drop("rate_num").write_parquet(part)
-    with pytest.raises(DataError, match="another version of the program wrote it"):
+    with pytest.raises(DataError, match="another version of the program wrote"):
         lake.read("tiers")
 
 
@@ -298,7 +299,7 @@ def test_another_value_under_a_known_key_is_a_defect_and_never_overwrites(tmp_pa
 
 def test_no_path_of_the_machine_is_written(tmp_path: Path) -> None:
     lake, _ = imported(tmp_path, tiny.whole_folder(tmp_path / "data"))
-    text = (lake.folder / "manifest.json").read_text()
+    text = json.dumps(lake.imports)
     sources = {s for table in ("candles", "depth", "tiers") for s in lake.read(table)["source"]}
     assert str(tmp_path) not in text
     assert not any(source.startswith("/") or "\\" in source for source in sources)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,33 +24,32 @@ ROOT = Path(__file__).resolve().parents[2]
 _CHILD = """
 import os, signal, sys
 from pathlib import Path
-from deleverage.data import import_paths, importing, lake
+import polars as pl
+from deltalake import DeltaTable
+from deleverage.data import import_paths, importing
 data, folder, step, number, how = sys.argv[1:]
 importing._BATCH_ROWS = 2  # many parts
 count = 0
-def stop_before(function):
+def stop(function, after=False):
     def wrapped(*args, **kwargs):
         global count
         count += 1
-        if count == int(number):
+        if count == int(number) and not after:
             os.kill(os.getpid(), getattr(signal, how))
-        return function(*args, **kwargs)
+        result = function(*args, **kwargs)
+        if count == int(number) and after:
+            os.kill(os.getpid(), getattr(signal, how))
+        return result
     return wrapped
 if step == "write":
-    import polars as pl
-    pl.DataFrame.write_parquet = stop_before(pl.DataFrame.write_parquet)
+    pl.DataFrame.write_parquet = stop(pl.DataFrame.write_parquet)
 if step == "fsync":
-    os.fsync = stop_before(os.fsync)
-if step == "rename":
-    Path.rename = stop_before(Path.rename)
-if step == "replace":
-    os.replace = stop_before(os.replace)
-if step == "after":
-    real = os.replace
-    def replaced(*args):
-        real(*args)
-        os.kill(os.getpid(), getattr(signal, how))
-    os.replace = replaced
+    os.fsync = stop(os.fsync)
+if step == "create":
+    DeltaTable.create = stop(DeltaTable.create)
+if step in ("commit", "after"):
+    real = DeltaTable.create_write_transaction
+    DeltaTable.create_write_transaction = stop(real, after=step == "after")
 print("started", flush=True)
 import_paths([Path(data)], Path(folder))
 print("done", flush=True)
@@ -73,7 +73,8 @@ def content(folder: Path) -> dict[str, pl.DataFrame] | None:
         lake = Lake.open(folder)
     except MissingDataError:
         return None
-    return {row.table: lake.read(row.table) for row in lake.status()}
+    rows = {row.table: lake.read(row.table) for row in lake.status()}
+    return rows if any(frame.height for frame in rows.values()) else None  # made, and nothing in it yet
 
 
 def same(one: dict[str, pl.DataFrame] | None, other: dict[str, pl.DataFrame] | None) -> bool:
@@ -95,25 +96,55 @@ def whole(tmp_path: Path, data: Path) -> dict[str, pl.DataFrame]:
     return found
 
 
-POINTS = [("write", 1), ("write", 4), ("fsync", 2), ("fsync", 9), ("rename", 3), ("replace", 1), ("after", 1)]
+# step, number of its call, and whether the import has happened by then: with the first commit it has.
+POINTS = [
+    ("write", 1, False),
+    ("write", 4, False),
+    ("fsync", 2, False),
+    ("fsync", 9, False),
+    ("create", 1, False),
+    ("commit", 1, False),
+    ("after", 1, True),
+    ("create", 2, True),
+    ("commit", 2, True),
+    ("after", 2, True),
+    ("commit", 5, True),
+    ("commit", 9, True),
+]
 
 
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
-@pytest.mark.parametrize(("step", "number"), POINTS)
+@pytest.mark.parametrize(("step", "number", "happened"), POINTS)
 def test_stopped_at_a_step_of_the_write(
-    tmp_path: Path, data: Path, whole: dict[str, pl.DataFrame], step: str, number: int, how: str
+    tmp_path: Path,
+    data: Path,
+    whole: dict[str, pl.DataFrame],
+    step: str,
+    number: int,
+    happened: bool,
+    how: str,
 ) -> None:
     first = tmp_path / "lake"
     with child(data, first, step, number, how) as process:
         assert process.wait(60) != 0
-    committed = step == "after"
-    assert same(content(first), whole if committed else None)
-    if how == "SIGINT" and not committed:
+    if how == "SIGINT" and not happened:
         assert not first.exists()
+    assert same(content(first), whole if happened else None)
     import_paths([data], first)  # what the killed one left does not disturb the next import
     assert same(content(first), whole)
-    live = {part["file"] for parts in Lake(first).manifest()["tables"].values() for part in parts}
-    assert {p.relative_to(first).as_posix() for p in first.rglob("*.*") if p.parent != first} == live
+    assert all(record["complete"] for record in Lake.open(first).imports)
+
+
+def test_who_opens_the_lake_finishes_an_import_once(tmp_path: Path, data: Path) -> None:
+    lake = tmp_path / "lake"
+    with child(data, lake, "commit", 3) as process:
+        assert process.wait(60) != 0
+    opened = [Lake(lake) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        rows = list(pool.map(lambda one: sum(row.rows for row in one.status()), opened))
+    assert len(set(rows)) == 1 and rows[0] == sum(frame.height for frame in (content(lake) or {}).values())
+    record = Lake.open(lake).imports[0]
+    assert record["complete"] and len(record["sources"]) > 3
 
 
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from deleverage.data import Lake
 from deleverage.data.lake import iso
-from deleverage.errors import DataError, MissingDataError, SchemaError
+from deleverage.errors import DataError, MissingDataError, SchemaError, SourceChanged
 from deleverage.schema import ADL_TOTALS, FUNDING, LAKE_TABLES, empty
 
 HOUR_NS = 3_600_000_000_000
@@ -40,10 +41,10 @@ def rates(*rows: tuple[int, str, float]) -> pl.DataFrame:
 
 def test_rows_are_added_once_and_read_sorted_by_key(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake")
-    assert (
-        lake.append("funding", rates((2, "BTC", 0.1), (1, "ETH", 0.2), (1, "BTC", 0.3)), source_id="a") == 3
-    )
-    assert lake.append("funding", rates((2, "BTC", 0.1), (3, "BTC", 0.4)), source_id="b") == 1
+    first = lake.append("funding", rates((2, "BTC", 0.1), (1, "ETH", 0.2), (1, "BTC", 0.3)), source_id="a")
+    assert (first.rows, first.repeated, first.conflicts) == (3, 0, 0)
+    second = lake.append("funding", rates((2, "BTC", 0.1), (3, "BTC", 0.4)), source_id="b")
+    assert (second.rows, second.repeated, second.conflicts) == (1, 1, 0)
     rows = lake.read("funding")
     assert rows.select("time_ns", "symbol").rows() == [
         (HOUR_NS, "BTCUSDT"),
@@ -56,17 +57,25 @@ def test_rows_are_added_once_and_read_sorted_by_key(tmp_path: Path) -> None:
 
 def test_the_same_rows_twice_in_one_frame_are_one_row(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake")
-    assert lake.append("funding", rates((1, "BTC", 0.1), (1, "BTC", 0.1)), source_id="a") == 1
+    done = lake.append("funding", rates((1, "BTC", 0.1), (1, "BTC", 0.1)), source_id="a")
+    assert (done.rows, done.repeated) == (1, 1)
 
 
 @pytest.mark.parametrize("second", [0.2, 0.1 * (1 + 1e-6)])
-def test_another_value_under_a_key_is_an_error_and_changes_nothing(tmp_path: Path, second: float) -> None:
+def test_another_value_under_a_key_is_told_and_the_earlier_row_stays(tmp_path: Path, second: float) -> None:
     lake = Lake.create(tmp_path / "lake")
     lake.append("funding", rates((1, "BTC", 0.1)), source_id="a")
-    with pytest.raises(DataError, match=r"b: 1 rows of 'funding'.*BTCUSDT: rate .*, earlier 0.1"):
-        lake.append("funding", rates((1, "BTC", second), (2, "BTC", 0.5)), source_id="b")
-    assert lake.read("funding")["rate"].to_list() == [0.1]
-    assert len(list((tmp_path / "lake" / "funding").iterdir())) == 1
+    done = lake.append("funding", rates((1, "BTC", second), (2, "BTC", 0.5)), source_id="b")
+    assert (done.rows, done.repeated, done.conflicts, done.files) == (1, 1, 1, ("b",))
+    assert re.fullmatch(r"1970-01-01T01:00:00Z binance, BTCUSDT: rate 0\.\d+, earlier 0\.1", done.example)
+    assert lake.read("funding")["rate"].to_list() == [0.1, 0.5]
+
+
+def test_the_same_observation_in_other_digits_or_received_again_is_no_conflict(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    lake.append("funding", rates((1, "BTC", 0.1)), source_id="a")
+    again = rates((1, "BTC", 0.1 * (1 + 1e-12))).with_columns(received_ns=pl.lit(7))
+    assert lake.append("funding", again, source_id="b").conflicts == 0
 
 
 def test_a_value_where_there_was_none_is_a_conflict_too(tmp_path: Path) -> None:
@@ -83,8 +92,8 @@ def test_a_value_where_there_was_none_is_a_conflict_too(tmp_path: Path) -> None:
     }
     schema = {c.name: getattr(pl, c.dtype) for c in ADL_TOTALS.columns if c.name != "received_ns"}
     lake.append("adl_totals", pl.DataFrame([row], schema=schema), source_id="a")
-    with pytest.raises(DataError, match=r"coins 5\.0, earlier None"):
-        lake.append("adl_totals", pl.DataFrame([row | {"coins": 5.0}], schema=schema), source_id="b")
+    done = lake.append("adl_totals", pl.DataFrame([row | {"coins": 5.0}], schema=schema), source_id="b")
+    assert done.conflicts == 1 and "coins 5.0, earlier None" in done.example
 
 
 def test_reading_by_time_and_value(tmp_path: Path) -> None:
@@ -117,27 +126,41 @@ def test_status_has_a_row_a_table_with_iso_times(tmp_path: Path) -> None:
     status = {row.table: row for row in lake.status()}
     assert list(status) == list(LAKE_TABLES)
     assert status["funding"][1:4] == (2, "1970-01-01T01:00:00Z", "1970-01-02T01:00:00Z")
-    assert status["funding"].bytes > 0
-    assert status["candles"][1:] == (0, None, None, 0)
+    assert status["funding"].bytes > 0 and status["funding"].files == 1
+    assert status["funding"].written is not None and status["funding"].written[:2] == "20"
+    assert status["candles"][1:] == (0, None, None, 0, 0, None)
 
 
-def test_a_part_that_no_manifest_names_is_not_read_and_swept_by_the_next_writer(tmp_path: Path) -> None:
+def test_a_file_that_no_commit_names_is_not_read(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake")
     lake.append("funding", rates((1, "BTC", 0.1)), source_id="a")
-    orphan = tmp_path / "lake" / "funding" / "000009-000.parquet"
-    rates((9, "BTC", 0.9)).write_parquet(orphan)
-    (tmp_path / "lake" / "funding" / "000009-001.tmp").write_bytes(b"half")
-    assert lake.read("funding").height == 1
-    lake.append("funding", rates((2, "BTC", 0.2)), source_id="b")
-    assert sorted(p.name for p in orphan.parent.iterdir()) == ["000001-000.parquet", "000002-000.parquet"]
+    (tmp_path / "lake" / "funding" / "part-0009.parquet").write_bytes(b"half")
+    assert lake.read("funding").height == Lake.open(tmp_path / "lake").read("funding").height == 1
 
 
-def test_a_live_part_that_is_gone_is_named(tmp_path: Path) -> None:
+def test_a_live_file_that_is_gone_is_named(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake")
     lake.append("funding", rates((1, "BTC", 0.1)), source_id="a")
-    next((tmp_path / "lake" / "funding").iterdir()).unlink()
-    with pytest.raises(DataError, match="names 'funding/"):
+    next((tmp_path / "lake" / "funding").glob("*.parquet")).unlink()
+    with pytest.raises(DataError, match="names 'funding/part-"):
         lake.read("funding")
+
+
+def test_a_live_file_that_is_cut_is_named(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    lake.append("funding", rates((1, "BTC", 0.1)), source_id="a")
+    part = next((tmp_path / "lake" / "funding").glob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(DataError, match=r"expected \d+ bytes in 'funding/part-.*found 100"):
+        lake.read("funding")
+
+
+def test_a_lake_of_an_earlier_version_says_to_import_again(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"format": 1}')
+    with pytest.raises(SourceChanged, match=r"earlier version(.|\n)*import the files again"):
+        Lake.open(tmp_path)
+    with pytest.raises(SourceChanged, match="earlier version"):
+        Lake.create(tmp_path)
 
 
 def test_creating_an_existing_lake_opens_it(tmp_path: Path) -> None:
@@ -180,7 +203,7 @@ def test_a_writer_that_waited_too_long_names_the_other(tmp_path: Path) -> None:
 def test_an_error_inside_a_first_write_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), Lake(tmp_path / "lake").write() as writer:
         writer.append("funding", rates((1, "BTC", 0.1)), source_id="a")
-        assert (tmp_path / "lake" / "funding" / "000000-000.parquet").exists()
+        assert len(list((tmp_path / "lake" / "funding").glob("*.parquet"))) == 1
         _ = 1 / 0
     assert list(tmp_path.iterdir()) == []
 
@@ -195,7 +218,7 @@ def test_any_split_into_appends_gives_the_distinct_rows(
 ) -> None:
     lake = Lake.create(tmp_path_factory.mktemp("lake") / "lake")
     added = sum(
-        lake.append("funding", rates(*[(h, c, h / 100) for h, c in batch]), source_id=str(i))
+        lake.append("funding", rates(*[(h, c, h / 100) for h, c in batch]), source_id=str(i)).rows
         for i, batch in enumerate(batches)
     )
     distinct = {row for batch in batches for row in batch}

@@ -156,9 +156,9 @@ def test_newest_tiers_that_are_not_later_than_the_day_hold_contract_by_contract(
 def test_the_same_file_again_adds_nothing_and_other_bytes_of_that_name_are_told_apart(tmp_path: Path) -> None:
     store = tmp_path / "rules"
     import_tiers(put(tmp_path, BYBIT), store)
-    before = (store / "manifest.json").read_bytes()
+    before = tiny.commits(store)
     assert import_tiers(put(tmp_path, BYBIT), store).added == 0
-    assert (store / "manifest.json").read_bytes() == before
+    assert tiny.commits(store) == before
     done = import_tiers(put(tmp_path, ANYBODY), store, venue="gate")
     assert done.file.startswith(f"files/{NAME}#")
 
@@ -169,7 +169,7 @@ def test_other_tiers_for_a_moment_that_is_stored_are_refused_and_nothing_changes
 ) -> None:
     store = tmp_path / "rules"
     import_tiers(put(tmp_path, BYBIT), store)
-    before = (store / "manifest.json").read_bytes()
+    before = tiny.commits(store)
     tiers = list(BYBIT["BTC/USDT:USDT"])
     if more:
         tiers.append(bybit_tier(3, 4_000_000.0, 9_000_000.0, 0.02, 10.0, "50000"))
@@ -177,7 +177,7 @@ def test_other_tiers_for_a_moment_that_is_stored_are_refused_and_nothing_changes
         tiers[1] = tiers[1] | {"maxNotional": 5_000_000.0}
     with pytest.raises(RulesError, match=r"BTCUSDT.*stored for bybit at 2025-10-09"):
         import_tiers(put(tmp_path, {"BTC/USDT:USDT": tiers}, "b.json"), store, day=DAY)
-    assert (store / "manifest.json").read_bytes() == before
+    assert tiny.commits(store) == before
 
 
 def changed(position: int, **changes: object) -> Callable[[], object]:

@@ -20,6 +20,11 @@ def ns(text: str) -> int:
     return int(datetime.fromisoformat(text).astimezone(UTC).timestamp()) * NS
 
 
+def commits(lake: Path) -> list[str]:
+    """Every commit of every table of a lake: the same list means that nothing was written."""
+    return sorted(path.relative_to(lake).as_posix() for path in lake.glob("*/_delta_log/*.json"))
+
+
 def put(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from deleverage.data.importers import IMPORTERS
 from deleverage.data.importers.base import Importer, Loaded, SourceFile, refusal
 from deleverage.data.importers.layout import Layout, layout_of
-from deleverage.data.lake import MANIFEST, Lake, Writer, sha256_of
+from deleverage.data.lake import Lake, Writer, sha256_of
 from deleverage.data.lock import LOCK
 from deleverage.data.prices import Witnesses
 from deleverage.errors import DeleverageError, InputError, SchemaError, SourceChanged
@@ -98,7 +98,7 @@ def import_paths(
                 progress(number, len(known), source.label)
             job.take(importer, source, named=named)
         job.flush()
-        if (lake.folder / MANIFEST).exists():
+        if lake.exists():
             job.witnesses.recall(lake)
         job.witnesses.agree()
     report.rows = {row.table: row.rows for row in lake.status()}

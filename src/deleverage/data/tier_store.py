@@ -25,7 +25,7 @@ from deleverage.data.importers.tier_rows import (
     moment_in_name,
     read_json,
 )
-from deleverage.data.lake import MANIFEST, Lake, iso, sha256_of
+from deleverage.data.lake import Lake, iso, sha256_of
 from deleverage.errors import InputError, RulesError, SchemaError
 
 if TYPE_CHECKING:
@@ -115,9 +115,10 @@ def import_tiers(
         )
     rows = frame(kept, venue, moment, source.label)
     sha256 = sha256_of(path)
-    with Lake(folder).write() as writer:
-        if (Path(folder) / MANIFEST).exists():
-            _same_as_before(source, rows, Lake(folder))
+    lake = Lake(folder)
+    with lake.write() as writer:
+        if lake.exists():
+            _same_as_before(source, rows, lake)
         if any(one["path"] == source.label and one["sha256"] != sha256 for one in writer.live["sources"]):
             # The name was used for other bytes: a row must lead to one file.
             source = replace(source, label=f"{source.label}#{sha256[:8]}")
@@ -235,7 +236,7 @@ def snapshots(folder: Path) -> list[Snapshot]:
     """What is stored, by venue and then newest first; nothing where there is no store."""
     import polars as pl
 
-    if not (Path(folder) / MANIFEST).exists():
+    if not Lake(folder).exists():
         return []
     lake = Lake.open(folder)
     sums = {source["path"]: source["sha256"] for source in lake.sources}
@@ -270,7 +271,7 @@ def stored_tiers(folder: Path, venue: str, day: date) -> dict[str, Stored]:
     """By contract, the newest tiers that are not later than the day; {} where nothing is stored."""
     import polars as pl
 
-    if not (Path(folder) / MANIFEST).exists():
+    if not Lake(folder).exists():
         return {}
     end = min(int(datetime.combine(day, time(23, 59, 59), UTC).timestamp()) * 1_000_000_000, _LAST_NS)
     rows = Lake.open(folder).read("tiers", end_ns=end, where={"venue": venue})

@@ -1,0 +1,289 @@
+"""What is live in one Delta table, and how does that change in one step?
+
+A commit is refused when anything else was committed since the state that it was made from: then the caller
+looks again, and nothing that it had checked has become untrue meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deleverage.data.lake.place import Place, sync
+from deleverage.errors import DataError
+from deleverage.schema import Table
+
+if TYPE_CHECKING:
+    import polars as pl
+    from deltalake import DeltaTable, Schema
+
+LOCKS = ".locks"
+_TYPES = {"Int64": "long", "Float64": "double", "String": "string", "Boolean": "boolean", "Binary": "binary"}
+_CHECKPOINT_EVERY = 100  # commits, the value of delta-rs
+_LONGEST_TURN_S = 10.0
+_TURN_PAUSE_S = 0.002
+
+
+class Conflict(Exception):
+    """Somebody else committed first: refresh, check again, and try again."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One live Parquet file: its name inside the table, rows, span [ns UTC], bytes, and its one venue or
+    ''.
+    """
+
+    path: str
+    rows: int
+    bytes: int
+    first_ns: int | None
+    last_ns: int | None
+    venue: str = ""
+    written_ms: int = 0
+    stats: str = ""
+
+    def overlaps(self, start_ns: int | None, end_ns: int | None) -> bool:
+        """Whether it may hold a row of that time; a file without statistics may."""
+        before = end_ns is not None and self.first_ns is not None and self.first_ns > end_ns
+        after = start_ns is not None and self.last_ns is not None and self.last_ns < start_ns
+        return not (before or after)
+
+
+@dataclass
+class DeltaLog:
+    """The log of one table inside a lake; `refresh` before use."""
+
+    place: Place
+    table: Table
+    by_venue: bool = False
+    version: int = -1
+    files: dict[str, DataFile] = field(default_factory=dict)
+    _delta: DeltaTable | None = None
+
+    @property
+    def uri(self) -> str:
+        """Path or URL of the table."""
+        return self.place.at(self.table.name)
+
+    def refresh(self) -> bool:
+        """See what is live now; False where the table does not exist yet."""
+        from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
+
+        if self._delta is None:
+            if self.place.folder is not None and not (Path(self.uri) / "_delta_log").is_dir():
+                return False
+            try:
+                self._delta = DeltaTable(self.uri, storage_options=dict(self.place.options))
+            except TableNotFoundError:
+                return False
+            except Exception as error:
+                raise self._unreadable(error) from error
+        else:
+            try:
+                self._delta.update_incremental()
+            except Exception as error:
+                raise self._unreadable(error) from error
+        version = self._delta.version()
+        if version != self.version:
+            self.files = self._listed()
+            self.version = version
+        return True
+
+    def create(self) -> None:
+        """Make the table where there is none; another writer may do the same at the same time."""
+        from deltalake import DeltaTable
+
+        # Whoever lost the race opens what is there; what else is wrong is said below.
+        with contextlib.suppress(Exception):
+            DeltaTable.create(
+                self.uri,
+                self._schema(),
+                mode="ignore",
+                partition_by=["venue"] if self.by_venue else None,
+                name=self.table.name,
+                description=self.table.meaning,
+                storage_options=dict(self.place.options),
+            )
+        if not self.refresh():
+            raise DataError(
+                f"expected to make the table '{self.table.name}' in '{self.place.uri}', found that it "
+                "cannot be made",
+                hint="check that the folder or the store can be written",
+                table=self.table.name,
+            )
+        if self.place.folder is not None:
+            first = Path(self.uri) / "_delta_log" / f"{0:020}.json"
+            if first.exists():
+                for path in (first, first.parent, first.parent.parent, self.place.folder):
+                    sync(path)
+
+    def sequence(self, app: str) -> int | None:
+        """Last sequence number that ``app`` committed, as of the last refresh."""
+        return self._delta.transaction_version(app) if self._delta is not None else None
+
+    def commit(
+        self,
+        add: Sequence[DataFile] = (),
+        remove: Iterable[DataFile] = (),
+        *,
+        app: str = "",
+        sequence: int | None = None,
+        changes_data: bool = True,
+        note: str = "",
+    ) -> None:
+        """Make files live and others not, in one step, on top of exactly the state of the last refresh.
+
+        Parameters
+        ----------
+        add, remove : files that are there already; files that are live.
+        app, sequence : the transaction that this is, for `sequence`.
+        changes_data : False where the same rows are only kept in other files.
+
+        Raises
+        ------
+        Conflict
+            the table has changed since.
+        """
+        from deltalake import CommitProperties, Transaction
+        from deltalake.exceptions import CommitFailedError
+        from deltalake.transaction import AddAction, RemoveAction
+
+        assert self._delta is not None
+        now_ms = time.time_ns() // 1_000_000
+        actions: list[Any] = [
+            AddAction(f.path, f.bytes, self._partition(f), now_ms, changes_data, f.stats) for f in add
+        ]
+        actions += [RemoveAction(f.path, changes_data, now_ms, f.bytes, self._partition(f)) for f in remove]
+        properties = CommitProperties(
+            custom_metadata={"deleverage": note} if note else None,
+            max_commit_retries=0,
+            app_transactions=[Transaction(app, sequence)] if sequence is not None else None,
+        )
+        try:
+            self._delta.create_write_transaction(
+                actions,
+                "append",
+                self._schema(),
+                partition_by=["venue"] if self.by_venue else None,
+                commit_properties=properties,
+            )
+        except CommitFailedError as error:
+            raise Conflict(str(error)) from error
+        self._log_to_disk(self.version + 1)
+        if add and not list(remove):
+            self._delta.update_incremental()
+            if self._delta.version() == self.version + 1:  # only ours is new: no need to list
+                self.files |= {f.path: replace(f, written_ms=now_ms) for f in add}
+                self.version += 1
+                return
+        self.refresh()
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Let one writer of a local table at a time commit, so that few have to try again.
+
+        Nothing depends on it: who waits too long, or lies in an object store, goes on and may have to repeat.
+        """
+        if self.place.folder is None:
+            yield
+            return
+        import fcntl  # POSIX only
+
+        folder = self.place.folder / LOCKS
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / self.table.name).open("a") as stream:
+            left_s = _LONGEST_TURN_S
+            while left_s > 0:
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError:
+                    time.sleep(_TURN_PAUSE_S)
+                    left_s -= _TURN_PAUSE_S
+            yield
+
+    def history(self, limit: int) -> list[dict[str, Any]]:
+        """The last commits, newest first."""
+        return self._delta.history(limit) if self._delta is not None else []
+
+    @property
+    def delta(self) -> DeltaTable:
+        """The open table."""
+        assert self._delta is not None
+        return self._delta
+
+    def _schema(self) -> Schema:
+        from deltalake import Field, Schema
+        from deltalake.schema import PrimitiveType
+
+        return Schema(
+            [Field(c.name, PrimitiveType(_TYPES[c.dtype]), nullable=True) for c in self.table.columns]
+        )
+
+    def _partition(self, file: DataFile) -> dict[str, str | None]:
+        return {"venue": file.venue} if self.by_venue else {}
+
+    def _listed(self) -> dict[str, DataFile]:
+        import polars as pl
+
+        assert self._delta is not None
+        found: dict[str, DataFile] = {}
+        rows: pl.DataFrame = pl.DataFrame(self._delta.get_add_actions(flatten=False))
+        for row in rows.iter_rows(named=True):
+            low, high = row.get("min") or {}, row.get("max") or {}
+            found[row["path"]] = DataFile(
+                row["path"],
+                row["num_records"] or 0,
+                row["size_bytes"],
+                low.get("time_ns"),
+                high.get("time_ns"),
+                (row.get("partition") or {}).get("venue") or "",
+                row["modification_time"],
+            )
+        return found
+
+    def _log_to_disk(self, version: int) -> None:
+        if self.place.folder is None:
+            return
+        log = Path(self.uri) / "_delta_log"
+        paths = [log / f"{version:020}.json"]
+        if version % _CHECKPOINT_EVERY == 0:
+            paths += [*log.glob(f"{version:020}.checkpoint*"), log / "_last_checkpoint"]
+        for path in [*(p for p in paths if p.exists()), log]:
+            sync(path)
+
+    def _unreadable(self, error: Exception) -> DataError:
+        return DataError(
+            f"expected a readable table '{self.table.name}' in '{self.place.uri}', found: {error}",
+            hint="check address and rights; a damaged log comes back from a copy, or by a new import",
+            table=self.table.name,
+        )
+
+
+def statistics(frame: pl.DataFrame, table: Table) -> str:
+    """Delta's statistics of a file: rows, span of the key's columns, nulls."""
+    import polars as pl
+
+    spans = [
+        c.name
+        for c in table.columns
+        if c.dtype in ("Int64", "String") and c.name in ("time_ns", "received_ns", *table.key)
+    ]
+    low = frame.select(pl.col(name).min() for name in spans).row(0, named=True)
+    high = frame.select(pl.col(name).max() for name in spans).row(0, named=True)
+    nulls = frame.select(pl.col(name).null_count() for name in spans).row(0, named=True)
+    return json.dumps(
+        {
+            "numRecords": frame.height,
+            "minValues": {name: value for name, value in low.items() if value is not None},
+            "maxValues": {name: value for name, value in high.items() if value is not None},
+            "nullCount": nulls,
+        }
+    )

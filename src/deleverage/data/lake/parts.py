@@ -1,0 +1,213 @@
+"""How do rows become Parquet files, and how are they read again?"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, cast
+
+from deleverage.data.lake.log import DataFile, DeltaLog, statistics
+from deleverage.data.lake.place import Place
+from deleverage.errors import DataError, SchemaError
+from deleverage.schema import LAKE_TABLES, Table, conform, empty
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Value = str | float | int
+
+BY_VENUE = frozenset({"trades", "books", "best_quotes", "marks", "payloads"})
+"""Large tables, mostly read for one venue: each of their files holds one venue."""
+
+
+def declared(table_name: str) -> Table:
+    """The declaration of a lake's table."""
+    if table_name not in LAKE_TABLES:
+        raise SchemaError(f"expected a table of {list(LAKE_TABLES)}, found '{table_name}'", table=table_name)
+    return LAKE_TABLES[table_name]
+
+
+def conformed(frame: pl.DataFrame, table: Table, source_id: str) -> pl.DataFrame:
+    """``frame`` as declared; a missing source is ``source_id``, a missing receive time is not known.
+
+    Rows may repeat a key here: the writer keeps the first and compares the others with it.
+    """
+    import polars as pl
+
+    if "source" not in frame.columns:
+        frame = frame.with_columns(pl.lit(source_id).alias("source"))
+    if "received_ns" not in frame.columns:
+        frame = frame.with_columns(pl.lit(None, dtype=pl.Int64).alias("received_ns"))
+    return conform(frame, Table(table.name, table.columns, (), table.meaning))
+
+
+def write_parts(log: DeltaLog, rows: pl.DataFrame, prefix: str) -> list[tuple[DataFile, pl.DataFrame]]:
+    """Write rows beside the live files, one file a venue where the table asks for it; on disk when it
+    returns.
+
+    Nothing is live before a commit names the files.
+    """
+    import polars as pl
+
+    if not rows.height:
+        return []
+    groups: list[tuple[str, pl.DataFrame]] = [("", rows)]
+    if log.by_venue:
+        venues = rows["venue"].unique().sort().to_list()
+        groups = [(venue, rows.filter(pl.col("venue") == venue)) for venue in venues]
+    return [(_write(log, frame.sort("time_ns"), venue, prefix), frame) for venue, frame in groups]
+
+
+def _write(log: DeltaLog, frame: pl.DataFrame, venue: str, prefix: str) -> DataFile:
+    folder = re.sub(r"[^A-Za-z0-9_.-]", "_", f"venue-{venue}") + "/" if log.by_venue else ""
+    path = f"{folder}{prefix}-{secrets.token_hex(8)}.parquet"
+    name = f"{log.table.name}/{path}"
+    place = log.place
+    if place.folder is not None:
+        target = place.folder / name
+        if not target.parent.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            place.to_disk(name.rpartition("/")[0])
+        frame.write_parquet(target, compression="zstd", compression_level=1, statistics=True)
+        place.to_disk(name)
+        size = place.size(name)
+    else:
+        import io
+
+        buffer = io.BytesIO()
+        frame.write_parquet(buffer, compression="zstd", compression_level=1, statistics=True)
+        size = buffer.tell()
+        frame.write_parquet(
+            place.at(name),
+            compression="zstd",
+            compression_level=1,
+            statistics=True,
+            storage_options=dict(place.options) or None,
+        )
+    first, last = cast(int, frame["time_ns"].min()), cast(int, frame["time_ns"].max())
+    return DataFile(path, frame.height, size, first, last, venue, 0, statistics(frame, log.table))
+
+
+def scan_files(place: Place, table: Table, files: Iterable[DataFile]) -> pl.LazyFrame:
+    """Rows of files, columns as declared: one that was added to the table later is null in older files."""
+    import polars as pl
+
+    sources = [place.at(f"{table.name}/{file.path}") for file in files]
+    if not sources:
+        return empty(table).lazy()
+    return pl.scan_parquet(
+        sources,
+        schema=dict(empty(table).schema),
+        missing_columns="insert",
+        extra_columns="ignore",
+        hive_partitioning=False,
+        glob=False,
+        storage_options=dict(place.options) or None,
+    ).select(table.names)
+
+
+def read_files(
+    place: Place,
+    table: Table,
+    files: Iterable[DataFile],
+    *,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    where: Mapping[str, Value] | None = None,
+    columns: Iterable[str] | None = None,
+) -> pl.DataFrame:
+    """Rows with start_ns ≤ time_ns ≤ end_ns [ns UTC] that equal ``where``, out of the files that may hold
+    them.
+    """
+    import polars as pl
+
+    condition = pl.lit(True)
+    if start_ns is not None:
+        condition &= pl.col("time_ns") >= start_ns
+    if end_ns is not None:
+        condition &= pl.col("time_ns") <= end_ns
+    for name, value in (where or {}).items():
+        condition &= pl.col(name) == typed(table, name, value)
+    wanted_columns = known_columns(table, columns)
+    wanted = [
+        file
+        for file in files
+        if file.overlaps(start_ns, end_ns)
+        and not (file.venue and (where or {}).get("venue", file.venue) != file.venue)
+    ]
+    found = scan_files(place, table, wanted).filter(condition).select(wanted_columns)
+    rows = collected(found, place, table, wanted)
+    for column in table.columns:
+        # A column that was added to the schema is null in older files; this one may not be null.
+        if not column.nullable and column.name in rows.columns and rows[column.name].null_count():
+            raise DataError(
+                f"expected '{column.name}' in every file of the table '{table.name}', found one without: "
+                "another version of the program wrote it",
+                hint="import again into a new folder",
+                table=table.name,
+                column=column.name,
+            )
+    return rows
+
+
+def collected(rows: pl.LazyFrame, place: Place, table: Table, files: Iterable[DataFile]) -> pl.DataFrame:
+    """The frame, or which file of the lake is gone or damaged."""
+    import polars as pl
+
+    try:
+        return rows.collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _damaged(place, table, files, error) from error
+
+
+def known_columns(table: Table, columns: Iterable[str] | None) -> list[str]:
+    """Names of columns, each checked."""
+    names = list(table.names if columns is None else columns)
+    for name in names:
+        _column(table, name)
+    return names
+
+
+def typed(table: Table, name: str, value: Value) -> Value:
+    """``value`` if it is of the column's type."""
+    dtype = _column(table, name)
+    if (dtype == "String") != isinstance(value, str) or isinstance(value, bool) != (dtype == "Boolean"):
+        raise SchemaError(
+            f"column '{name}' of table '{table.name}' is {dtype}, found {value!r} for it",
+            table=table.name,
+            column=name,
+        )
+    return value
+
+
+def _column(table: Table, name: str) -> str:
+    for column in table.columns:
+        if column.name == name:
+            return column.dtype
+    raise SchemaError(
+        f"table '{table.name}' has columns {list(table.names)}, found '{name}'", table=table.name, column=name
+    )
+
+
+def _damaged(place: Place, table: Table, files: Iterable[DataFile], error: Exception) -> DataError:
+    for file in files if place.folder is not None else ():
+        name = f"{table.name}/{file.path}"
+        path = place.folder / name  # type: ignore[operator]
+        if not path.exists():
+            return DataError(
+                f"the lake's log names '{name}', which is not in '{place.uri}'",
+                hint="get the file back from a copy, or import again into a new folder",
+                file=name,
+            )
+        if path.stat().st_size != file.bytes:
+            return DataError(
+                f"expected {file.bytes} bytes in '{name}' of the lake, found {path.stat().st_size}: {error}",
+                hint="get the file back from a copy, or import again into a new folder",
+                file=name,
+            )
+    return DataError(
+        f"expected readable files of the table '{table.name}' in '{place.uri}', found a damaged one: {error}",
+        hint="get the file back from a copy, or import again into a new folder",
+        table=table.name,
+    )
