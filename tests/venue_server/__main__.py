@@ -44,7 +44,7 @@ async def main() -> None:
     else:
         work = [asyncio.create_task(server.play(said.seconds, every_s=said.every, trades=said.trades))]
     stopped = asyncio.create_task(stop.wait())
-    over: asyncio.Future[list[None]] = asyncio.gather(*work)
+    over = asyncio.create_task(asyncio.wait(work))
     await asyncio.wait([stopped, over], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
     if said.flood and not stop.is_set():
         print(json.dumps({"flooded": sum(one.count for one in floods)}), flush=True)

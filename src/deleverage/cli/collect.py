@@ -71,6 +71,10 @@ def collect(
         int, typer.Option(min=0, help="Levels a side of a written book; 0 for none.")
     ] = 20,
     raw: Annotated[bool, typer.Option("--raw/--no-raw", help="Keep raw messages beside the rows.")] = True,
+    compact_every: Annotated[
+        str,
+        typer.Option("--compact-every", metavar="TIME", help="How often the lake is compacted; 0 for never."),
+    ] = "1h",
     metrics_port: Annotated[
         int | None, typer.Option(min=0, max=65_535, help="Answer Prometheus on this port.")
     ] = None,
@@ -104,6 +108,7 @@ def collect(
 
     for one in venues:
         venue(one)  # unknown names are refused before anything is opened
+    compact = 0.0 if compact_every == "0" else _seconds("--compact-every", compact_every)
     settings = Settings(
         tuple(dict.fromkeys(venues)),
         _words(symbols),
@@ -114,6 +119,7 @@ def collect(
         book_s=_seconds("--book-every", book_every),
         book_levels=book_levels,
         raw=raw,
+        compact_s=compact,
     )
     for one in settings.venues:
         for symbol in settings.wanted(one):

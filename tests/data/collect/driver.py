@@ -68,21 +68,18 @@ class Scene:
     async def collect(self, venues: tuple[str, ...], act: Callable[[Scene], Awaitable[None]]) -> None:
         """Collect while ``act`` goes on, then stop as a user would."""
         symbols = tuple(dict.fromkeys(symbol for venue in venues for symbol in SYMBOLS[venue]))
-        settings = Settings(
-            venues,
-            symbols,
-            urls={venue: self.server.urls()[venue] for venue in venues},
-            **{
-                "flush_s": 0.05,
-                "book_s": 0.05,
-                "backoff_s": 0.05,
-                "heartbeat_s": 0.4,
-                "late_s": 0.3,
-                "poll_every_s": 0.3,
-                "drain_s": 5.0,
-                **self.settings,
-            },
-        )
+        chosen: dict[str, Any] = {
+            "symbols": symbols,
+            "flush_s": 0.05,
+            "book_s": 0.05,
+            "backoff_s": 0.05,
+            "heartbeat_s": 0.4,
+            "late_s": 0.3,
+            "poll_every_s": 0.3,
+            "drain_s": 5.0,
+            **self.settings,
+        }
+        settings = Settings(venues, urls={venue: self.server.urls()[venue] for venue in venues}, **chosen)
         self.collector = Collector(settings, self.lake, self.log)
         running = asyncio.create_task(self.collector.run())
         try:

@@ -110,10 +110,12 @@ class Collector:
         return self.stats
 
     async def _venue(self, name: str, session: Any, run: str) -> VenueTask:
-        before, orders = await asyncio.to_thread(_earlier, self.lake, name, self.started_ns)
-        return VenueTask(
+        before, orders, gaps = await asyncio.to_thread(_earlier, self.lake, name, self.started_ns)
+        task = VenueTask(
             adapter(name), self.settings, session, self.sink, self.stats, self.log, run, before, orders
         )
+        task.gaps.given.update(gaps)
+        return task
 
     async def _write(self) -> None:
         """Write about once a second; at the end whatever is left, for as long as there is time."""
@@ -258,8 +260,12 @@ def summary(settings: Settings, folder: Path | str, stats: Stats, seconds: float
     }
 
 
-def _earlier(lake: Any, venue: str, now_ns: int) -> tuple[int | None, tuple[dict[str, Any], ...]]:
-    """When an earlier run last heard of a venue, and the forced orders whose ids may come again."""
+def _earlier(
+    lake: Any, venue: str, now_ns: int
+) -> tuple[int | None, tuple[dict[str, Any], ...], set[tuple[object, ...]]]:
+    """When an earlier run last heard of a venue, the forced orders whose ids may come again, and the gaps
+    that begin then: a run that was killed before it wrote anything else has recorded some.
+    """
     last: int | None = None
     for table in ("payloads", "marks", "trades"):
         frame = lake.read(
@@ -288,7 +294,11 @@ def _earlier(lake: Any, venue: str, now_ns: int) -> tuple[int | None, tuple[dict
             known["coins"] += row["coins"]
             known["raised"] = max(known["raised"], int(raised or 0))
             known["symbol"] = row["symbol"]
-    return last, tuple(orders.values())
+    gaps: set[tuple[object, ...]] = set()
+    if last is not None:
+        frame = lake.read("gaps", start_ns=last, where={"venue": venue})
+        gaps = set(frame.select("time_ns", "stream", "symbol", "reason").iter_rows())
+    return last, tuple(orders.values()), gaps
 
 
 def _raise(ended: object) -> None:

@@ -28,7 +28,8 @@ class Gaps:
     emit: Callable[[Row], None]
     count: int = 0
     lost: int = 0
-    _given: set[tuple[object, ...]] = field(default_factory=set)
+    given: set[tuple[object, ...]] = field(default_factory=set)
+    """Start, stream, symbol and reason of what is recorded already."""
 
     def add(
         self,
@@ -42,11 +43,11 @@ class Gaps:
     ) -> None:
         """Record a gap; two that begin at one moment for one reason differ by a nanosecond."""
         end_ns = max(start_ns, end_ns)
-        while (start_ns, stream, symbol, reason) in self._given:
+        while (start_ns, stream, symbol, reason) in self.given:
             start_ns += 1
-        self._given.add((start_ns, stream, symbol, reason))
-        if len(self._given) > 10_000:
-            self._given.clear()
+        self.given.add((start_ns, stream, symbol, reason))
+        if len(self.given) > 10_000:
+            self.given.clear()
         self.count += 1
         self.lost += lost or 0
         self.emit(

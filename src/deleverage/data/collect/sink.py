@@ -193,13 +193,14 @@ class Sink:
                 app=self.app,
             )
         self._numbers[table] = number
-        self.written += len(rows)
+        self.written += answer.rows
+        self.repeated += len(rows) - answer.rows if not answer.replayed else 0
         now = time.time_ns()
         self.on_written(
             Written(
                 table,
                 number,
-                len(rows),
+                len(rows) if answer.replayed else answer.rows,
                 min(received),
                 max(received),
                 time.monotonic() - begun,

@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf, isfinite
 from typing import Any, ClassVar
 
 from deleverage.errors import InputError, SourceChanged
@@ -270,6 +271,8 @@ class Venue:
         liquidation: bool | None = None,
     ) -> Row:
         """A row of `trades`."""
+        if not 0 < price < inf or not 0 < coins < inf:
+            raise ValueError(f"a trade of {coins} coins at {price}")
         return (
             time_ns,
             received_ns,
@@ -299,7 +302,7 @@ class Venue:
     ) -> Row:
         """A row of `liquidations`; ``size`` in the venue's units, ``side`` the position that was closed."""
         at = price if price is not None else order_price
-        if at is None or not at > 0 or not size > 0:
+        if at is None or not 0 < at < inf or not 0 < size < inf:
             raise ValueError(f"a liquidation of {size} at {at}")
         coins, usd = instrument.amounts(size, at)
         return (
@@ -411,7 +414,10 @@ def number(value: object) -> float | None:
     """A number as venues write it ('1.5', 1.5, '' for none)."""
     if value is None or value == "":
         return None
-    return float(value)  # type: ignore[arg-type]
+    found = float(value)  # type: ignore[arg-type]
+    if not isfinite(found):
+        raise ValueError(f"the number {value}")
+    return found
 
 
 def ms(value: object) -> int:
