@@ -45,7 +45,7 @@ async def main() -> None:
         work = [asyncio.create_task(server.play(said.seconds, every_s=said.every, trades=said.trades))]
     stopped = asyncio.create_task(stop.wait())
     over = asyncio.create_task(asyncio.wait(work))
-    await asyncio.wait([stopped, over], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
+    await asyncio.wait([stopped, over], return_when=asyncio.FIRST_COMPLETED)
     if said.flood and not stop.is_set():
         print(json.dumps({"flooded": sum(one.count for one in floods)}), flush=True)
         await stop.wait()
