@@ -1,4 +1,4 @@
-"""The commands `import` and `lake status`: real market data, in and looked at."""
+"""The commands `import` and `lake …`: real market data, in and looked at."""
 
 from __future__ import annotations
 
@@ -48,17 +48,249 @@ def import_files(
         note("--json lists each file that was left out, with its layout")
 
 
+Table = Annotated[
+    str | None, typer.Option("--table", metavar="T", help="Only this table; all of them by default.")
+]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="TIME", help="First event time, 2025-10-10T20:00Z, or day."),
+]
+To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Last event time; a day means its end.")]
+
+
+def moment_of(text: str | None, *, option: str, end: bool = False) -> int | None:
+    """An event time [ns UTC] out of an option: a time with its zone, or a day.
+
+    Raises
+    ------
+    InputError
+        it is neither.
+    """
+    from datetime import date
+
+    from deleverage.data.figure import parse_time_ns
+    from deleverage.errors import InputError
+
+    if text is None:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        try:
+            return parse_time_ns(text)
+        except InputError as error:
+            raise InputError(
+                f"{option} {text}: {error.message}", hint="for example 2025-10-10T20:00Z"
+            ) from None
+    start = parse_time_ns(f"{day.isoformat()}T00:00:00Z")
+    return start + 86_400_000_000_000 - 1 if end else start
+
+
 @app.command("status", epilog="\b\nExample:\n  deleverage lake status --lake lake")
 def status(lake: LakeFolder, json: Json = False) -> None:
-    """Say which tables a lake holds, from when to when."""
+    """Say which tables a lake holds: rows, from when to when, size, files, last write."""
     from deleverage.cli.stream import emit, emit_json
     from deleverage.data.lake import Lake
 
-    rows = Lake.open(lake).status()
+    opened = Lake.open(lake)
+    rows = opened.status()
     if json:
-        emit_json({"lake": lake, "tables": rows})
+        emit_json({"lake": lake, "tables": rows, "imports": opened.imports})
         return
-    emit(f"{'table':<16}{'rows':>12}{'MB':>9}  from                  to")
+    emit(f"{'table':<19}{'rows':>13}{'MB':>9}{'files':>6}  {'from':<16}  {'to':<16}  written")
     for row in rows:
-        span = f"{row.first}  {row.last}" if row.rows else "-"
-        emit(f"{row.table:<16}{row.rows:>12,}{row.bytes / 1e6:>9.1f}  {span}")
+        if row.rows:
+            emit(
+                f"{row.table:<19}{row.rows:>13,}{row.bytes / 1e6:>9.1f}{row.files:>6}  "
+                f"{_minute(row.first)}  {_minute(row.last)}  {_minute(row.written)}"
+            )
+    empty = [row.table for row in rows if not row.rows]
+    if empty:
+        emit(f"empty: {', '.join(empty)}")
+
+
+def _minute(moment: str | None) -> str:
+    return (moment or "-").replace("T", " ")[:16]
+
+
+@app.command(
+    "check",
+    epilog="\b\nExamples:\n  deleverage lake check --lake lake\n"
+    "  deleverage lake check --lake lake --table candles --from 2025-10-01 --to 2025-10-31",
+)
+def check(
+    lake: LakeFolder, table: Table = None, from_: From = None, to: To = None, json: Json = False
+) -> None:
+    """Look for gaps, duplicates, wrong clocks or units and impossible values; exit 1 if any is found."""
+    from deleverage.cli.stream import emit, emit_json, note
+    from deleverage.data.lake import Lake, iso
+    from deleverage.errors import EXIT_CHECK_NOT_MET
+
+    start, end = moment_of(from_, option="--from"), moment_of(to, option="--to", end=True)
+    findings = Lake.open(lake).check(table, start_ns=start, end_ns=end)
+    rows = list(findings.iter_rows(named=True))
+    if json:
+        emit_json({"lake": lake, "findings": rows})
+    elif not rows:
+        emit("nothing found")
+    else:
+        heading = ""
+        for row in rows:
+            title = f"{row['check']} in {row['table']} ({row['severity']}): {row['todo']}"
+            if title != heading:
+                emit(title)
+                heading = title
+            span = iso(row["time_ns"])[:19] + "Z"
+            if row["end_ns"] != row["time_ns"]:
+                span += f" to {iso(row['end_ns'])[:19]}Z"
+            emit(f"  {row['venue']} {row['symbol']}  {span}")
+            emit(f"    expected {row['expected']}; found {row['found']}")
+        errors = sum(row["severity"] == "error" for row in rows)
+        note(f"{len(rows)} findings, {errors} of them errors")
+    if rows:
+        raise typer.Exit(EXIT_CHECK_NOT_MET)
+
+
+@app.command("compact", epilog="\b\nExample:\n  deleverage lake compact --lake lake")
+def compact(
+    lake: LakeFolder,
+    table: Table = None,
+    target_mb: Annotated[
+        float, typer.Option("--target-mb", metavar="MB", min=0.001, help="Size of the files that are made.")
+    ] = 64.0,
+    json: Json = False,
+) -> None:
+    """Put small files together, sorted by time; rows stay, and collectors go on meanwhile."""
+    from deleverage.cli.stream import emit, emit_json
+    from deleverage.data.lake import Lake
+
+    done = Lake.open(lake).compact(table, target_bytes=int(target_mb * 1e6))
+    if json:
+        emit_json({"lake": lake, "tables": done})
+        return
+    for one in done:
+        if one.files_before != one.files_after:
+            emit(
+                f"{one.table:<20}{one.files_before:>7,} files are {one.files_after:,} now, {one.rows:,} rows in "
+                f"{one.bytes / 1e6:,.1f} MB"
+            )
+    if all(one.files_before == one.files_after for one in done):
+        emit("nothing to put together")
+
+
+@app.command("vacuum", epilog="\b\nExample:\n  deleverage lake vacuum --lake lake --keep-hours 24")
+def vacuum(
+    lake: LakeFolder,
+    table: Table = None,
+    keep_hours: Annotated[
+        float, typer.Option("--keep-hours", metavar="H", help="Keep what was live so recently; at least 1.")
+    ] = 168.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    json: Json = False,
+) -> None:
+    """Delete files that are no longer live, and what killed writers have left."""
+    from deleverage.cli.stream import emit, emit_json
+    from deleverage.data.lake import Lake
+
+    done = Lake.open(lake).vacuum(table, keep_hours=keep_hours, dry_run=dry_run)
+    if json:
+        emit_json({"lake": lake, "dry_run": dry_run, "tables": done})
+        return
+    what = "would be deleted" if dry_run else "deleted"
+    for one in done:
+        if one.files:
+            emit(f"{one.table:<20}{one.files:>7,} files {what}, {one.bytes / 1e6:,.1f} MB")
+    if not any(one.files for one in done):
+        emit("nothing to delete")
+
+
+@app.command(
+    "sql",
+    epilog="\b\nExamples:\n"
+    '  deleverage lake sql "select venue, count(*) from trades group by venue" --lake lake\n'
+    '  deleverage lake sql "select bucket(time_ns, 3600) as hour, sum(usd) from trades group by hour" '
+    "--lake lake",
+)
+def sql(
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT over the lake's tables.")],
+    lake: LakeFolder,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=0, help="Print so many rows; 0 prints all.")
+    ] = 50,
+    json: Json = False,
+) -> None:
+    """Ask the lake in SQL (DuckDB). It is only read: a query that writes or reaches outside is refused.
+
+    bucket(time_ns, seconds) is the start of a time's bucket, utc(time_ns) its text.
+    """
+    from deleverage.cli.stream import emit, emit_json, note
+    from deleverage.data.lake import Lake
+
+    rows = Lake.open(lake).sql(query)
+    shown = rows.head(limit) if limit else rows
+    if json:
+        emit_json({"columns": shown.columns, "rows": [list(row) for row in shown.rows()], "all": rows.height})
+    else:
+        emit(aligned(shown.columns, shown.rows()))
+    if shown.height < rows.height:
+        note(f"{shown.height:,} of {rows.height:,} rows; --limit 0 prints all")
+
+
+def aligned(names: list[str], rows: list[tuple[object, ...]]) -> str:
+    """Rows as text in columns: numbers to the right, texts to the left, '-' for null."""
+    cells = [["-" if value is None else _cell(value) for value in row] for row in rows]
+    widths = [max(len(text) for text in column) for column in zip(names, *cells, strict=True)]
+    right = [any(isinstance(row[k], int | float) for row in rows) for k in range(len(names))]
+    lines = [
+        "  ".join(
+            text.rjust(width) if to_right else text.ljust(width)
+            for text, width, to_right in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in [names, *cells]
+    ]
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    if isinstance(value, bytes):
+        return value[:40].decode("utf-8", "replace")
+    return str(value)
+
+
+@app.command(
+    "reparse",
+    epilog="\b\nExample:\n  deleverage lake reparse --venue okx --from 2026-11-01 --lake lake",
+)
+def reparse(
+    lake: LakeFolder,
+    venue: Annotated[str, typer.Option(metavar="V", help="Whose messages are read again.")],
+    stream: Annotated[
+        str | None, typer.Option(metavar="S", help="Only messages of this stream; all by default.")
+    ] = None,
+    from_: From = None,
+    to: To = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also messages that the newest parser has read.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would change.")] = False,
+    json: Json = False,
+) -> None:
+    """Read stored messages again with the newest parser, and put its rows in place of the older ones."""
+    from deleverage.cli.stream import emit, emit_json
+    from deleverage.data.lake import Lake
+
+    start, end = moment_of(from_, option="--from"), moment_of(to, option="--to", end=True)
+    done = Lake.open(lake).reparse(
+        venue, stream=stream, start_ns=start, end_ns=end, again=again, dry_run=dry_run
+    )
+    if json:
+        emit_json({"lake": lake, "dry_run": dry_run, **done._asdict()})
+        return
+    emit(f"{done.payloads:,} messages read again with {done.parser}, {done.failed:,} of them not readable")
+    for one in done.tables:
+        emit(
+            f"  {one.table:<20}{one.added:>10,} added {one.changed:>10,} changed {one.removed:>10,} removed "
+            f"{one.unchanged:>10,} as before"
+        )

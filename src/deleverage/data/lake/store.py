@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from deleverage.data.lake.maintain import Compacted, Vacuumed
+    from deleverage.data.lake.reparse import Reparse
 
 MANIFEST = "manifest.json"
 """What lakes were committed with before they were Delta tables."""
@@ -232,6 +233,41 @@ class Lake:
 
         self.settle()
         return [vacuum(self.table(name), keep_hours, dry_run) for name in self._named(table_name)]
+
+    def check(
+        self, table_name: str | None = None, *, start_ns: int | None = None, end_ns: int | None = None
+    ) -> pl.DataFrame:
+        """What is wrong with the rows: the table `schema.FINDINGS`, empty where nothing is found."""
+        from deleverage.data.quality import check
+
+        self.settle()
+        return check(self, self._named(table_name), start_ns=start_ns, end_ns=end_ns)
+
+    def reparse(
+        self,
+        venue: str,
+        *,
+        stream: str | None = None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        again: bool = False,
+        dry_run: bool = False,
+    ) -> Reparse:
+        """Read stored messages of a venue again with the newest parser, and put its rows in place of older
+        ones.
+
+        Parameters
+        ----------
+        stream, start_ns, end_ns : only messages of that stream, received between these times [ns UTC].
+        again : also messages that the newest parser has read.
+        dry_run : only count.
+        """
+        from deleverage.data.lake.reparse import reparse
+
+        self.settle()
+        return reparse(
+            self, venue, stream=stream, start_ns=start_ns, end_ns=end_ns, again=again, dry_run=dry_run
+        )
 
     def figure(self, query: FigureQuery) -> Observation:
         """The one number that ``query`` asks for, with the file it comes from and its sha256."""

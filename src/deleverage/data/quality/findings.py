@@ -1,0 +1,74 @@
+"""One thing that is wrong, and the rows that a check looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from deleverage.schema import FINDINGS, conform, empty
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from deleverage.data.lake import Lake
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A row of the table of findings; times are of the first and last row meant [ns UTC]."""
+
+    check: str
+    table: str
+    venue: str
+    symbol: str
+    time_ns: int
+    end_ns: int
+    severity: str
+    expected: str
+    found: str
+    todo: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """Which tables and event times are looked at [ns UTC, inclusive], and what time it is."""
+
+    tables: frozenset[str]
+    start_ns: int | None
+    end_ns: int | None
+    now_ns: int
+
+    def rows(self, lake: Lake, table: str) -> pl.LazyFrame | None:
+        """The rows of a table in the span; None where it is not looked at or empty."""
+        import polars as pl
+
+        if table not in self.tables:
+            return None
+        live = lake.table(table)
+        with live.lock:
+            if not live.log.refresh() or not live.log.files:
+                return None
+        rows = lake.scan(table)
+        if self.start_ns is not None:
+            rows = rows.filter(pl.col("time_ns") >= self.start_ns)
+        if self.end_ns is not None:
+            rows = rows.filter(pl.col("time_ns") <= self.end_ns)
+        return rows
+
+
+def name_of(table: str, columns: Iterable[str]) -> tuple[str, str]:
+    """Columns that say whose series a row belongs to: venue or publisher, and contract, coin or name."""
+    names = set(columns)
+    venue = "venue" if "venue" in names else "publisher"
+    symbol = next((one for one in ("symbol", "coin", "name", "fund") if one in names), venue)
+    return venue, symbol
+
+
+def table_of(findings: Iterable[Finding]) -> pl.DataFrame:
+    """Findings as a table, errors first; findings that say the same are one."""
+    import polars as pl
+
+    rows: list[dict[str, Any]] = [asdict(one) for one in findings]
+    frame = pl.DataFrame(rows, schema=dict(empty(FINDINGS).schema)).unique(maintain_order=True)
+    return conform(frame.sort("severity", "check", "table", "venue", "symbol", "time_ns"), FINDINGS)
