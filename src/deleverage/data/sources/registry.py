@@ -57,15 +57,20 @@ def venue(name: str) -> Venue:
 def reread(payloads: Iterable[Stored]) -> Iterator[Read]:
     """Read stored payloads again, in the order given (by receive time, as they came).
 
-    What a parser remembers starts empty and is built up from the payloads themselves: contract sizes are
+    What a parser remembers starts empty with every run of a collector and is built up from the payloads themselves: contract sizes are
     among them, because the answers that named them are stored as well. Books are not rebuilt here: only
     tables that come from single payloads (trades, liquidations, marks, open interest, funding).
     """
-    parsers: dict[str, tuple[Venue, State]] = {}
+    parsers: dict[tuple[str, str], tuple[Venue, State]] = {}
+    orders: dict[str, dict[str, object]] = {}
     for one in payloads:
-        if one.venue not in parsers:
-            parsers[one.venue] = (venue(one.venue), State())
-        adapter, state = parsers[one.venue]
+        run = one.connection.partition("/")[0]
+        if (one.venue, run) not in parsers:
+            state = State()
+            # A collector that starts again looks up which forced orders it has counted already.
+            state.memory["orders"] = orders.setdefault(one.venue, {})
+            parsers[(one.venue, run)] = (venue(one.venue), state)
+        adapter, state = parsers[(one.venue, run)]
         try:
             _, found, rest = one.connection.partition(f"/{ANSWERS}")
             if found:
