@@ -127,7 +127,10 @@ def collect(
     form = Log.json if json else log or (Log.screen if _on_terminal() else Log.text)
     shown = "none" if form is Log.screen else form.value
     begun, holder = time.monotonic(), _open(lake)
-    with _screen(form is Log.screen) as show, _metrics(settings, metrics_port, metrics_address) as expose:
+    with (
+        _screen(form is Log.screen, lake) as show,
+        _metrics(settings, metrics_port, metrics_address) as expose,
+    ):
         stats = run(settings, holder, logger(shown, log_level.value), on_tick=show, on_start=expose)
     report = summary(settings, lake, stats, time.monotonic() - begun)
     if json:
@@ -147,7 +150,7 @@ def _open(lake: str) -> Any:
 
 
 @contextmanager
-def _screen(wanted: bool) -> Iterator[Callable[[Collector], None] | None]:
+def _screen(wanted: bool, place: str) -> Iterator[Callable[[Collector], None] | None]:
     if not wanted:
         yield None
         return
@@ -157,7 +160,7 @@ def _screen(wanted: bool) -> Iterator[Callable[[Collector], None] | None]:
     from deleverage.report.collecting import screen
 
     with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
-        yield lambda collector: live.update(screen(collector), refresh=True)
+        yield lambda collector: live.update(screen(collector, place), refresh=True)
 
 
 @contextmanager

@@ -15,8 +15,8 @@ _QUIET_S = {"liquidations": None, "funding": None, "open_interest": 60.0}
 _WARN_S = 5.0
 
 
-def screen(collector: Collector) -> RenderableType:
-    """The screen as it stands now."""
+def screen(collector: Collector, place: str) -> RenderableType:
+    """The screen as it stands now; ``place`` is where the lake lies."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -58,7 +58,7 @@ def screen(collector: Collector) -> RenderableType:
     again = sum(stats.reconnects.values())
     head = Text.assemble(
         ("collecting ", "bold"),
-        f"into {collector.settings.collector}  ",
+        f"{len(collector.tasks)} venues into {place}  ",
         (f"{_span((now - collector.started_ns) / 1e9)}  ", "dim"),
         (
             "all connected" if not down else f"no connection: {', '.join(down)}",

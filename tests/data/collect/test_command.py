@@ -127,7 +127,7 @@ def test_the_screen_shows_every_stream_and_what_is_wrong(tmp_path: Path) -> None
         assert scene.collector is not None
         scene.collector._refresh()
         console = Console(width=100, record=True, file=open(os.devnull, "w"))
-        console.print(screen(scene.collector))
+        console.print(screen(scene.collector, "lake"))
         shown.append(console.export_text())
         console.file.close()
 

@@ -1,4 +1,4 @@
-"""The collector into a real lake: what it holds, that raw messages give it again, that compaction keeps it."""
+"""Into a real lake: is everything there, do raw messages give it again, does compaction keep it?"""
 
 from __future__ import annotations
 

@@ -182,7 +182,11 @@ class VenueTask:
             self._check_clock(stream, parsed.time_ns, received_ns)
         fresh = 0
         for table, rows in parsed.rows:
-            fresh += self.sink.add(table, rows)
+            new = self.sink.add(table, rows)
+            if table in self.streams and table != stream:  # open interest comes with the ticker
+                self.stats.stream(self.venue.name, table).saw(new, 0, rows[0][0], received_ns)
+            else:
+                fresh += new
         for change in parsed.books:
             book = self.books.get(change.symbol)
             if book is None:
@@ -220,7 +224,8 @@ class VenueTask:
     def disconnected(self, connection: Connection, reason: str, text: str) -> None:
         """Books that the connection kept are unknown from here on."""
         self.stats.connected[connection.key] = False
-        add(self.stats.reconnects, connection.key)
+        if connection.granted:  # attempts that fail are in the log
+            add(self.stats.reconnects, connection.key)
         self.log(
             "disconnected",
             level="warning",

@@ -57,9 +57,10 @@ def venue(name: str) -> Venue:
 def reread(payloads: Iterable[Stored]) -> Iterator[Read]:
     """Read stored payloads again, in the order given (by receive time, as they came).
 
-    What a parser remembers starts empty with every run of a collector and is built up from the payloads themselves: contract sizes are
-    among them, because the answers that named them are stored as well. Books are not rebuilt here: only
-    tables that come from single payloads (trades, liquidations, marks, open interest, funding).
+    What a parser remembers starts empty with every run of a collector and is built up from the payloads
+    themselves: contract sizes are among them, because the answers that named them are stored as well. Books
+    are not rebuilt here: only tables that come from single payloads (trades, liquidations, marks, open
+    interest, funding).
     """
     parsers: dict[tuple[str, str], tuple[Venue, State]] = {}
     orders: dict[str, dict[str, object]] = {}
