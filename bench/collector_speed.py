@@ -122,6 +122,10 @@ def main() -> int:
             f"max {max(sizes):.0f}, last {sizes[-1]:.0f} MiB, slope {slope(late):+.2f} MiB/min over "
             f"{late[-1][0]:.0f} s"
         )
+        print(
+            "over time            "
+            + " ".join(f"{size:.0f}" for _, size in points[:: max(1, len(points) // 20)])
+        )
     if sent != rows or rows != different:
         print("LOST OR DOUBLED: events sent, found and different are not one number")
         return 1

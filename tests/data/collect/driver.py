@@ -86,7 +86,7 @@ class Scene:
             await self.until(lambda: running.done() or self.connected())
             if not running.done():
                 await act(self)
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(0.15)
         finally:
             self.collector.stop()
             await running

@@ -45,7 +45,7 @@ def started(lake: Path, log: Path, port: int, *more: str) -> subprocess.Popen[st
         process = subprocess.Popen(
             [sys.executable, "-m", "deleverage.cli", *words], stdout=subprocess.PIPE, stderr=errors, text=True
         )
-    until(lambda: any(line["event"] == "written" for line in lines(log)), process)
+    until(lambda: any(line.get("table") == "trades" for line in lines(log)), process)
     return process
 
 

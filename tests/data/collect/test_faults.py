@@ -25,7 +25,7 @@ def check(scene: Scene, venue: str, *, books: bool = True) -> None:
 def test_an_undisturbed_hour_is_complete_and_has_no_gap(venue: str) -> None:
     async def act(scene: Scene) -> None:
         await scene.until(scene.whole)
-        await scene.server.play(0.8)
+        await scene.server.play(0.4)
 
     scene = play((venue,), act)
     check(scene, venue)
@@ -39,9 +39,9 @@ def test_an_undisturbed_hour_is_complete_and_has_no_gap(venue: str) -> None:
 def test_a_broken_connection_is_a_gap_of_every_stream_and_nothing_else_is_lost(venue: str) -> None:
     async def act(scene: Scene) -> None:
         await scene.until(scene.whole)
-        await scene.server.play(0.3)
+        await scene.server.play(0.2)
         await scene.server.drop(venue, away_s=0.3)
-        await scene.server.play(0.2)  # nobody listens
+        await scene.server.play(0.12)  # nobody listens
         await scene.until(lambda: scene.connected() and scene.whole())
         await scene.server.play(0.4)
 
@@ -61,11 +61,11 @@ def test_a_broken_connection_is_a_gap_of_every_stream_and_nothing_else_is_lost(v
 def test_a_message_that_breaks_off_in_the_middle_is_lost_and_the_rest_is_there(venue: str) -> None:
     async def act(scene: Scene) -> None:
         await scene.until(scene.whole)
-        await scene.server.play(0.2)
+        await scene.server.play(0.12)
         await scene.server.half(venue, "trades")
-        await scene.server.play(0.3)
+        await scene.server.play(0.2)
         await scene.until(lambda: scene.connected() and scene.whole())
-        await scene.server.play(0.3)
+        await scene.server.play(0.2)
 
     scene = play((venue,), act)
     assert [event.fault for event in scene.server.missed(venue)].count("half") == 1
@@ -77,12 +77,12 @@ def test_a_message_that_breaks_off_in_the_middle_is_lost_and_the_rest_is_there(v
 def test_a_venue_that_falls_silent_is_left_and_asked_anew(venue: str) -> None:
     async def act(scene: Scene) -> None:
         await scene.until(scene.whole)
-        await scene.server.play(0.2)
+        await scene.server.play(0.12)
         scene.server.silence(venue)
-        await scene.server.play(0.2)
+        await scene.server.play(0.12)
         await scene.until(lambda: len(scene.said("disconnected")) >= 2)  # both connections
         await scene.until(lambda: scene.connected() and scene.whole())
-        await scene.server.play(0.3)
+        await scene.server.play(0.2)
 
     scene = play((venue,), act, settings={"heartbeat_s": 0.25})
     assert [event.fault for event in scene.server.missed(venue)].count("silence") > 0
@@ -96,12 +96,12 @@ def test_a_venue_that_falls_silent_is_left_and_asked_anew(venue: str) -> None:
 def test_a_malformed_message_is_kept_raw_and_is_a_gap(venue: str, stream: str) -> None:
     async def act(scene: Scene) -> None:
         await scene.until(scene.whole)
-        await scene.server.play(0.2)
+        await scene.server.play(0.12)
         scene.server.disturb(venue, "malformed", stream)
-        await scene.server.play(0.3)
+        await scene.server.play(0.2)
         await scene.until(lambda: bool(scene.said("malformed message")))
         await scene.until(scene.whole)
-        await scene.server.play(0.2)
+        await scene.server.play(0.12)
 
     scene = play((venue,), act)
     # A lost change of BitMEX's book shows only where a later one contradicts it: it has no numbers.
@@ -116,7 +116,7 @@ def test_messages_that_come_twice_count_once(venue: str) -> None:
     async def act(scene: Scene) -> None:
         await scene.until(scene.whole)
         scene.server.disturb(venue, "duplicate", count=40)
-        await scene.server.play(0.6)
+        await scene.server.play(0.4)
 
     scene = play((venue,), act)
     assert sum(event.fault == "duplicate" for event in scene.server.events) == 40
@@ -132,7 +132,7 @@ def test_messages_that_come_twice_count_once(venue: str) -> None:
 def test_messages_out_of_order_lose_nothing(venue: str) -> None:
     async def act(scene: Scene) -> None:
         await scene.until(scene.whole)
-        await scene.server.play(0.2)
+        await scene.server.play(0.12)
         for stream in ("trades", "liquidations"):
             scene.server.disturb(venue, "reorder", stream, count=2)
         await scene.server.play(0.4)
@@ -147,11 +147,11 @@ def test_messages_out_of_order_lose_nothing(venue: str) -> None:
 def test_a_book_whose_changes_are_out_of_order_starts_anew(venue: str) -> None:
     async def act(scene: Scene) -> None:
         await scene.until(scene.whole)
-        await scene.server.play(0.2)
+        await scene.server.play(0.12)
         scene.server.disturb(venue, "reorder", "depth")
-        await scene.server.play(0.3)
+        await scene.server.play(0.2)
         await scene.until(scene.whole)
-        await scene.server.play(0.3)
+        await scene.server.play(0.2)
 
     scene = play((venue,), act)
     check(scene, venue)
@@ -165,11 +165,11 @@ def test_a_book_whose_changes_are_out_of_order_starts_anew(venue: str) -> None:
 def test_a_change_of_a_book_that_never_came_is_a_gap(venue: str) -> None:
     async def act(scene: Scene) -> None:
         await scene.until(scene.whole)
-        await scene.server.play(0.2)
+        await scene.server.play(0.12)
         scene.server.disturb(venue, "lose", "depth", count=2)
-        await scene.server.play(0.3)
+        await scene.server.play(0.2)
         await scene.until(scene.whole)
-        await scene.server.play(0.3)
+        await scene.server.play(0.2)
 
     scene = play((venue,), act)
     assert len(scene.server.missed(venue)) == 2
@@ -178,9 +178,10 @@ def test_a_change_of_a_book_that_never_came_is_a_gap(venue: str) -> None:
 
 def test_numbered_trades_that_never_came_are_counted_exactly() -> None:
     async def act(scene: Scene) -> None:
-        await scene.server.play(0.2)
+        await scene.until(scene.whole)
+        await scene.server.play(0.12)
         scene.server.disturb("binance", "lose", "trades", count=7)
-        await scene.server.play(0.5)
+        await scene.server.play(0.2)
 
     scene = play(("binance",), act)
     check(scene, "binance")
@@ -195,7 +196,7 @@ def test_messages_that_come_late_are_all_there_and_their_lag_is_seen(venue: str)
         await scene.until(scene.whole)
         await asyncio.sleep(0.3)
         scene.server.delay(venue, 0.3)
-        await scene.server.play(0.5)
+        await scene.server.play(0.2)
         await asyncio.sleep(0.5)
 
     scene = play((venue,), act)
@@ -231,7 +232,7 @@ def test_no_request_is_made_before_the_venue_allows_it_again(venue: str) -> None
 
     async def act(scene: Scene) -> None:
         await scene.until(scene.whole)
-        await scene.server.play(0.3)
+        await scene.server.play(0.2)
 
     from tests.venue_server.server import VenueServer
 
