@@ -21,7 +21,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-_SETTLE_S = 15.0
+_SETTLE_S = 60.0
+_WINDOW = 30
 
 
 def memory_mib(pid: int) -> float:
@@ -39,6 +40,12 @@ def slope(points: list[tuple[float, float]]) -> float:
     y = sum(other for _, other in points) / count
     spread = sum((one - x) ** 2 for one, _ in points)
     return 60 * sum((one - x) * (other - y) for one, other in points) / spread
+
+
+def floors(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The lowest memory of each window: peaks while the lake is compacted do not count as growth."""
+    windows = [points[at : at + _WINDOW] for at in range(0, len(points), _WINDOW)]
+    return [(window[0][0], min(size for _, size in window)) for window in windows if len(window) == _WINDOW]
 
 
 def main() -> int:
@@ -116,6 +123,7 @@ def main() -> int:
     )
     if late:
         sizes = [size for _, size in late]
+        lowest = floors(late)
         print(
             f"memory               {points[0][1]:.0f} MiB at start, after {_SETTLE_S:g} s: min "
             f"{min(sizes):.0f}, "
