@@ -171,8 +171,8 @@ def compact(
     for one in done:
         if one.files_before != one.files_after:
             emit(
-                f"{one.table:<20}{one.files_before:>7,} files are {one.files_after:,} now, {one.rows:,} rows in "
-                f"{one.bytes / 1e6:,.1f} MB"
+                f"{one.table:<20}{one.files_before:>7,} files are {one.files_after:,} now, {one.rows:,} rows "
+                f"in {one.bytes / 1e6:,.1f} MB"
             )
     if all(one.files_before == one.files_after for one in done):
         emit("nothing to put together")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from deleverage.data.quality.findings import Finding, Span, name_of
+from deleverage.data.quality.findings import Finding, Span, name_of, whose
 from deleverage.schema import LAKE_TABLES
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def check(lake: Lake, span: Span) -> Iterator[Finding]:
             for row in found.iter_rows(named=True):
                 bar = row["bar"]
                 yield Finding(
-                    "bars", name, row[venue], row[symbol], row["first"], row["last"], "error",
+                    "bars", name, *whose(row, venue, symbol), row["first"], row["last"], "error",
                     expected,
                     f"{row['n']} bars of {row['interval_s']} s otherwise, the first open {bar['open']}, high "
                     f"{bar['high']}, low {bar['low']}, close {bar['close']}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from deleverage.data.quality.findings import Finding, Span, name_of
+from deleverage.data.quality.findings import Finding, Span, name_of, whose
 from deleverage.schema import LAKE_TABLES
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def check(lake: Lake, span: Span) -> Iterator[Finding]:
         if rows is None:
             continue
         venue, symbol = name_of(name, table.names)
+        series = list(dict.fromkeys([venue, symbol]))
         late = pl.col("received_ns") - pl.col("time_ns")
         asked: list[tuple[str, pl.Expr, str, str, str]] = [
             (
@@ -68,19 +69,19 @@ def check(lake: Lake, span: Span) -> Iterator[Finding]:
         for severity, condition, expected, what, todo in asked:
             found = (
                 rows.filter(condition)
-                .group_by(venue, symbol)
+                .group_by(series)
                 .agg(
                     pl.len().alias("n"),
                     pl.col("time_ns").min().alias("first"),
                     pl.col("time_ns").max().alias("last"),
                     late.abs().max().alias("most"),
                 )
-                .sort(venue, symbol)
+                .sort(series)
                 .collect(engine="streaming")
             )
             for row in found.iter_rows(named=True):
                 most = "" if row["most"] is None else f", by up to {row['most'] / SECOND_NS:,.3f} s"
                 yield Finding(
-                    "clock", name, row[venue], row[symbol], row["first"], row["last"], severity,
+                    "clock", name, *whose(row, venue, symbol), row["first"], row["last"], severity,
                     expected, f"{row['n']} {what}{most}", todo,
                 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from deleverage.data.quality.findings import Finding, Span, name_of
+from deleverage.data.quality.findings import Finding, Span, name_of, whose
 from deleverage.schema import LAKE_TABLES
 
 if TYPE_CHECKING:
@@ -30,13 +30,14 @@ def check(lake: Lake, span: Span) -> Iterator[Finding]:
         repeated = hashes.filter(hashes.is_duplicated()).unique()
         suspects = keyed.filter(pl.col("_hash").is_in(repeated.implode())).collect(engine="streaming")
         venue, symbol = name_of(name, table.names)
+        series = [one for one in dict.fromkeys([venue, symbol]) if one in table.key]
         counted = suspects.group_by(table.key).agg(pl.len().alias("_n")).filter(pl.col("_n") > 1)
         if "time_ns" not in counted.columns:
             counted = counted.join(
                 suspects.group_by(table.key).agg(pl.col("time_ns").min()), on=list(table.key), how="left"
             )
         for row in (
-            counted.group_by(venue, symbol if symbol in counted.columns else venue)
+            counted.group_by(series)
             .agg(
                 pl.len().alias("n"),
                 pl.col("time_ns").min().alias("first"),
@@ -46,7 +47,7 @@ def check(lake: Lake, span: Span) -> Iterator[Finding]:
             .iter_rows(named=True)
         ):
             yield Finding(
-                "duplicates", name, row[venue], row.get(symbol, ""), row["first"], row["last"], "error",
+                "duplicates", name, *whose(row, venue, symbol), row["first"], row["last"], "error",
                 f"each of {list(table.key)} once",
                 f"{row['n']} keys that occur more than once",
                 "import into a new folder, or find the writer that does not go through the lake",

@@ -65,6 +65,11 @@ def name_of(table: str, columns: Iterable[str]) -> tuple[str, str]:
     return venue, symbol
 
 
+def whose(row: dict[str, Any], venue: str, symbol: str) -> tuple[str, str]:
+    """Venue and contract of a row of grouped findings; '' for what the table does not have."""
+    return row[venue], row.get(symbol, "") if symbol != venue else ""
+
+
 def table_of(findings: Iterable[Finding]) -> pl.DataFrame:
     """Findings as a table, errors first; findings that say the same are one."""
     import polars as pl

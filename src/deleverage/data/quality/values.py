@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from deleverage.data.quality.findings import Finding, Span, name_of
+from deleverage.data.quality.findings import Finding, Span, name_of, whose
 from deleverage.schema import LAKE_TABLES
 
 if TYPE_CHECKING:
@@ -112,19 +112,21 @@ def _told(name: str, rows: pl.LazyFrame, expected: str, shown: str) -> Iterator[
     import polars as pl
 
     venue, symbol = name_of(name, LAKE_TABLES[name].names)
+
+    series = list(dict.fromkeys([venue, symbol]))
     found = (
-        rows.group_by(venue, symbol)
+        rows.group_by(series)
         .agg(
             pl.len().alias("_n"),
             pl.col("time_ns").min().alias("_first"),
             pl.col("time_ns").max().alias("_last"),
             pl.col(shown).sort_by("time_ns").first().alias("_shown"),
         )
-        .sort(venue, symbol)
+        .sort(series)
         .collect(engine="streaming")
     )
     for row in found.iter_rows(named=True):
         yield Finding(
-            "values", name, row[venue], row[symbol], row["_first"], row["_last"], "error",
+            "values", name, *whose(row, venue, symbol), row["_first"], row["_last"], "error",
             expected, f"{row['_n']} rows otherwise, the first has {shown} {row['_shown']}", _TODO,
         )  # fmt: skip
