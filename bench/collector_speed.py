@@ -130,6 +130,7 @@ def main() -> int:
             f"max {max(sizes):.0f}, last {sizes[-1]:.0f} MiB, slope {slope(late):+.2f} MiB/min over "
             f"{late[-1][0]:.0f} s"
         )
+        print(f"its floor            {slope(lowest):+.2f} MiB/min over the lowest of each {_WINDOW} s")
         print(
             "over time            "
             + " ".join(f"{size:.0f}" for _, size in points[:: max(1, len(points) // 20)])
