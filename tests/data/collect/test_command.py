@@ -106,6 +106,14 @@ def test_bad_words_are_refused_before_anything_is_made(
     assert not (tmp_path / "lake").exists()
 
 
+def test_venues_that_never_answer_are_missing_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["collect", "bybit", "--symbols", "BTC", "--lake", str(tmp_path / "lake"), "--for", "1s"]
+    assert main([*words, "--url", "bybit=ws://127.0.0.1:9/bybit", "--log", "none"]) == 3
+    assert "expected an answer of bybit, found none in 1 s" in capsys.readouterr().err
+
+
 def test_a_folder_with_other_things_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     assert main(["collect", "bybit", "--symbols", "BTC", "--lake", str(tmp_path)]) == 2

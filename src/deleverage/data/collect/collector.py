@@ -67,7 +67,8 @@ class Collector:
         InputError
             a coin or contract that a venue does not have, or another collector of the same name.
         DataError
-            the lake could not be written to at the end; the message says how many rows were lost.
+            no venue answered, or the lake could not be written to at the end; the message says how many
+            rows were lost.
         """
         import aiohttp
 
@@ -105,6 +106,12 @@ class Collector:
                 f"expected to write everything within {self.settings.drain_s:g} s, "
                 f"{self.unwritten} rows could not be written",
                 hint="they are lost; the reason is in the log",
+            )
+        if self.tasks and not any(task.reached for task in self.tasks):
+            raise DataError(
+                f"expected an answer of {', '.join(self.settings.venues)}, found none in "
+                f"{(time.time_ns() - self.started_ns) / SECOND:.0f} s",
+                hint="the log says what was tried; nothing was collected",
             )
         self.log("stopped", transactions=self.stats.transactions, rows=sum(self.stats.written.values()))
         return self.stats

@@ -48,6 +48,8 @@ class VenueTask:
     """Liquidations of an earlier run whose ids may come again without a time of their own."""
     state: State = field(default_factory=State)
     symbols: tuple[str, ...] = ()
+    reached: bool = False
+    """A connection was granted what it asked for."""
     books: dict[str, Book] = field(default_factory=dict)
     connections: list[Connection] = field(default_factory=list)
     _main: set[str] = field(default_factory=set)
@@ -214,6 +216,7 @@ class VenueTask:
     def connected(self, connection: Connection) -> None:
         """Books with snapshots by REST are asked for once changes come."""
         self.stats.connected[connection.key] = True
+        self.reached = True
         self.log(
             "connected", venue=self.venue.name, connection=connection.plan.name, attempt=connection.attempts
         )
