@@ -97,11 +97,11 @@ def status(lake: LakeFolder, json: Json = False) -> None:
     if json:
         emit_json({"lake": lake, "tables": rows, "imports": opened.imports})
         return
-    emit(f"{'table':<19}{'rows':>13}{'MB':>9}{'files':>6}  {'from':<16}  {'to':<16}  written")
+    emit(f"{'table':<19}{'rows':>13}{'MB':>8}{'files':>6}  {'from':<16}  {'to':<16}  written")
     for row in rows:
         if row.rows:
             emit(
-                f"{row.table:<19}{row.rows:>13,}{row.bytes / 1e6:>9.1f}{row.files:>6}  "
+                f"{row.table:<19}{row.rows:>13,}{row.bytes / 1e6:>8.1f}{row.files:>6}  "
                 f"{_minute(row.first)}  {_minute(row.last)}  {_minute(row.written)}"
             )
     empty = [row.table for row in rows if not row.rows]

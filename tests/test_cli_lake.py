@@ -1,0 +1,181 @@
+"""The commands of the lake: what they print, as JSON too, and how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deleverage.cli import main
+from deleverage.data import Lake
+from deleverage.data.parsers import forget, register
+from tests.data.rows import T0_NS, candle, rows, trades
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    def run(*words: str) -> tuple[int, str, str]:
+        code = main(["lake", *words])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    lake = Lake.create(tmp_path / "lake")
+    for number in range(3):
+        lake.append("trades", trades(range(number * 10, number * 10 + 10)))
+    return tmp_path / "lake"
+
+
+def plain(text: str) -> Any:
+    return json.loads(text)
+
+
+def test_status_lists_tables_with_rows_and_names_the_empty_ones(call: Call, folder: Path) -> None:
+    code, out, _ = call("status", "--lake", str(folder))
+    head, line, empty = out.splitlines()
+    assert code == 0 and head.split() == ["table", "rows", "MB", "files", "from", "to", "written"]
+    assert line.split()[:6] == ["trades", "30", "0.0", "3", "2025-10-10", "20:00"]
+    assert empty.startswith("empty: candles, liquidations") and len(line) <= 100
+    code, out, _ = call("status", "--lake", str(folder), "--json")
+    tables = {one["table"]: one for one in plain(out)["tables"]}
+    assert tables["trades"]["files"] == 3 and tables["candles"]["rows"] == 0 and plain(out)["imports"] == []
+
+
+def test_check_of_a_lake_in_order_ends_with_0_and_else_with_1(call: Call, folder: Path) -> None:
+    assert call("check", "--lake", str(folder)) == (0, "nothing found\n", "")
+    Lake.open(folder).append("candles", rows("candles", candle(T0_NS, high=104.0)))
+    code, out, err = call("check", "--lake", str(folder))
+    assert code == 1 and "bars in candles (error)" in out and "1 findings, 1 of them errors" in err
+    assert "binance BTCUSDT  2025-10-10T20:00:00Z" in out
+    code, out, _ = call("check", "--lake", str(folder), "--json")
+    assert code == 1 and [one["check"] for one in plain(out)["findings"]] == ["bars"]
+    assert call("check", "--lake", str(folder), "--table", "trades")[0] == 0
+    assert call("check", "--lake", str(folder), "--from", "2025-10-11")[0] == 0
+    assert call("check", "--lake", str(folder), "--to", "2025-10-10T19:59Z")[0] == 0
+    assert call("check", "--lake", str(folder), "--from", "2025-10-10", "--to", "2025-10-10")[0] == 1
+
+
+@pytest.mark.parametrize("when", ["yesterday", "2025-13-01", "2025-10-10T20:00"])
+def test_a_time_that_is_none_is_refused(call: Call, folder: Path, when: str) -> None:
+    code, out, err = call("check", "--lake", str(folder), "--from", when)
+    assert code == 2 and not out and f"--from {when}" in err and "Traceback" not in err
+
+
+def test_compact_and_vacuum_say_what_they_did(call: Call, folder: Path) -> None:
+    code, out, _ = call("compact", "--lake", str(folder))
+    assert code == 0 and out.split() == "trades 3 files are 1 now, 30 rows in 0.0 MB".split()
+    assert call("compact", "--lake", str(folder))[1] == "nothing to put together\n"
+    assert call("vacuum", "--lake", str(folder))[1] == "nothing to delete\n"
+    code, _, err = call("vacuum", "--lake", str(folder), "--keep-hours", "0")
+    assert code == 2 and "at least 1 hours" in err
+    code, out, _ = call("vacuum", "--lake", str(folder), "--dry-run", "--json", "--table", "trades")
+    assert plain(out)["tables"] == [{"table": "trades", "files": 0, "bytes": 0}]
+    code, _, err = call("compact", "--lake", str(folder), "--table", "prices")
+    assert code == 2 and "expected a table of" in err
+
+
+def test_sql_prints_columns_and_limits_rows(call: Call, folder: Path) -> None:
+    code, out, err = call(
+        "sql",
+        "select trade_id, coins, liquidation from trades order by trade_id::int",
+        "--lake",
+        str(folder),
+        "--limit",
+        "2",
+    )
+    assert code == 0 and out.splitlines() == [
+        "trade_id  coins  liquidation",
+        "0             2  -",
+        "1             2  -",
+    ]
+    assert "2 of 30 rows" in err
+    code, out, _ = call("sql", "select count(*) as n from trades", "--lake", str(folder), "--json")
+    assert plain(out) == {"columns": ["n"], "rows": [[30]], "all": 1}
+    code, out, err = call("sql", "delete from trades", "--lake", str(folder))
+    assert code == 2 and not out and "expected one SELECT, found DELETE" in err
+    code, _, err = call("sql", "select nonsense from trades", "--lake", str(folder))
+    assert code == 2 and "nonsense" in err and "Traceback" not in err
+
+
+def test_reparse_counts_by_table(call: Call, folder: Path) -> None:
+    class Told:
+        parser, rows, error = "tiny/2", (), ""
+
+    register("tiny", lambda payloads: iter([Told() for _ in payloads]))
+    try:
+        row: dict[str, Any] = {
+            "time_ns": T0_NS, "received_ns": T0_NS, "venue": "tiny", "stream": "s", "sequence": 1,
+            "connection": "c", "payload": b"x", "encoding": "plain", "parser": "tiny/1",
+            "source": "collect/tiny",
+        }  # fmt: skip
+        Lake.open(folder).append("payloads", rows("payloads", row))
+        code, out, _ = call("reparse", "--venue", "tiny", "--lake", str(folder))
+        assert code == 0 and out == "1 messages read again with tiny/2, 0 of them not readable\n"
+        code, out, _ = call(
+            "reparse", "--venue", "tiny", "--lake", str(folder), "--again", "--json", "--dry-run"
+        )
+        assert plain(out)["payloads"] == 1 and plain(out)["tables"] == [] and plain(out)["dry_run"] is True
+    finally:
+        forget("tiny")
+    code, _, err = call("reparse", "--venue", "tiny", "--lake", str(folder))
+    assert code == 2 and "messages can be read again" in err
+
+
+def test_a_lake_that_is_not_there_ends_with_3(call: Call, tmp_path: Path) -> None:
+    for words in (["status"], ["check"], ["compact"], ["vacuum"], ["sql", "select 1"]):
+        code, out, err = call(*words, "--lake", str(tmp_path / "none"))
+        assert code == 3 and not out and "there is no lake" in err
+    assert not (tmp_path / "none").exists()
+
+
+_BLOCKED = ("ccxt", "aiohttp", "orjson", "prometheus_client", "websockets", "zstandard")
+_WITHOUT = f"""
+import sys
+for name in {_BLOCKED!r}:
+    sys.modules[name] = None
+import pkgutil, importlib
+import deleverage
+from deleverage.cli import main
+from deleverage.data import Lake, import_paths
+found = pkgutil.walk_packages(deleverage.__path__, "deleverage.")
+names = [module.name for module in found if not module.name.endswith("__main__")]
+for name in names:
+    importlib.import_module(name)
+from pathlib import Path
+lake = Lake.create(Path(sys.argv[1]))
+assert main(["lake", "status", "--lake", sys.argv[1]]) == 0
+assert main(["lake", "sql", "select count(*) from trades", "--lake", sys.argv[1]]) == 0
+assert main(["lake", "check", "--lake", sys.argv[1]]) == 0
+assert main(["scenario", "list"]) == 0
+print(len(names), "modules")
+"""
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "lake"
+
+
+def test_the_core_runs_without_the_packages_of_the_collector(elsewhere: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT, str(elsewhere)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.splitlines()[-1].split()[0]) > 60
