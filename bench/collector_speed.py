@@ -23,6 +23,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 _SETTLE_S = 60.0
 _WINDOW = 30
+_PATIENCE_S = 60.0
+_COUNT = (
+    "select count(*) as rows, count(distinct (venue, symbol, trade_id)) as different from trades "
+    "where trade_id like 'f-%' or length(trade_id) = 10"
+)
 
 
 def memory_mib(pid: int) -> float:
@@ -97,26 +102,28 @@ def main() -> int:
                 points.append((spent, memory_mib(collector.pid)))
                 flooded = server.stdout.readline() or ""
             ended = time.monotonic() - begun
-            time.sleep(2)
+            from deleverage.data.lake import Lake
+
+            sent, patience = (
+                json.loads(flooded or '{"flooded": 0}')["flooded"],
+                time.monotonic() + _PATIENCE_S,
+            )
+            while time.monotonic() < patience and Lake.open(lake).sql(_COUNT).row(0)[0] < sent:
+                time.sleep(1)  # what waits in sockets is read first
             collector.send_signal(signal.SIGTERM)
             output, _ = collector.communicate(timeout=120)
             server.send_signal(signal.SIGTERM)
             server.wait(30)
         report = json.loads(output)
-        sent = json.loads(flooded)["flooded"]
-        from deleverage.data.lake import Lake
-
-        found = Lake.open(lake).sql(
-            "select count(*) as rows, count(distinct (venue, symbol, trade_id)) as different from trades "
-            "where trade_id like 'f-%' or length(trade_id) = 10"
-        )
-        rows, different = found.row(0)
+        rows, different = Lake.open(lake).sql(_COUNT).row(0)
     late = [(when, size) for when, size in points if when > _SETTLE_S]
     print(f"load before          {load:.2f} (1 min), {os.cpu_count()} cores")
     print(
         f"events               {sent:,} sent, {rows:,} in the lake, {different:,} different, in {ended:.1f} s"
     )
-    print(f"rate                 {rows / (ended - 1):,.0f} events/s")
+    print(
+        f"rate                 {sent / flood['seconds']:,.0f} events/s over the {flood['seconds']:.1f} s of the flood"
+    )
     print(f"durable after        p50 {report['durable_p50_s']:.2f} s, p99 {report['durable_p99_s']:.2f} s")
     print(
         f"transactions         {report['transactions']:,}; gaps {report['gaps']}, thinned {report['thinned']}"

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import time
 
 from tests.venue_server.flood import Flood
 from tests.venue_server.server import SPEAKERS, VenueServer
@@ -43,11 +44,12 @@ async def main() -> None:
         work.append(asyncio.create_task(server.play(said.seconds, every_s=said.every)))
     else:
         work = [asyncio.create_task(server.play(said.seconds, every_s=said.every, trades=said.trades))]
-    stopped = asyncio.create_task(stop.wait())
+    begun, stopped = time.monotonic(), asyncio.create_task(stop.wait())
     over = asyncio.create_task(asyncio.wait(work))
     await asyncio.wait([stopped, over], return_when=asyncio.FIRST_COMPLETED)
     if said.flood and not stop.is_set():
-        print(json.dumps({"flooded": sum(one.count for one in floods)}), flush=True)
+        spent = round(time.monotonic() - begun, 3)
+        print(json.dumps({"flooded": sum(one.count for one in floods), "seconds": spent}), flush=True)
         await stop.wait()
     for task in work:
         task.cancel()

@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from deleverage.data.sources.base import SECOND, Row
@@ -52,7 +53,7 @@ class Store(Protocol):
 class Recent:
     """The newest keys of a table: what is repeated soon after is known without asking the lake."""
 
-    columns: tuple[int, ...]
+    key: Callable[[Row], Any]
     time: int
     floor_ns: int
     """Rows of events before this may be in the lake without being known here."""
@@ -60,17 +61,19 @@ class Recent:
     old: set[int] = field(default_factory=set)
     _turned_ns: int = 0
 
-    def fresh(self, row: Row) -> bool:
-        """Whether the row's key is new; it is known from now on."""
-        key = hash(tuple([row[column] for column in self.columns]))
-        if key in self.new or key in self.old:
-            return False
-        self.new.add(key)
-        if len(self.new) > KEPT_KEYS:
+    def fresh(self, rows: list[Row]) -> list[Row]:
+        """The rows whose key is new; they are known from now on."""
+        key, new, old, kept = self.key, self.new, self.old, []
+        for row in rows:
+            name = hash(key(row))
+            if name not in new and name not in old:
+                new.add(name)
+                kept.append(row)
+        if kept and len(new) > KEPT_KEYS:
             self.floor_ns = max(self.floor_ns, self._turned_ns)
-            self._turned_ns = row[self.time] + SECOND
-            self.old, self.new = self.new, set()
-        return True
+            self._turned_ns = kept[-1][self.time] + SECOND
+            self.old, self.new = new, set()
+        return kept
 
 
 @dataclass
@@ -112,8 +115,7 @@ class Sink:
         """Take rows; returns how many were new."""
         if table not in _UNKEYED:
             recent = self._recent.get(table) or self._remember(table)
-            fresh = recent.fresh
-            kept = [row for row in rows if fresh(row)]
+            kept = recent.fresh(rows)
             self.repeated += len(rows) - len(kept)
             rows = kept
         if rows:
@@ -124,8 +126,8 @@ class Sink:
 
     def _remember(self, table: str) -> Recent:
         declared = LAKE_TABLES[table]
-        columns = tuple(declared.names.index(name) for name in declared.key)
-        recent = Recent(columns, declared.names.index("time_ns"), self.started_ns)
+        key = itemgetter(*(declared.names.index(name) for name in declared.key))
+        recent = Recent(key, declared.names.index("time_ns"), self.started_ns)
         self._recent[table] = recent
         return recent
 
