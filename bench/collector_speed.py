@@ -104,10 +104,9 @@ def main() -> int:
             ended = time.monotonic() - begun
             from deleverage.data.lake import Lake
 
-            sent, patience = (
-                json.loads(flooded or '{"flooded": 0}')["flooded"],
-                time.monotonic() + _PATIENCE_S,
-            )
+            flood = json.loads(flooded or '{"flooded": 0, "seconds": 1}')
+            sent, spent = flood["flooded"], flood["seconds"]
+            patience = time.monotonic() + _PATIENCE_S
             while time.monotonic() < patience and Lake.open(lake).sql(_COUNT).row(0)[0] < sent:
                 time.sleep(1)  # what waits in sockets is read first
             collector.send_signal(signal.SIGTERM)
@@ -121,9 +120,7 @@ def main() -> int:
     print(
         f"events               {sent:,} sent, {rows:,} in the lake, {different:,} different, in {ended:.1f} s"
     )
-    print(
-        f"rate                 {sent / flood['seconds']:,.0f} events/s over the {flood['seconds']:.1f} s of the flood"
-    )
+    print(f"rate                 {sent / spent:,.0f} events/s over the {spent:.1f} s of the flood")
     print(f"durable after        p50 {report['durable_p50_s']:.2f} s, p99 {report['durable_p99_s']:.2f} s")
     print(
         f"transactions         {report['transactions']:,}; gaps {report['gaps']}, thinned {report['thinned']}"
