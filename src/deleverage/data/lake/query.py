@@ -46,6 +46,12 @@ def answer(lake: Lake, query: str) -> pl.DataFrame:
     InputError
         the query is no single SELECT, does not parse, or reaches for something outside the lake.
     """
+    if lake.place.folder is None:
+        # DuckDB reads object stores through an extension that is not part of its package.
+        raise InputError(
+            f"expected SQL over a lake in a folder, found '{lake.place.uri}'",
+            hint="in Python, `Lake.scan` gives the tables of an object store to Polars",
+        )
     import duckdb
 
     try:
