@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from deleverage import __version__
 from deleverage.cli import (
     backfill,
+    collect,
     failure,
     feeds,
     importing,
@@ -65,6 +66,7 @@ app.add_typer(scenario.app, name="scenario")
 app.command("margin", epilog=margin.EXAMPLES)(margin.margin)
 app.command("import", epilog=importing.EXAMPLES)(importing.import_files)
 app.command("backfill", epilog=backfill.EXAMPLES)(backfill.backfill)
+app.command("collect", epilog=collect.EXAMPLES)(collect.collect)
 lake.app.command("feeds", epilog=feeds.EXAMPLES)(feeds.feeds)
 app.add_typer(lake.app, name="lake")
 app.add_typer(measure.app, name="measure")

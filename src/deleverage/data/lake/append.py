@@ -162,7 +162,7 @@ class LiveTable:
         self.take_back(landing.replaced)
         landing.rows = sum(one.file.rows for one in landing.staged)
         for one in landing.staged:
-            if one.rows is not None:
+            if one.rows is not None and dedupe:
                 self.keys.remember(one.file, one.rows)
         self.keys.forget_all_but(self.log.files)
 

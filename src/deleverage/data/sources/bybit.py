@@ -1,0 +1,238 @@
+"""What does Bybit publish on its linear perpetuals, and how is it read?
+
+Sources, read in November 2026 from stored copies of the venue's pages (bybit-exchange.github.io/docs/v5):
+
+- "All Liquidation" (`allLiquidation.{symbol}`, pushed every 500 ms): **all** liquidations. `S` is the side of
+  the **position**, and `Buy` means that a long was liquidated; `v` is the executed size, `p` the bankruptcy
+  price, so no fill price is known. The older topic `liquidation.{symbol}` gave at most one a second and is
+  not read.
+- "Orderbook": a snapshot, then deltas whose `u` grows by one; `u` = 1 is a snapshot after a restart of the
+  service.
+- "Ticker": a snapshot, then deltas; a field that is not there has not changed.
+- "Connect": a client pings with `{"op": "ping"}` every 20 s.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from deleverage.data.sources.base import (
+    SECOND,
+    BookChange,
+    BookRule,
+    Instrument,
+    Parsed,
+    Plan,
+    Repeats,
+    Request,
+    Row,
+    State,
+    Venue,
+    interval_s,
+    ms,
+    number,
+    unknown_coin,
+)
+
+_TOPIC = {
+    "liquidations": "allLiquidation",
+    "trades": "publicTrade",
+    "marks": "tickers",
+    "open_interest": "tickers",
+    "depth": "orderbook.200",
+}
+_MARKS_NS = SECOND
+_INTEREST_NS = 10 * SECOND
+_FUNDING_S = 8 * 3600
+_CLOSED = {"Buy": "long", "Sell": "short"}
+_TAKER = {"Buy": "buy", "Sell": "sell"}
+
+
+class Bybit(Venue):
+    """Bybit linear perpetuals."""
+
+    name: ClassVar[str] = "bybit"
+    version: ClassVar[int] = 1
+    rest: ClassVar[str] = "https://api.bybit.com"
+    socket: ClassVar[str] = "wss://stream.bybit.com"
+    ping_text: ClassVar[str] = '{"op":"ping"}'
+    book: ClassVar[BookRule] = BookRule(levels=200)
+    feed: ClassVar[str] = "allLiquidation"
+
+    def symbols(self, coin: str) -> tuple[str, ...]:
+        """BTC is BTCUSDT; BTCUSDT and BTCPERP (in USDC) stand for themselves."""
+        if not coin.isalnum():
+            raise unknown_coin(self.name, coin)
+        return (coin if coin.endswith(("USDT", "PERP")) and len(coin) > 4 else f"{coin}USDT",)
+
+    def instrument_requests(self, symbols: tuple[str, ...]) -> list[Request]:
+        """One request a contract."""
+        return [
+            Request(
+                "instruments-info",
+                "instruments",
+                "/v5/market/instruments-info",
+                symbol,
+                (("category", "linear"), ("symbol", symbol)),
+            )
+            for symbol in symbols
+        ]
+
+    def plans(self, symbols: tuple[str, ...], streams: tuple[str, ...]) -> list[Plan]:
+        """One connection for the books, one for the rest."""
+        found = []
+        for name, wanted in (
+            ("events", ("liquidations", "trades", "marks", "open_interest")),
+            ("depth", ("depth",)),
+        ):
+            here = tuple(stream for stream in wanted if stream in streams)
+            if here:
+                topics = dict.fromkeys(f"{_TOPIC[stream]}.{symbol}" for stream in here for symbol in symbols)
+                message = json.dumps({"req_id": name, "op": "subscribe", "args": list(topics)})
+                found.append(Plan(name, "/v5/public/linear", (message,), frozenset({name}), here))
+        return found
+
+    def polls(self, symbols: tuple[str, ...], streams: tuple[str, ...]) -> list[Request]:
+        """Settled funding has no stream."""
+        return [
+            Request(
+                "funding-history",
+                "funding",
+                "/v5/market/funding/history",
+                symbol,
+                (("category", "linear"), ("symbol", symbol), ("limit", "8")),
+                every_s=600,
+            )
+            for symbol in symbols
+            if "funding" in streams
+        ]
+
+    def resubscribe(self, symbol: str) -> tuple[str, ...]:
+        """Leaving and joining the topic brings a snapshot."""
+        topic = f"{_TOPIC['depth']}.{symbol}"
+        return tuple(
+            json.dumps({"req_id": f"{op}-{symbol}", "op": op, "args": [topic]})
+            for op in ("unsubscribe", "subscribe")
+        )
+
+    def read(self, message: Any, received_ns: int, state: State) -> Parsed:
+        """Read a message of a topic, an answer to a subscription, or a pong."""
+        topic = message.get("topic")
+        if topic is None:
+            return _answer(message)
+        head, _, symbol = topic.rpartition(".")
+        instrument = state.instruments.get(symbol)
+        if instrument is None:
+            return Parsed("other")
+        data, time_ns = message["data"], ms(message["ts"])
+        if head == "publicTrade":
+            rows = [self._trade(instrument, one, received_ns) for one in data]
+            return Parsed("data", "trades", symbol, max(row[0] for row in rows), [("trades", rows)])
+        if head == "allLiquidation":
+            names = Repeats()
+            rows = [
+                self.liquidation(
+                    instrument,
+                    ms(one["T"]),
+                    received_ns,
+                    names.named(message["ts"], one["T"], one["s"], one["S"], one["v"], one["p"]),
+                    _CLOSED[one["S"]],
+                    float(one["v"]),
+                    None,
+                    float(one["p"]),
+                )
+                for one in data
+            ]
+            return Parsed(
+                "data", "liquidations", symbol, max(row[0] for row in rows), [("liquidations", rows)]
+            )
+        if head.startswith("orderbook."):
+            last = int(data["u"])
+            change = BookChange(
+                symbol,
+                ms(message.get("cts", message["ts"])),
+                message["type"] == "snapshot" or last == 1,
+                [(p, q) for p, q in data["b"]],
+                [(p, q) for p, q in data["a"]],
+                last,
+                last,
+                last - 1,
+            )
+            return Parsed("data", "depth", symbol, time_ns, books=[change])
+        if head == "tickers":
+            return self._ticker(instrument, message["type"], data, time_ns, received_ns, state)
+        return Parsed("other")
+
+    def _trade(self, instrument: Instrument, one: Any, received_ns: int) -> Row:
+        price, coins = float(one["p"]), float(one["v"])
+        return self.trade(
+            instrument, ms(one["T"]), received_ns, one["i"], _TAKER[one["S"]], price, coins, coins * price
+        )
+
+    def _ticker(
+        self, instrument: Instrument, kind: str, data: Any, time_ns: int, received_ns: int, state: State
+    ) -> Parsed:
+        symbol = instrument.symbol
+        notes = state.notes("tickers")
+        if kind == "snapshot" or symbol not in notes:
+            notes[symbol] = {"marks": 0, "interest": 0}
+        now: dict[str, Any] = notes[symbol]
+        now.update(data)
+        parsed = Parsed("data", "marks", symbol, time_ns)
+        mark = number(now.get("markPrice"))
+        if mark is None:  # deltas before the snapshot
+            return parsed
+        state.marks[symbol] = mark
+        if abs(time_ns - now["marks"]) >= _MARKS_NS:
+            now["marks"] = time_ns
+            due = now.get("nextFundingTime")
+            row = self.mark(
+                instrument,
+                time_ns,
+                received_ns,
+                mark=mark,
+                index=number(now.get("indexPrice")),
+                last=number(now.get("lastPrice")),
+                funding_rate=number(now.get("fundingRate")),
+                next_funding_ns=ms(due) if due else None,
+            )
+            parsed.rows.append(("marks", [row]))
+        coins = number(now.get("openInterest"))
+        if coins is not None and abs(time_ns - now["interest"]) >= _INTEREST_NS:
+            now["interest"] = time_ns
+            usd = number(now.get("openInterestValue"))
+            row = self.interest(
+                instrument, time_ns, received_ns, coins, coins * mark if usd is None else usd, mark
+            )
+            parsed.rows.append(("open_interest", [row]))
+        return parsed
+
+    def read_answer(self, request: str, symbol: str, answer: Any, received_ns: int, state: State) -> Parsed:
+        """Read the list of contracts or settled funding."""
+        if answer["retCode"] != 0:
+            raise ValueError(f"retCode {answer['retCode']}: {answer.get('retMsg')}")
+        entries = answer["result"]["list"]
+        if request == "instruments-info":
+            for entry in entries:
+                state.instruments[entry["symbol"]] = Instrument(entry["symbol"], entry["baseCoin"])
+            return Parsed("data", "instruments")
+        if request == "funding-history":
+            times = [ms(entry["fundingRateTimestamp"]) for entry in entries]
+            length = interval_s(times, _FUNDING_S)
+            rows = [
+                self.settled(state.instruments[symbol], at, received_ns, length, float(entry["fundingRate"]))
+                for at, entry in zip(times, entries, strict=True)
+            ]
+            return Parsed("data", "funding", symbol, max(times, default=None), [("funding", rows)])
+        raise ValueError(f"request '{request}'")
+
+
+def _answer(message: Any) -> Parsed:
+    if message.get("op") in ("ping", "pong") or message.get("ret_msg") == "pong":
+        return Parsed("pong")
+    if message.get("op") in ("subscribe", "unsubscribe"):
+        if message["success"]:
+            return Parsed("ack", text=str(message.get("req_id", "")))
+        return Parsed("refused", text=str(message.get("ret_msg")))
+    return Parsed("other")

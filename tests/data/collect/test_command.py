@@ -1,0 +1,177 @@
+"""The command itself, in a process of its own: how it ends, what it refuses, what it shows; and killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deleverage.cli import main
+from deleverage.data.collect.log import logger
+from tests.data.collect.driver import Scene, play
+from tests.data.collect.killing import kill_and_count, lines, until
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[int]:
+    """A server in a process of its own; its port."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.venue_server", "--venues", "bybit,binance", "--every", "0.05"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())["port"]
+        process.terminate()
+
+
+def started(lake: Path, log: Path, port: int, *more: str) -> subprocess.Popen[str]:
+    words = ["collect", "bybit", "--symbols", "BTC", "--lake", str(lake), "--json", "--log-level", "debug"]
+    words += ["--url", f"bybit=ws://127.0.0.1:{port}/bybit", *more]
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deleverage.cli", *words], stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+    until(lambda: any(line.get("table") == "trades" for line in lines(log)), process)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_everything_written_and_a_summary(
+    number: signal.Signals, server: int, tmp_path: Path
+) -> None:
+    process = started(tmp_path / "lake", tmp_path / "log", server)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, (tmp_path / "log").read_text()
+    report = json.loads(output)
+    from deleverage.data.lake import Lake
+
+    lake = Lake.open(tmp_path / "lake")
+    assert report["tables"] == {row.table: row.rows for row in lake.status() if row.rows}
+    assert {one["stream"] for one in report["streams"]} >= {"trades", "depth", "marks"}
+    said = lines(tmp_path / "log")
+    assert [line["event"] for line in said if line["level"] == "info"][-1] == "stopped"
+    assert all({"time", "level", "event"} <= set(line) for line in said)
+
+
+def test_metrics_are_answered_on_this_machine_only(server: int, tmp_path: Path) -> None:
+    process = started(tmp_path / "lake", tmp_path / "log", server, "--metrics-port", "39471")
+    try:
+        with urllib.request.urlopen("http://127.0.0.1:39471/metrics") as answer:
+            text = answer.read().decode()
+        listening = Path("/proc/net/tcp").read_text()
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+    assert 'deleverage_collect_events_total{stream="trades",venue="bybit"}' in text
+    assert re.search(r'deleverage_collect_written_rows_total\{table="trades"\} [1-9]', text)
+    for name in ("lag_seconds", "reconnects", "gaps", "waiting_rows", "write_seconds", "connected"):
+        assert f"# HELP deleverage_collect_{name}" in text
+    (line,) = [one for one in listening.splitlines() if f":{39471:04X} 00000000:0000 0A" in one]
+    assert "0100007F" in line  # 127.0.0.1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["mtgox", "--symbols", "BTC"], "expected venues of"),
+        (["bybit", "--symbols", ","], "at least one symbol"),
+        (["bybit", "--symbols", "BTC/USDT"], "expected a coin or a contract"),
+        (["bybit", "--symbols", "BTC", "--streams", "candles"], "expected streams of"),
+        (["bybit", "--symbols", "BTC", "--for", "soon"], "--for: expected a time like 90s"),
+        (["bybit", "--symbols", "BTC", "--for", "0s"], "--for: expected a time like 90s"),
+        (["bybit", "--symbols", "BTC", "--url", "bybit=localhost"], "--url: expected VENUE=URL"),
+        (["bybit", "--symbols", "BTC", "--url", "okx=ws://127.0.0.1:9"], "found 'okx'"),
+    ],
+)
+def test_bad_words_are_refused_before_anything_is_made(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["collect", *words, "--lake", str(tmp_path / "lake")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "lake").exists()
+
+
+def test_venues_that_never_answer_are_missing_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["collect", "bybit", "--symbols", "BTC", "--lake", str(tmp_path / "lake"), "--for", "1s"]
+    assert main([*words, "--url", "bybit=ws://127.0.0.1:9/bybit", "--log", "none"]) == 3
+    assert "expected an answer of bybit, found none in 1 s" in capsys.readouterr().err
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    assert main(["collect", "bybit", "--symbols", "BTC", "--lake", str(tmp_path)]) == 2
+    assert "expected an empty folder or a lake" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == ["thesis.txt"]
+
+
+def test_the_screen_shows_every_stream_and_what_is_wrong(tmp_path: Path) -> None:
+    from rich.console import Console
+
+    from deleverage.report.collecting import screen
+
+    shown = []
+
+    async def act(scene: Scene) -> None:
+        await scene.server.play(0.4)
+        await scene.server.drop("bybit", away_s=5)
+        await asyncio.sleep(0.2)
+        assert scene.collector is not None
+        scene.collector._refresh()
+        console = Console(width=100, record=True, file=open(os.devnull, "w"))
+        console.print(screen(scene.collector, "lake"))
+        shown.append(console.export_text())
+        console.file.close()
+
+    play(("bybit",), act)
+    (text,) = shown
+    assert "no connection: bybit/events, bybit/depth" in text
+    for stream in ("liquidations", "trades", "depth", "marks", "open_interest", "funding"):
+        assert re.search(rf"{stream} +", text), text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_log_lines_are_json_of_their_level_and_above(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logger("json", "warning")
+    log("connected", venue="okx")
+    log("gap", level="warning", venue="okx", seconds=1.5)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line) | {"time": ""} == {
+        "time": "", "level": "warning", "event": "gap", "venue": "okx", "seconds": 1.5,
+    }  # fmt: skip
+
+
+def test_nothing_of_ccxt_is_loaded_to_collect() -> None:
+    program = (
+        "import sys, deleverage.data.collect, deleverage.data.sources.registry; "
+        "print('ccxt' in sys.modules, 'aiohttp' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+    folders = [ROOT / "src/deleverage/data" / name for name in ("collect", "sources")]
+    code = [path.read_text(encoding="utf-8") for folder in folders for path in folder.glob("*.py")]
+    assert len(code) > 10
+    assert not [text for text in code if re.search(r"^\s*(import|from) ccxt", text, re.MULTILINE)]
+
+
+@pytest.mark.slow
+def test_killed_at_random_no_acknowledged_row_is_lost_and_none_is_there_twice(tmp_path: Path) -> None:
+    done = kill_and_count(tmp_path, kills=3, seed=int(time.time()))
+    assert done.wrong == []
+    assert done.kills == 3 and done.acknowledged > 0
