@@ -43,7 +43,7 @@ class Binance(Speaker):
                 "l": contract.trade * 2 + 1,
                 "T": time_ns // MS, "m": side == "sell",
             }  # fmt: skip
-            truth = trade_truth(contract, str(contract.trade), time_ns // MS * MS, side, contract.mid, size)
+            truth = trade_truth(contract, f"a{contract.trade}", time_ns // MS * MS, side, contract.mid, size)
             found.append(self._event(contract, "aggTrade", "trades", time_ns, data, [truth]))
         return found
 

@@ -244,7 +244,7 @@ def test_a_buyer_who_made_the_price_means_that_the_taker_sold() -> None:
         100.5,
         2.0,
         201.0,
-        "9",
+        "a9",
     )
     assert row["liquidation"] is None and parsed.numbers == (9, 9)
 
