@@ -37,7 +37,7 @@ async def main() -> None:
         loop.add_signal_handler(number, stop.set)
     if said.flood:
         floods = [Flood(server, venue, said.batch) for venue in venues]
-        while not server.links:
+        while not server.links and not stop.is_set():
             await asyncio.sleep(0.05)
         await asyncio.sleep(1.0)
         work = [asyncio.create_task(one.run(said.flood / len(venues), said.seconds)) for one in floods]

@@ -174,7 +174,13 @@ def _metrics(
 
     ends: list[Callable[[], None]] = []
     try:
-        yield lambda collector: ends.append(serve(collector.stats, port, address))
+
+        def expose(collector: Collector) -> None:
+            found, end = serve(collector.stats, port, address)
+            ends.append(end)
+            collector.log("metrics", address=f"http://{address}:{found}/metrics")
+
+        yield expose
     finally:
         for end in ends:
             end()

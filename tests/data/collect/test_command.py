@@ -69,9 +69,10 @@ def test_a_signal_ends_it_with_everything_written_and_a_summary(
 
 
 def test_metrics_are_answered_on_this_machine_only(server: int, tmp_path: Path) -> None:
-    process = started(tmp_path / "lake", tmp_path / "log", server, "--metrics-port", "39471")
+    process = started(tmp_path / "lake", tmp_path / "log", server, "--metrics-port", "0")
     try:
-        with urllib.request.urlopen("http://127.0.0.1:39471/metrics") as answer:
+        (said,) = [line for line in lines(tmp_path / "log") if line["event"] == "metrics"]
+        with urllib.request.urlopen(said["address"]) as answer:
             text = answer.read().decode()
         listening = Path("/proc/net/tcp").read_text()
     finally:
@@ -81,7 +82,8 @@ def test_metrics_are_answered_on_this_machine_only(server: int, tmp_path: Path) 
     assert re.search(r'deleverage_collect_written_rows_total\{table="trades"\} [1-9]', text)
     for name in ("lag_seconds", "reconnects", "gaps", "waiting_rows", "write_seconds", "connected"):
         assert f"# HELP deleverage_collect_{name}" in text
-    (line,) = [one for one in listening.splitlines() if f":{39471:04X} 00000000:0000 0A" in one]
+    port = int(said["address"].split(":")[2].split("/")[0])
+    (line,) = [one for one in listening.splitlines() if f":{port:04X} 00000000:0000 0A" in one]
     assert "0100007F" in line  # 127.0.0.1
 
 

@@ -94,8 +94,8 @@ class Exposed:
         yield total
 
 
-def serve(stats: Stats, port: int, address: str = "127.0.0.1") -> Callable[[], None]:
-    """Answer scrapes at ``http://address:port/metrics``; returns what ends it.
+def serve(stats: Stats, port: int, address: str = "127.0.0.1") -> tuple[int, Callable[[], None]]:
+    """Answer scrapes at ``http://address:port/metrics``; returns the port and what ends it.
 
     Raises
     ------
@@ -124,4 +124,4 @@ def serve(stats: Stats, port: int, address: str = "127.0.0.1") -> Callable[[], N
         server.server_close()
         thread.join(5)
 
-    return end
+    return server.server_port, end
