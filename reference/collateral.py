@@ -8,32 +8,14 @@ from __future__ import annotations
 from math import floor
 
 from reference.book import absorbed, average_price, displacement, exp_neg
-from reference.market import FUND, Account, Asset, Market, Rules, Sums, Venue, up
+from reference.market import FUND, Account, Asset, up
+from reference.prices import Prices
 
 PPM = 1_000_000
 
 
-class Collateral:
-    """What the twin knows of pledged assets. The rest of the twin builds on it."""
-
-    rules: Rules
-    markets: list[Market]
-    venues: list[Venue]
-    assets: list[Asset]
-    accounts: list[Account]
-    funds: list[Account]
-    sums: Sums
-
-    def is_halted(self, venue: Venue) -> bool:
-        """True while a venue is out."""
-        raise NotImplementedError
-
-    def collateral_value(self, account: Account) -> int:
-        """What pledged assets count as margin [uusd]: after haircuts, each rounded down."""
-        return sum(
-            lots * asset.price * (asset.haircut_den - asset.haircut_num) // asset.haircut_den
-            for lots, asset in zip(account.pledged, self.assets, strict=True)
-        )
+class Collateral(Prices):
+    """What the twin does with pledged assets."""
 
     def redemption_value(self, asset: Asset) -> int:
         """What a lot can be exchanged for [uusd]: dollars, or so much of what it follows."""

@@ -19,7 +19,8 @@ from deleverage.engine.state import Markets, copied
 from deleverage.errors import Status
 from deleverage.units import Int64s
 from deleverage.venues.margin import Tiers
-from reference.engine import DELEVERAGED, FORCED, Twin
+from reference.engine import Twin
+from reference.ledger import DELEVERAGED, FORCED
 from reference.market import Account, Market
 from tests.engine.both import move_mark
 from tests.strategies import Case, build_case, cases, venue_cases

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 
 import reference.book
-import reference.engine
+import reference.fills
+import reference.liquidation
 from deleverage.engine.state import FUND
 from deleverage.venues.rules import MarkRule
 from reference.engine import Twin
@@ -111,11 +112,11 @@ def rounds_margin_down(patch: pytest.MonkeyPatch) -> None:
 
 
 def rounds_sellers_up(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(reference.engine, "floor", math.ceil)
+    patch.setattr(reference.fills, "floor", math.ceil)
 
 
 def rounds_fees_and_limits_down(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(reference.engine, "up", lambda numerator, denominator: numerator // denominator)
+    patch.setattr(reference.liquidation, "up", lambda numerator, denominator: numerator // denominator)
 
 
 def takes_the_end_price_for_the_average(patch: pytest.MonkeyPatch) -> None:
@@ -125,7 +126,7 @@ def takes_the_end_price_for_the_average(patch: pytest.MonkeyPatch) -> None:
         )
         return reference.book.exp_neg(end)
 
-    patch.setattr(reference.engine, "average_price", average)
+    patch.setattr(reference.fills, "average_price", average)
 
 
 def another_order_of_multiplication(patch: pytest.MonkeyPatch) -> None:
