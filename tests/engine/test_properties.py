@@ -81,8 +81,10 @@ def test_any_market_conserves_money_and_contracts_in_every_second_and_closes_eac
         sum(wallet.tolist()) - sum(cost.ravel().tolist())
         for wallet, cost in ((case.world.wallet, case.world.cost), (s.wallet, s.cost))
     )
-    spot = int(s.live.pool_cash) + int(s.live.spot_cash.sum())
+    # Spot, and those outside who buy what venues sell of pledged collateral.
+    spot = int(s.live.pool_cash) + int(s.live.spot_cash.sum()) + int(s.live.asset_cash.sum())
     assert after + spot == before
+    assert (s.pledged.sum(axis=0) + s.live.asset_pool[: s.pledged.shape[1]] == 0).all()
     forced = tally.forced.sum(axis=0)
     assert (forced == tally.book + tally.takeover + tally.adl).all()
     closed = tally.forced + tally.deleveraged + tally.voluntary

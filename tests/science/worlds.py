@@ -146,6 +146,7 @@ def uniform_map_world(n: float, *, accounts: int, reach: float, steps: int) -> M
         wallet=wallet,
         size=size,
         cost=cost,
+        pledged=np.zeros((n_rows, 0), dtype=np.int64),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated
 
 import typer
@@ -71,7 +72,7 @@ def status(lake: LakeFolder, json: Json = False) -> None:
             )
     empty = [row.table for row in rows if not row.rows]
     if empty:
-        emit(f"empty: {', '.join(empty)}")
+        emit(fill(f"empty: {', '.join(empty)}", width=78, subsequent_indent="       "))
 
 
 def _minute(moment: str | None) -> str:
