@@ -64,6 +64,7 @@ PLAIN = {
     "venue_rules.trigger": "margin is checked at the mark price, or at the last price",
     "venue_rules.order_limit": "forced orders stop at the bankruptcy price, or fill at any price",
     "venue_rules.impact": "`double` lets every fill move the price twice: a known mistake, to show its size",
+    "venue_rules.collateral": "whether holders pledge the assets of `[collateral.*]`; true if absent",
     "venue_rules.socialise": "true: a negative fund is made whole by winners once a minute",
     "venue_rules.funding_interval_h": "hours between funding payments, counted from 00:00 UTC",
     "published.id": "occurs once",

@@ -406,7 +406,7 @@ def _venues(scenario: Scenario, tallies: list[dict[str, Any]]) -> dict[str, Any]
 def _collateral(scenario: Scenario, results: list[DrawResult]) -> dict[str, Any]:
     """What became of every asset that accounts pledge."""
     found: dict[str, Any] = {}
-    for a, (name, asset) in enumerate(sorted(scenario.collateral.items())):
+    for a, (name, asset) in enumerate(sorted(scenario.pledged.items())):
 
         def over(field: str, unit: float, at: int = a) -> dict[str, float]:
             return interval([float(r.factual.tally[field][at]) * unit for r in results])

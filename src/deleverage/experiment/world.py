@@ -215,7 +215,7 @@ def asset_specs(scenario: Scenario) -> list[AssetSpec]:
         the venue's collateral schedule of the day does not have the asset.
     """
     specs = []
-    for name, c in sorted(scenario.collateral.items()):
+    for name, c in sorted(scenario.pledged.items()):
         venue = c.venue or scenario.venue
         rules = venue_rules(scenario, venue)
         schedule = {entry.asset: entry for entry in rules.collateral}

@@ -273,11 +273,16 @@ class Scenario(Strict):
         return self.market[market].coin or market
 
     @property
+    def pledged(self) -> dict[str, sections.Collateral]:
+        """The assets that are pledged in a run, by name; none where the switch says so."""
+        return self.collateral if self.venue_rules.collateral else {}
+
+    @property
     def absent_mechanisms(self) -> tuple[str, ...]:
         """Mechanisms that nothing in the scenario can set off: no collateral, no outage."""
         halts = [venue.halt_for_s for venue in self.venues.values()]
         absent = []
-        if not self.collateral:
+        if not self.pledged:
             absent.append("collateral")
         if not any(halt.is_prior or halt.number > 0 for halt in halts):
             absent.append("outage")

@@ -284,6 +284,8 @@ class VenueRules(Strict):
     order_limit: Literal["bankruptcy", "none"]
     impact: Literal["single", "double"]
     socialise: bool
+    collateral: bool = True
+    """Whether holders pledge the assets of [collateral.*]; else all margin is the settlement asset."""
     funding_interval_h: Positive
 
 
