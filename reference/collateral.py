@@ -50,12 +50,11 @@ class Collateral(Prices):
             if fall > 0.0:
                 asset.u = asset.u + fall * asset.flight_lots / asset.bid_density
 
-    def sell_collateral(self, owing: list[Account]) -> None:
-        """Sell, asset by asset, until each has covered its balance below zero.
+    def sell_collateral(self, owing: list[Account], owed: list[int]) -> None:
+        """Sell, asset by asset, until each has covered what it owes.
 
         Lots are set at the own book's price before the walk; all trade at its mean price, rounded down.
         """
-        owed = [-account.wallet for account in owing]
         for a, asset in enumerate(self.assets):
             value = self.redemption_value(asset)
             quote = floor(float(value) * exp_neg(asset.u))
@@ -103,13 +102,20 @@ class Collateral(Prices):
             and not self.is_halted(venue)
         ]
         if owing:
-            self.sell_collateral(owing)
+            self.sell_collateral(owing, [-account.wallet for account in owing])
 
-    def cover_closed(self, hit: list[Account]) -> None:
-        """After a round's trades: who has nothing left open pays what it owes out of collateral."""
-        owing = [a for a in hit if a.wallet < 0 and any(a.pledged) and not a.has_position]
+    def cover_closed(self, hit: list[Account], dues: list[int]) -> None:
+        """After a round's trades: who has nothing left open pays what it owes out of collateral.
+
+        That is a balance below zero, and the clearance fee beyond what it holds.
+        """
+        owing = [
+            (account, due - account.wallet)
+            for account, due in zip(hit, dues, strict=True)
+            if due > account.wallet and any(account.pledged) and not account.has_position
+        ]
         if owing:
-            self.sell_collateral(owing)
+            self.sell_collateral([account for account, _ in owing], [owed for _, owed in owing])
 
     def take_collateral(self, account: Account, fund: Account, worth: int | None) -> None:
         """The fund takes collateral worth what it paid at the price of margin, or all of it (None)."""

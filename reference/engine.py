@@ -94,7 +94,8 @@ class Twin(Liquidation):
         self.fire_stops()
         self.cover_balances()
         for number, venue in enumerate(self.venues):  # 10
-            if (rules.start_s + self.second) % venue.funding_interval_s == 0:
+            due = (rules.start_s + self.second) % venue.funding_interval_s == 0
+            if due and not self.is_halted(venue):
                 self.pay_funding(number)
         settlement = self.second % MINUTE_S == 0 or self.second == rules.steps
         if settlement and rules.adl and rules.socialise:

@@ -26,6 +26,7 @@ from reference.market import (
     Minute,
     Rules,
     Sums,
+    Venue,
     plain,
     read_accounts,
     read_assets,
@@ -87,6 +88,12 @@ class Ledger:
         ]
         self.second = 0
         self.minute = self.minutes[0]
+
+    def is_halted(self, venue: Venue) -> bool:
+        """True while a venue is out, from the first second on."""
+        return self.second > 0 and bool(
+            self.rules.outage and venue.halt_from <= self.second < venue.halt_until
+        )
 
     def of_role(self, *roles: int) -> list[Account]:
         """Accounts of some roles, in order of uid."""
@@ -167,6 +174,8 @@ class Ledger:
         if account.role >= FUND or account.role == NEWCOMER or account.closed or not account.has_position:
             return False
         if account.waits and account.ordered == self.second:
+            return False
+        if self.is_halted(self.venues[account.venue]):
             return False
         return self.equity(account) < self.margin_owed(account)
 

@@ -66,11 +66,15 @@ class Liquidation(Waterfall):
                         rest.append((hit[i], size, busts[i][k], plans[i]))
                 if rest:
                     self.absorb_rest(market, side, rest)
-        self.cover_closed(hit)
+        dues = [
+            up(amount * market.venue.fee_num, market.venue.fee_den)
+            for amount, market in zip(filled_uusd, first_market, strict=True)
+        ]
+        self.cover_closed(hit, dues)
         for account, before in zip(hit, held, strict=True):
             one_a_second = self.venues[account.venue].slice == Slice.SHARE_A_STEP
             account.waits = one_a_second or sum(map(abs, account.size)) == before
-        for account, plan, market, amount in zip(hit, plans, first_market, filled_uusd, strict=True):
+        for account, plan, market, amount in zip(hit, plans, first_market, dues, strict=True):
             self.close_out(account, plan, market, amount)
 
     def leave_alone(self, hit: list[Account]) -> None:
@@ -188,14 +192,13 @@ class Liquidation(Waterfall):
             return max(1, market.mark - ticks) if size > 0 else market.mark + ticks
         return bust
 
-    def close_out(self, account: Account, plan: int, market: Market, filled_uusd: int) -> None:
-        """Clearance fee on what the book filled; the fund of the first market pays a deficit.
+    def close_out(self, account: Account, plan: int, market: Market, due: int) -> None:
+        """The clearance fee ``due`` on what the book filled; the fund of the first market pays a deficit.
 
         An account with something left open waits for its next order.
         """
         venue = market.venue
         fund = self.fund_behind(market)
-        due = up(filled_uusd * venue.fee_num, venue.fee_den)
         if account.has_position:
             account.in_round = False
             account.ordered = self.second

@@ -10,7 +10,7 @@ from math import floor
 from deleverage.venues.rules import MarkRule, Trigger
 from reference.book import exp_neg, median_mark
 from reference.ledger import Ledger
-from reference.market import Market, Venue
+from reference.market import Market
 
 
 class Prices(Ledger):
@@ -54,10 +54,6 @@ class Prices(Ledger):
     def anchor(self, market: Market, fair: int) -> float:
         """Price about which the perpetual's book stands [ticks]."""
         return self.index_price(market, fair) * market.basis
-
-    def is_halted(self, venue: Venue) -> bool:
-        """True while a venue is out."""
-        return bool(self.rules.outage and venue.halt_from <= self.second < venue.halt_until)
 
     def price(self, market: Market, fair: int) -> float:
         """The perpetual's mid before it is rounded [ticks]."""

@@ -173,7 +173,7 @@ class Waterfall(Orders):
     def socialise(self, fund: Account) -> None:
         """A fund under water is made whole out of unrealised profits in its markets, in proportion."""
         loss = -self.equity(fund)
-        if loss <= 0:
+        if loss <= 0 or self.is_halted(self.venues[fund.venue]):
             return
         markets = [m for m in self.markets if self.fund_behind(m) is fund]
         gains: list[tuple[Account, int]] = []

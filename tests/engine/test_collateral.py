@@ -128,6 +128,19 @@ def test_a_backstop_takes_the_collateral_with_the_rest_of_the_margin() -> None:
     assert s.pledged[fund, 0] == s.tally.seized_lots[0] == 10_000 - s.tally.exchanged_lots[0]
 
 
+def test_the_clearance_fee_is_paid_out_of_collateral_too() -> None:
+    # 390 USD of margin on 100,000 of notional: below the 400 that are owed. The fee of 1.25 % takes all of it,
+    # whether it lies in the wallet or in an asset without haircut.
+    plain = replace(USDE, haircut=0.0, charge=0.0, depth_coins=1e12)
+    for pledged, wallet in ((0, 390), (200, 190), (390, 0)):
+        kernel, row = one_long(pledged, wallet, plain, exchange_limit_usd=10_000.0)
+        assert step(kernel) == Status.OK
+        s = kernel.setting
+        assert s.closed[row]
+        assert int(s.wallet[row]) + int(s.pledged[row, 0]) * USD == pytest.approx(0, abs=2 * USD)
+        assert int(s.tally.fees_uusd) == pytest.approx(390 * USD, abs=2 * USD)
+
+
 def loop(price_weight: float, **switches: float) -> Run:
     """A fall of 6 % with half of the cross accounts in an asset whose own book is thin."""
     spec = replace(USDE, own_weight=price_weight, depth_coins=2e5, flight_usd_per_s=5e4, half_life_s=600.0)

@@ -22,7 +22,7 @@ from deleverage.venues.margin import Tiers
 from reference.engine import Twin
 from reference.ledger import DELEVERAGED, FORCED
 from reference.market import Account, Market
-from tests.engine.both import move_mark
+from tests.engine.both import Stepper, move_mark
 from tests.strategies import Case, build_case, cases, venue_cases
 
 PER_ACCOUNT = ("wallet", "size", "cost", "closed")
@@ -385,3 +385,22 @@ def test_c_times_the_coins_with_every_mechanism_moves_the_price_path_by_less_tha
 
     scale()
     assert forced >= 30
+
+
+@settings(max_examples=150)
+@given(venue_cases())
+def test_while_a_venue_is_out_nothing_of_its_accounts_changes(case: Case) -> None:
+    kernel = Stepper(case)
+    s = kernel.setting
+    for second, fair in enumerate(case.fair, start=1):
+        out = [
+            v
+            for v in range(int(s.venues.count))
+            if s.params.outage and s.venues.halt_from[v] <= second < s.venues.halt_until[v]
+        ]
+        rows = np.isin(s.venue, out)
+        before = [getattr(s, name)[rows].copy() for name in ("wallet", "size", "cost", "pledged", "closed")]
+        if kernel.step(fair).is_failure:
+            return
+        after = [getattr(s, name)[rows] for name in ("wallet", "size", "cost", "pledged", "closed")]
+        assert all(np.array_equal(was, now) for was, now in zip(before, after, strict=True))

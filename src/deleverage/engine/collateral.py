@@ -164,14 +164,18 @@ def cover_balances(s: Setting, finder: Finder) -> None:
 
 
 @allocating_kernel
-def cover_closed(s: Setting, rows: Int64s) -> None:
-    """After a round's trades: accounts with nothing left open pay what they owe out of collateral."""
+def cover_closed(s: Setting, rows: Int64s, due: Int64s) -> None:
+    """After a round's trades: accounts with nothing left open pay what they owe out of collateral.
+
+    That is a balance below zero, and the clearance fee ``due`` [money], int64 [n], beyond what it holds.
+    """
     n = rows.shape[0]
     owed = np.zeros(n, dtype=np.int64)
     any_owed = False
     for i in range(n):
-        if s.wallet[rows[i]] < 0 and has_collateral(s, rows[i]) and not has_position(s, rows[i]):
-            owed[i] = -s.wallet[rows[i]]
+        short = due[i] - s.wallet[rows[i]]
+        if short > 0 and has_collateral(s, rows[i]) and not has_position(s, rows[i]):
+            owed[i] = short
             any_owed = True
     if any_owed:
         sell_collateral(s, rows, owed)

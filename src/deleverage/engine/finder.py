@@ -184,12 +184,14 @@ def watch_later(s: Setting, finder: Finder, row: int, k: int) -> None:
 
 @kernel
 def liquidatable(s: Setting, row: int) -> bool:
-    """Exact: health < 0 at the marks, and the venue may order now.
+    """Exact: health < 0 at the marks, and the venue may order now; one that is out orders nothing.
 
     Margin never exceeds notional, so equity ≥ notional settles most cases. An account that has had its order
     may have to wait for the next step.
     """
     if s.waits[row] and s.ordered[row] == s.live.step:
+        return False
+    if halted(s, s.venue[row]):
         return False
     worth = equity(s, row)
     return worth < gross_notional(s, row) and worth < margin_owed(s, row)
@@ -207,6 +209,8 @@ def take(s: Setting, hits: Int64s, count: int, row: int) -> int:
 def find_single(s: Setting, finder: Finder, hits: Int64s, count: int) -> int:
     """Advance the sorted triggers of every market and side to the mark."""
     for k in range(s.markets.count):
+        if halted(s, s.markets.venue_of[k]):
+            continue
         mark = s.live.mark[k]
         for side in range(2):
             i = finder.found.single_next[k, side]
@@ -228,6 +232,8 @@ def find_many(s: Setting, finder: Finder, hits: Int64s, count: int) -> int:
     """Look at accounts in several markets whose safe radius is used up."""
     found = finder.found
     for venue in range(s.venues.count):
+        if halted(s, venue):
+            continue
         fall = 0.0
         rise = 0.0
         for k in range(s.venues.first[venue], s.venues.end[venue]):

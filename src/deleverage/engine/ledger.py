@@ -164,8 +164,13 @@ def has_position(s: Setting, row: int) -> bool:
 
 @kernel
 def halted(s: Setting, venue: int) -> bool:
-    """True while a venue is out: nothing trades there, its prices and marks stand still."""
-    return bool(s.params.outage and s.venues.halt_from[venue] <= s.live.step < s.venues.halt_until[venue])
+    """True while a venue is out: nothing trades or is paid there, its prices and marks stand still.
+
+    Before the first second it is not out yet: it has prices then.
+    """
+    return s.live.step > 0 and bool(
+        s.params.outage and s.venues.halt_from[venue] <= s.live.step < s.venues.halt_until[venue]
+    )
 
 
 @kernel

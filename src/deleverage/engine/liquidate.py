@@ -202,10 +202,8 @@ def lots_held(s: Setting, row: int) -> int:
 
 
 @kernel
-def close_out(
-    s: Setting, finder: Finder, row: int, plan: int, filled_uusd: int, first: int, before: int
-) -> None:
-    """After the orders of a round: the clearance fee on what the book filled, as far as there is money.
+def close_out(s: Setting, finder: Finder, row: int, plan: int, due: int, first: int, before: int) -> None:
+    """After the orders of a round: the clearance fee ``due`` on what the book filled, if there is money.
 
     With nothing left open the account is done: the venue keeps the rest of the margin where its rule says so
     (always after a backstop), and the fund pays a deficit. Otherwise it is looked at again: in this step, or
@@ -214,7 +212,6 @@ def close_out(
     """
     venue = s.venue[row]
     fund = fund_of(s, first)
-    due = mul_rate_up(filled_uusd, s.venues.fee_num[venue], s.venues.fee_den[venue])
     if has_position(s, row):
         s.in_round[row] = False
         s.ordered[row] = s.live.step
@@ -325,6 +322,10 @@ def liquidate(s: Setting, finder: Finder, fair: Int64s, hits: Int64s, count: int
                 any_rest = any_rest or rest[i] > 0
             if any_rest:
                 absorb_rest(s, finder, k, side, batch, rest, busts, plans)
-    cover_closed(s, rows)
+    due = np.zeros(count, dtype=np.int64)
     for i in range(count):
-        close_out(s, finder, rows[i], plan[i], filled_uusd[i], first[i], before[i])
+        venue = s.venue[rows[i]]
+        due[i] = mul_rate_up(filled_uusd[i], s.venues.fee_num[venue], s.venues.fee_den[venue])
+    cover_closed(s, rows, due)
+    for i in range(count):
+        close_out(s, finder, rows[i], plan[i], due[i], first[i], before[i])

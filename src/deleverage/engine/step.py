@@ -321,7 +321,8 @@ def one_second(
     find_stops(s, finder)
     cover_balances(s, finder)
     for v in range(s.venues.count):
-        if (s.params.start_s + step) % s.venues.funding_interval_s[v] == 0:
+        due = (s.params.start_s + step) % s.venues.funding_interval_s[v] == 0
+        if due and not halted(s, v):
             pay_funding(s, v)
     settlement = step % MINUTE_S == 0 or step == s.params.steps
     if settlement and s.params.adl and s.params.socialise:

@@ -18,6 +18,7 @@ from deleverage.engine.ledger import (
     collateral_value,
     equity,
     fund_of,
+    halted,
     in_usd,
     lot_uusd,
     margin_owed,
@@ -313,7 +314,7 @@ def socialise(s: Setting) -> None:
     for f in range(s.parties.fund_count):
         fund = s.parties.funds[f]
         loss = -equity(s, fund)
-        if loss <= 0:
+        if loss <= 0 or halted(s, s.venue[fund]):
             continue
         profits = np.zeros(n, dtype=np.int64)
         total = 0

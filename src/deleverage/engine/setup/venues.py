@@ -24,6 +24,7 @@ from deleverage.engine.state import (
 )
 from deleverage.errors import InputError
 from deleverage.units import PPB, PPM, uusd
+from deleverage.venues.rules import MarkRule
 
 EMA_S = 150.0
 """Time constant of the moving average in `MarkRule.MEDIAN_WITH_EMA` [s] (Hyperliquid documents)."""
@@ -42,7 +43,9 @@ def build_venues(venues: list[VenueSpec], markets: Markets, moneys: list[Money])
     record = new(Venues)
     record.count = len(venues)
     for v, spec in enumerate(venues):
-        if not 1 <= spec.mark.window_s <= WINDOW_MAX:
+        # A mark that is the oracle has no window; the means are kept all the same, of one sample.
+        window = max(spec.mark.window_s, 1) if spec.mark.rule is MarkRule.ORACLE else spec.mark.window_s
+        if not 1 <= window <= WINDOW_MAX:
             raise InputError(
                 f"the mark window must be between 1 and {WINDOW_MAX} s, found {spec.mark.window_s}"
             )
@@ -67,7 +70,7 @@ def build_venues(venues: list[VenueSpec], markets: Markets, moneys: list[Money])
             "rest_to_fund": rule.rest_to_fund,
             "adjustment_ppm": round(rule.bankruptcy_adjustment * PPM),
             "spread_ppm": round(rule.spread_to_maintenance * PPM),
-            "mark_rule": spec.mark.rule, "mark_window": spec.mark.window_s,
+            "mark_rule": spec.mark.rule, "mark_window": window,
             "index_median": spec.index_median,
             "funding_interval_s": spec.funding_interval_h * 3600,
             "interest_ppb": round(spec.interest * PPB), "clamp_ppb": round(spec.funding_clamp * PPB),

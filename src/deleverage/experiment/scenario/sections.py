@@ -97,8 +97,8 @@ class Venue(Strict):
     depth_multiple: Annotated[
         Figure, Needs("x", "what stands in its books per coin that the scenario states", above=0)
     ]
-    halt_from_s: Annotated[Figure, Needs("s", "when the venue goes out, from the start of the run")]
-    halt_for_s: Annotated[Figure, Needs("s", "how long the venue is out; 0 is not at all")]
+    halt_from_s: Annotated[Figure, Needs("s", "when the venue goes out, from the start of the run", high=1e7)]
+    halt_for_s: Annotated[Figure, Needs("s", "how long the venue is out; 0 is not at all", high=1e7)]
 
 
 class Book(Strict):
