@@ -129,7 +129,7 @@ def test_a_backstop_takes_the_collateral_with_the_rest_of_the_margin() -> None:
 
 
 def test_the_clearance_fee_is_paid_out_of_collateral_too() -> None:
-    # 390 USD of margin on 100,000 of notional: below the 400 that are owed. The fee of 1.25 % takes all of it,
+    # 390 USD of margin on 100,000 of notional: below the 400 owed. The fee of 1.25 % takes all of it,
     # whether it lies in the wallet or in an asset without haircut.
     plain = replace(USDE, haircut=0.0, charge=0.0, depth_coins=1e12)
     for pledged, wallet in ((0, 390), (200, 190), (390, 0)):

@@ -86,11 +86,11 @@ def check(
     from deleverage.cli.stream import emit, emit_json, note
     from deleverage.errors import InputError
     from deleverage.experiment.scenario import Scenario
-    from deleverage.experiment.world import market_specs
+    from deleverage.experiment.world import check_setup
 
     try:
         scenario = Scenario.load(file if "/" in file or not Path(file).is_file() else f"./{file}")
-        market_specs(scenario.fixed())  # venue, date and contracts must be known, as for a run
+        check_setup(scenario)  # venue, date, contracts and figures must go together, as for a run
     except InputError as error:
         if not json:
             for problem in _problems(error):

@@ -20,6 +20,7 @@ from deleverage.engine.setup import (
     PartiesSpec,
     RulesSpec,
     VenueSpec,
+    build_contracts,
     build_world,
     money_of,
 )
@@ -375,6 +376,24 @@ def world_of(
         collateral_rng=stream(seed, draw, COLLATERAL_STREAM),
         draw=draw,
     )
+
+
+def check_setup(scenario: Scenario) -> None:
+    """Put the markets of a scenario together without accounts, at the middle and both ends of every prior.
+
+    Raises
+    ------
+    InputError
+        what `world_of` would refuse of a draw: figures that no market can have, or that do not go together.
+    """
+    priors = scenario.priors()
+    for quantile in (0.5, 0.0, 1.0):
+        at = scenario.at({path: figure.quantile(quantile) for path, figure in priors})
+        build_contracts(
+            market_specs(at), book_spec(at), parties_spec(at), fund_specs(at), rules_spec(at),
+            population_prior(at, 1000), steps=at.steps, start_s=seconds_since_funding(at),
+            venues=venue_specs(at, 1000), collateral=asset_specs(at),
+        )  # fmt: skip
 
 
 def news_of(scenario: Scenario, world: MarketWorld, seed: int, draw: int) -> Int64s:

@@ -23,9 +23,18 @@ from deleverage.engine.setup.specs import (
     VenueSpec,
 )
 from deleverage.engine.setup.venues import build_params, build_venues
-from deleverage.engine.setup.world import MarketWorld, build_world, permuted, switched
+from deleverage.engine.setup.world import (
+    Contracts,
+    MarketWorld,
+    build_contracts,
+    build_world,
+    permuted,
+    switched,
+)
 
 __all__ = [
+    "Contracts",
+    "build_contracts",
     "AssetSpec",
     "BookSpec",
     "FundSpec",

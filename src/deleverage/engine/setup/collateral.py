@@ -32,6 +32,14 @@ def build_assets(specs: list[AssetSpec], markets: list[MarketSpec], venues: list
     """
     if len(specs) > ASSETS_MAX:
         raise InputError(f"expected at most {ASSETS_MAX} collateral assets, found {len(specs)}")
+    for venue in venues:
+        share = sum(spec.account_share for spec in specs if spec.venue == venue)
+        if share > 1.0 + 1e-9:
+            raise InputError(
+                f"collateral of {venue}: account_share of its assets must be 1 at most in sum, "
+                f"found {share:g}",
+                hint="lower account_share, or the upper end of its prior",
+            )
     names = [market.name for market in markets]
     record = new(Assets)
     record.count = len(specs)
@@ -96,11 +104,6 @@ def pledge(
     before = {name: 0.0 for name in {spec.venue for spec in specs}}
     for a, spec in enumerate(specs):
         low, before[spec.venue] = before[spec.venue], before[spec.venue] + spec.account_share
-        if before[spec.venue] > 1.0 + 1e-9:
-            raise InputError(
-                f"collateral of {spec.venue}: account_share of its assets must be 1 at most in sum, found "
-                f"{before[spec.venue]:g}"
-            )
         chosen = (
             (columns["role"] == HOLDER) & (columns["mode"] == CROSS)
             & (columns["venue"] == assets.venue_of[a]) & (columns["wallet"] > 0)

@@ -94,6 +94,77 @@ def _named_groups(parties: PartiesSpec) -> list[tuple[int, int, float, float]]:
     ]
 
 
+@dataclass(frozen=True)
+class Contracts:
+    """Everything of a market that is no account: its parameters in the units of kernels."""
+
+    several: list[VenueSpec]
+    markets: Markets
+    funds: list[FundSpec]
+    moneys: list[Money]
+    venues: Venues
+    tiers: Tiers
+    params: Params
+    assets: Assets
+
+
+def build_contracts(
+    specs: list[MarketSpec],
+    book: BookSpec,
+    parties: PartiesSpec,
+    funds: list[FundSpec],
+    rules: RulesSpec,
+    population: PopulationPrior,
+    *,
+    steps: int,
+    start_s: int,
+    venues: list[VenueSpec] | None = None,
+    collateral: list[AssetSpec] | None = None,
+    draw: int = 0,
+) -> Contracts:
+    """Markets, venues, tiers and collateral, as `build_world` takes them; nobody is drawn.
+
+    Raises
+    ------
+    InputError
+        figures that no market can have, or that do not go together.
+    """
+    several = venues or [
+        VenueSpec(
+            specs[0].venue or "venue", parties, population, rules.waterfall,
+            Mark(MarkRule.MEDIAN, rules.mark_window_s), rules.funding_interval_h, rules.interest,
+            rules.funding_clamp, liquidation_fee=rules.liquidation_fee,
+            exchange_limit_usd=rules.exchange_limit_usd,
+        )
+    ]  # fmt: skip
+    markets = build_markets(specs, book, parties, funds)
+    fund_names = [fund.name for fund in funds]
+    if len(several) > 1:
+        by_name = {venue.name: venue for venue in several}
+        for k, spec in enumerate(specs):
+            if spec.venue not in by_name:
+                raise InputError(
+                    f"market {spec.name}: expected a venue among {sorted(by_name)}, found '{spec.venue}'"
+                )
+            fund = funds[fund_names.index(spec.fund)]
+            fill_market(markets, k, spec, book, by_name[spec.venue].parties, fund)
+    join_venues(markets, specs, several)
+    ordered = order_funds(markets, funds)
+    moneys = settle(markets, specs, len(several))
+    return Contracts(
+        several=several,
+        markets=markets,
+        funds=ordered,
+        moneys=moneys,
+        venues=build_venues(several, markets, moneys),
+        tiers=tiers_record(
+            [spec.tiers for spec in specs], [moneys[v].units for v in markets.venue_of[: len(specs)]]
+        ),
+        params=build_params(book, parties, rules, steps=steps, start_s=start_s, draw=draw),
+        assets=build_assets(collateral or [], specs, [venue.name for venue in several]),
+    )
+
+
 def build_world(
     specs: list[MarketSpec],
     book: BookSpec,
@@ -124,37 +195,15 @@ def build_world(
         says who does.
     draw : number of the draw, where a venue draws lots.
     """
-    several = venues or [
-        VenueSpec(
-            specs[0].venue or "venue", parties, population, rules.waterfall,
-            Mark(MarkRule.MEDIAN, rules.mark_window_s), rules.funding_interval_h, rules.interest,
-            rules.funding_clamp, liquidation_fee=rules.liquidation_fee,
-            exchange_limit_usd=rules.exchange_limit_usd,
-        )
-    ]  # fmt: skip
-    markets = build_markets(specs, book, parties, funds)
-    fund_names = [fund.name for fund in funds]
-    if len(several) > 1:
-        by_name = {venue.name: venue for venue in several}
-        for k, spec in enumerate(specs):
-            if spec.venue not in by_name:
-                raise InputError(
-                    f"market {spec.name}: expected a venue among {sorted(by_name)}, found '{spec.venue}'"
-                )
-            fund = funds[fund_names.index(spec.fund)]
-            fill_market(markets, k, spec, book, by_name[spec.venue].parties, fund)
-    join_venues(markets, specs, several)
-    funds = order_funds(markets, funds)
-    moneys = settle(markets, specs, len(several))
-    rules_of = build_venues(several, markets, moneys)
-    tiers = tiers_record(
-        [spec.tiers for spec in specs], [moneys[v].units for v in markets.venue_of[: len(specs)]]
-    )
-    params = build_params(book, parties, rules, steps=steps, start_s=start_s, draw=draw)
+    c = build_contracts(
+        specs, book, parties, funds, rules, population, steps=steps, start_s=start_s, venues=venues,
+        collateral=collateral, draw=draw,
+    )  # fmt: skip
+    markets = c.markets
     k_count = len(specs)
     blocks = [
-        _venue_block(v, spec, specs, markets, tiers, rules_of, funds, moneys[v], rng)
-        for v, spec in enumerate(several)
+        _venue_block(v, spec, specs, markets, c.tiers, c.venues, c.funds, c.moneys[v], rng)
+        for v, spec in enumerate(c.several)
     ]
     columns = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
     offsets = np.cumsum([0] + [block["role"].shape[0] for block in blocks])
@@ -162,22 +211,21 @@ def build_world(
     spot_lots = columns["spot_lots"][columns["role"] == ARBITRAGEUR]
     del columns["owner"], columns["spot_lots"]
     pledges = collateral or []
-    assets = build_assets(pledges, specs, [venue.name for venue in several])
-    pledged = pledge(pledges, assets, columns, collateral_rng or rng)
+    pledged = pledge(pledges, c.assets, columns, collateral_rng or rng)
     n = columns["role"].shape[0]
     return MarketWorld(
         names=tuple(s.name for s in specs),
-        venue_names=tuple(s.name for s in several),
-        fund_names=tuple(f.name for f in funds),
+        venue_names=tuple(s.name for s in c.several),
+        fund_names=tuple(f.name for f in c.funds),
         asset_names=tuple(a.name for a in pledges),
         tick_usd=_floats([float(s.tick_usd) for s in specs]),
         lot_coins=_floats([float(s.coins_per_lot) for s in specs]),
         asset_lot_coins=_floats([float(a.lot_coins) for a in pledges]),
         markets=markets,
-        venues=rules_of,
-        assets=assets,
-        params=params,
-        tiers=tiers,
+        venues=c.venues,
+        assets=c.assets,
+        params=c.params,
+        tiers=c.tiers,
         parties=find_parties(np.arange(n), columns["role"], columns["weight_ppm"], columns["venue"]),
         uid=np.arange(n),
         owner=owner,

@@ -64,7 +64,7 @@ class Market(Strict):
     depth_bid_coins: Annotated[Figure, Needs("coins", "displayed bids within depth_range of mid", above=0)]
     depth_ask_coins: Annotated[Figure, Needs("coins", "displayed offers within depth_range of mid", above=0)]
     depth_range: Annotated[
-        Figure, Needs("share", "the distance from mid within which depth is summed", above=0)
+        Figure, Needs("share", "the distance from mid within which depth is summed", above=0, high=0.99)
     ]
     half_spread_bps: Annotated[Figure, Needs("bp", "half the quoted spread")]
     spot_bid_coins: Annotated[
@@ -75,7 +75,7 @@ class Market(Strict):
         Needs("coins", "displayed spot offers within spot_range of mid; 0 where the venue has no spot"),
     ]
     spot_range: Annotated[
-        Figure, Needs("share", "the distance from mid within which spot depth is summed", above=0)
+        Figure, Needs("share", "the distance from mid within which spot depth is summed", above=0, high=0.99)
     ]
     volatility_annual: Annotated[
         Figure, Needs("share", "realised volatility before the start, per year", high=20)
@@ -252,7 +252,8 @@ class Collateral(Strict):
         Figure, Needs("coins", "bids in the own book within depth_range, hidden ones included", above=0)
     ]
     depth_range: Annotated[
-        Figure, Needs("share", "the distance below the price within which these bids stand", above=0)
+        Figure,
+        Needs("share", "the distance below the price within which these bids stand", above=0, high=0.99),
     ]
     half_life_s: Annotated[Figure, Needs("s", "the half life of a displacement of the own book", above=0)]
     flight_usd_per_s: Annotated[
