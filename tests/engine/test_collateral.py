@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,8 @@ def test_a_pledged_asset_counts_after_its_haircut_and_its_own_book_ends_the_posi
 
 
 def test_below_the_limit_nothing_is_sold_and_the_price_of_its_own_book_decides() -> None:
-    kernel, row = one_long(10_000, -3_000, replace(USDE, depth_coins=1e4), exchange_limit_usd=10_000.0)
+    thin = replace(USDE, depth_coins=1e4)
+    kernel, row = one_long(10_000, -3_000, thin, exchange_limit_usd=10_000.0, liquidation_fee=0.0)
     s = kernel.setting
     assert step(kernel) == Status.OK
     assert s.pledged[row, 0] == 10_000
@@ -114,12 +116,13 @@ def test_a_backstop_takes_the_collateral_with_the_rest_of_the_margin() -> None:
         takeover=Takeover.VAULT, adl_trigger=AdlTrigger.EQUITY_NEGATIVE, backstop_share=Fraction(2, 3),
         vault_loss_share=Fraction(1, 2),
     )  # fmt: skip
-    kernel, row = one_long(10_000, -3_000, exchange_limit_usd=10_000.0, waterfall=vault)
+    rules: dict[str, Any] = {"exchange_limit_usd": 10_000.0, "waterfall": vault}
+    kernel, row = one_long(10_000, -3_000, liquidation_fee=0.0, **rules)
     s = kernel.setting
     s.live.asset_u[0] = 1.0  # 9,000 · 0.36788 − 3,000 = 310.9 USD: below the margin of 400, above 2/3 of it
     assert step(kernel) == Status.OK
     assert s.closed[row] and s.pledged[row, 0] > 0  # sold into the book, the rest stays its own
-    kernel, row = one_long(10_000, -3_000, exchange_limit_usd=10_000.0, waterfall=vault)
+    kernel, row = one_long(10_000, -3_000, liquidation_fee=0.0, **rules)
     s = kernel.setting
     s.live.asset_u[0] = 1.03  # 213.1 USD: below 266.7
     assert step(kernel) == Status.OK
