@@ -396,3 +396,21 @@ def test_the_report_is_plain_json(tmp_path: Path) -> None:
     assert set(found["tables"]["candles"]) == {"added", "rows"}
     assert {"file", "defect", "handled"} <= set(found["defects"][0])
     assert set(found["skipped"][0]) == {"file", "reason"}
+
+
+def test_forced_orders_keep_the_contract_they_name(tmp_path: Path) -> None:
+    rows = [
+        f"{symbol},SELL,LIMIT,IOC,1,100.0,101.0,FILLED,1,1,{tiny.T0_MS + i * 2000},100.0"
+        for i, symbol in enumerate(("AVAX", "AVAXUSDT", "AVAXUSDC", "1000PEPE", "AVAX_250627", "textADA"))
+    ]
+    log = tiny.put(tmp_path / "logs" / "events.csv", "\n".join(rows) + "\n")
+    lake, _ = imported(tmp_path, log)
+    found = lake.read("liquidations").sort("time_ns").select("symbol", "coin", "kind").rows()
+    assert found == [
+        ("AVAXUSDT", "AVAX", "perp"),
+        ("AVAXUSDT", "AVAX", "perp"),
+        ("AVAXUSDC", "AVAX", "perp"),
+        ("1000PEPEUSDT", "1000PEPE", "perp"),
+        ("AVAXUSDT_250627", "AVAX", "future"),
+        ("ADAUSDT", "ADA", "perp"),
+    ]
