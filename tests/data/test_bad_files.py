@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from deleverage.data import import_paths
+from deleverage.data import finding, import_paths
 from deleverage.data.importers import checks, content
 from deleverage.data.importers.base import SourceFile
 from deleverage.errors import DeleverageError, InputError, SchemaError, SourceChanged, UnitError
@@ -307,3 +307,35 @@ def test_two_importers_that_both_match_are_an_error_that_names_them(
     monkeypatch.setattr(recognition, "IMPORTERS", (*IMPORTERS, replace(minutes, name="another")))
     with pytest.raises(SchemaError, match="binance-perp-minutes and of another"):
         import_paths([tiny.minutes(tmp_path)], tmp_path / "lake")
+
+
+def test_a_folder_that_cannot_be_read_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.minutes(tmp_path / "data")
+    closed = tmp_path / "data" / "closed"
+    closed.mkdir()
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(InputError, match=r"closed.*Permission denied"):
+        import_paths([tmp_path / "data"], tmp_path / "lake")
+    assert not (tmp_path / "lake").exists()
+
+
+def test_a_file_that_cannot_be_read_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tiny.minutes(tmp_path / "data")
+
+    def refusing(source: SourceFile) -> bool:
+        raise PermissionError(13, "Permission denied", str(source.path))
+
+    monkeypatch.setattr(finding, "is_zip", refusing)
+    with pytest.raises(InputError, match=f"{path.name}.*Permission denied"):
+        import_paths([tmp_path / "data"], tmp_path / "lake")

@@ -135,3 +135,10 @@ def test_other_files_are_refused_with_a_mapping(tmp_path: Path) -> None:
 def test_a_mapping_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"found none at .*gone\.toml"):
         import_paths([tiny.minutes(tmp_path)], tmp_path / "lake", mapping=tmp_path / "gone.toml")
+
+
+def test_a_mapping_that_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "oi.toml"
+    path.write_bytes(b'table = "\xff"\n')
+    with pytest.raises(InputError, match=r"oi\.toml.*UTF-8.*0xff"):
+        read_mapping(path)

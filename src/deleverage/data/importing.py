@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from deleverage.data.agreement import Venues
 from deleverage.data.coverage import Coverage
-from deleverage.data.finding import LISTING, data_folder, found_files, listing_of
+from deleverage.data.finding import LISTING, data_folder, found_files, listing_of, unreadable
 from deleverage.data.import_report import ImportReport
 from deleverage.data.importers import IMPORTERS
 from deleverage.data.importers.base import ROW, Defect, Importer, Loaded, SourceFile, place_of, refusal
@@ -127,7 +127,10 @@ def _recognised(
     hashes: dict[Path, str] = {}
     for source, named in files:
         if source.path not in hashes:
-            hashes[source.path] = sha256_of(source.path)
+            try:
+                hashes[source.path] = sha256_of(source.path)
+            except OSError as error:
+                raise unreadable(source.label, error) from error
         sha256 = hashes[source.path]
         if mapped is None and (source.label, sha256) in current:
             report.known.append(source.label)
@@ -345,6 +348,8 @@ def _plain_errors(source: SourceFile) -> Iterator[None]:
 
     try:
         yield
+    except PermissionError as error:
+        raise unreadable(source.label, error) from error
     except (pl.exceptions.PolarsError, json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
         raise refusal(
             SourceChanged,
