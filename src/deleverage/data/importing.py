@@ -24,6 +24,7 @@ from deleverage.data.importers.layout import layout_of
 from deleverage.data.importers.licences import restriction
 from deleverage.data.lake import Appended, Lake, Writer, sha256_of
 from deleverage.data.mapping import mapped_importer
+from deleverage.data.plausible import plausible
 from deleverage.data.prices import Witnesses
 from deleverage.data.recognition import importer_of, unknown
 from deleverage.errors import InputError, SchemaError, SourceChanged
@@ -198,6 +199,7 @@ class _Job:
         for table, frame in loaded.frames:
             if frame.is_empty():
                 continue
+            plausible(table, frame, source)
             frame = self._complete(table, frame, source)
             if table == "candles":
                 frame = self._venue(frame, source)
