@@ -339,3 +339,11 @@ def test_a_file_that_cannot_be_read_is_refused_by_name(
     monkeypatch.setattr(finding, "is_zip", refusing)
     with pytest.raises(InputError, match=f"{path.name}.*Permission denied"):
         import_paths([tmp_path / "data"], tmp_path / "lake")
+
+
+def test_a_zip_with_two_members_of_one_name_is_refused(tmp_path: Path) -> None:
+    path = kline_zip(tmp_path)
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"{KLINES}.csv", "1\n")
+    with pytest.raises(InputError, match=r"expected each member once"):
+        import_paths([path], tmp_path / "lake")

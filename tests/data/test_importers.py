@@ -414,3 +414,16 @@ def test_forced_orders_keep_the_contract_they_name(tmp_path: Path) -> None:
         ("AVAXUSDT_250627", "AVAX", "future"),
         ("ADAUSDT", "ADA", "perp"),
     ]
+
+
+def test_an_archive_file_by_its_own_path_is_of_the_market_that_the_path_says(tmp_path: Path) -> None:
+    path = tiny.klines(tmp_path / "data" / "futures" / "um" / "daily" / "klines", place="BTCUSDT/5m")
+    lake, _ = imported(tmp_path, path)
+    assert set(lake.read("candles")["kind"]) == {"perp"}
+
+
+def test_bars_of_another_date_than_the_name_says_are_refused(tmp_path: Path) -> None:
+    path = tiny.klines(tmp_path)
+    other = path.rename(path.with_name("BTCUSDT-5m-2025-10-11.csv"))
+    with pytest.raises(InputError, match=r"line 1.*bars of 2025-10-11.*2025-10-10 20:00"):
+        imported(tmp_path, other)

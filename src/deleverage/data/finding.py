@@ -44,7 +44,7 @@ def found_files(paths: list[Path], lake_folder: Path) -> Iterator[tuple[SourceFi
                 raise InputError(
                     f"{entry.relative_to(real).as_posix()}: expected a file inside the folder, "
                     "found a link that leads out of it",
-                    hint="copy the file into the folder, or give it by itself; nothing was imported",
+                    hint="copy the file into the folder, or give it by itself",
                     file=entry.relative_to(real).as_posix(),
                 )
             if not member.is_file():

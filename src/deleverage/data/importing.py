@@ -339,7 +339,11 @@ def _without_silent(table: str, frame: pl.DataFrame) -> pl.DataFrame:
 
 def _skip(report: ImportReport, source: SourceFile, loaded: Loaded, named: bool) -> None:
     if named:
-        raise InputError(f"{source.label}: {loaded.skipped}", hint="nothing was imported", file=source.label)
+        raise InputError(
+            f"{source.label}: {loaded.skipped}",
+            hint="put that right, or leave the file out of what is imported",
+            file=source.label,
+        )
     report.skipped.append((source.label, loaded.skipped))
 
 
