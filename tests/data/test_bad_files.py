@@ -347,3 +347,12 @@ def test_a_zip_with_two_members_of_one_name_is_refused(tmp_path: Path) -> None:
         archive.writestr(f"{KLINES}.csv", "1\n")
     with pytest.raises(InputError, match=r"expected each member once"):
         import_paths([path], tmp_path / "lake")
+
+
+@pytest.mark.parametrize("name", ["notes.csv", "bars/BTCUSDT-5m-2025-10.csv"])
+def test_a_folder_with_nothing_usable_is_refused_with_the_reasons(tmp_path: Path, name: str) -> None:
+    text = "a,b\n1,2\n" if name == "notes.csv" else tiny.klines(tmp_path / "plain").read_text()
+    tiny.put(tmp_path / "in" / name, text)
+    with pytest.raises(InputError, match=rf"found none among 1: {name}: "):
+        import_paths([tmp_path / "in"], tmp_path / "lake")
+    assert not (tmp_path / "lake").exists()

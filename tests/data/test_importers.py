@@ -112,6 +112,7 @@ def test_klines_in_milliseconds_and_microseconds_give_the_same_times(tmp_path: P
 
 def test_klines_whose_path_does_not_say_spot_or_perp_are_listed_with_the_reason(tmp_path: Path) -> None:
     tiny.klines(tmp_path / "data", place="bars")
+    tiny.minutes(tmp_path / "data")
     _, report = imported(tmp_path, tmp_path / "data")
     assert "says 'spot' or 'perp'" in report.skipped[0][1]
 
@@ -273,6 +274,7 @@ def test_the_newest_bar_with_the_price_of_its_opening_is_left_out(tmp_path: Path
 
 def test_depth_that_does_not_name_its_coin_is_not_guessed(tmp_path: Path) -> None:
     tiny.depth(tmp_path / "data", (119_000.0, 119_480.0, 118_300.0), name=PLAIN)
+    tiny.minutes(tmp_path / "data")
     _, report = imported(tmp_path, tmp_path / "data")
     assert "of which coin" in report.skipped[0][1]
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 Progress = Callable[[int, int, str], None]
+_FEW_REASONS = 5
 _BATCH_ROWS = 1_000_000  # rows of one table that are held before they go to disk
 __all__ = ["ImportReport", "Progress", "import_paths"]
 
@@ -80,6 +81,8 @@ def import_paths(
     lake = Lake(lake_folder)
     one = None if mapping is None else mapped_importer(Path(mapping))
     known = _recognised(files, _imported_before(lake), report, one)
+    if not known and not report.known:
+        raise _nothing_usable(report)
     if known or not lake.exists():
         with lake.write() as writer:
             _import(_Job(writer, report, Venues(lake)), known, lake, progress)
@@ -96,12 +99,28 @@ def _import(job: _Job, known: list[_Known], lake: Lake, progress: Progress | Non
         job.take(one)
     if progress is not None and known:
         progress(len(known) - 1, len(known), "writing")
+    if not job.report.imported and not job.report.known:
+        raise _nothing_usable(job.report)
     job.flush()
     for defect in job.coverage.defects():
         job.report.note("", defect)
     if lake.exists():
         job.witnesses.recall(lake)
     job.witnesses.agree()
+
+
+def _nothing_usable(report: ImportReport) -> InputError:
+    """The refusal of an import of which every file was left out, with the first reasons."""
+    reasons: dict[str, str] = {}
+    for file, reason in report.skipped:
+        reasons.setdefault(reason, file)
+    shown = "; ".join(f"{file}: {reason}" for reason, file in list(reasons.items())[:_FEW_REASONS])
+    more = len(reasons) - _FEW_REASONS
+    return InputError(
+        f"expected a file that can be imported, found none among {len(report.skipped):,}: {shown}"
+        + (f"; and {more} reasons more" if more > 0 else ""),
+        hint="give the folder or the files of a data set, or a --mapping that says what they hold",
+    )
 
 
 def _imported_before(lake: Lake) -> set[tuple[str, str, str, int]]:
