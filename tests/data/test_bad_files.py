@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from deleverage.data import import_paths
+from deleverage.data import finding, import_paths
 from deleverage.data.importers import checks, content
 from deleverage.data.importers.base import SourceFile
 from deleverage.errors import DeleverageError, InputError, SchemaError, SourceChanged, UnitError
@@ -307,3 +307,52 @@ def test_two_importers_that_both_match_are_an_error_that_names_them(
     monkeypatch.setattr(recognition, "IMPORTERS", (*IMPORTERS, replace(minutes, name="another")))
     with pytest.raises(SchemaError, match="binance-perp-minutes and of another"):
         import_paths([tiny.minutes(tmp_path)], tmp_path / "lake")
+
+
+def test_a_folder_that_cannot_be_read_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.minutes(tmp_path / "data")
+    closed = tmp_path / "data" / "closed"
+    closed.mkdir()
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(InputError, match=r"closed.*Permission denied"):
+        import_paths([tmp_path / "data"], tmp_path / "lake")
+    assert not (tmp_path / "lake").exists()
+
+
+def test_a_file_that_cannot_be_read_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tiny.minutes(tmp_path / "data")
+
+    def refusing(source: SourceFile) -> bool:
+        raise PermissionError(13, "Permission denied", str(source.path))
+
+    monkeypatch.setattr(finding, "is_zip", refusing)
+    with pytest.raises(InputError, match=f"{path.name}.*Permission denied"):
+        import_paths([tmp_path / "data"], tmp_path / "lake")
+
+
+def test_a_zip_with_two_members_of_one_name_is_refused(tmp_path: Path) -> None:
+    path = kline_zip(tmp_path)
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"{KLINES}.csv", "1\n")
+    with pytest.raises(InputError, match=r"expected each member once"):
+        import_paths([path], tmp_path / "lake")
+
+
+@pytest.mark.parametrize("name", ["notes.csv", "bars/BTCUSDT-5m-2025-10.csv"])
+def test_a_folder_with_nothing_usable_is_refused_with_the_reasons(tmp_path: Path, name: str) -> None:
+    text = "a,b\n1,2\n" if name == "notes.csv" else tiny.klines(tmp_path / "plain").read_text()
+    tiny.put(tmp_path / "in" / name, text)
+    with pytest.raises(InputError, match=rf"found none among 1: {name}: "):
+        import_paths([tmp_path / "in"], tmp_path / "lake")
+    assert not (tmp_path / "lake").exists()

@@ -112,6 +112,7 @@ def test_klines_in_milliseconds_and_microseconds_give_the_same_times(tmp_path: P
 
 def test_klines_whose_path_does_not_say_spot_or_perp_are_listed_with_the_reason(tmp_path: Path) -> None:
     tiny.klines(tmp_path / "data", place="bars")
+    tiny.minutes(tmp_path / "data")
     _, report = imported(tmp_path, tmp_path / "data")
     assert "says 'spot' or 'perp'" in report.skipped[0][1]
 
@@ -273,6 +274,7 @@ def test_the_newest_bar_with_the_price_of_its_opening_is_left_out(tmp_path: Path
 
 def test_depth_that_does_not_name_its_coin_is_not_guessed(tmp_path: Path) -> None:
     tiny.depth(tmp_path / "data", (119_000.0, 119_480.0, 118_300.0), name=PLAIN)
+    tiny.minutes(tmp_path / "data")
     _, report = imported(tmp_path, tmp_path / "data")
     assert "of which coin" in report.skipped[0][1]
 
@@ -396,3 +398,34 @@ def test_the_report_is_plain_json(tmp_path: Path) -> None:
     assert set(found["tables"]["candles"]) == {"added", "rows"}
     assert {"file", "defect", "handled"} <= set(found["defects"][0])
     assert set(found["skipped"][0]) == {"file", "reason"}
+
+
+def test_forced_orders_keep_the_contract_they_name(tmp_path: Path) -> None:
+    rows = [
+        f"{symbol},SELL,LIMIT,IOC,1,100.0,101.0,FILLED,1,1,{tiny.T0_MS + i * 2000},100.0"
+        for i, symbol in enumerate(("AVAX", "AVAXUSDT", "AVAXUSDC", "1000PEPE", "AVAX_250627", "textADA"))
+    ]
+    log = tiny.put(tmp_path / "logs" / "events.csv", "\n".join(rows) + "\n")
+    lake, _ = imported(tmp_path, log)
+    found = lake.read("liquidations").sort("time_ns").select("symbol", "coin", "kind").rows()
+    assert found == [
+        ("AVAXUSDT", "AVAX", "perp"),
+        ("AVAXUSDT", "AVAX", "perp"),
+        ("AVAXUSDC", "AVAX", "perp"),
+        ("1000PEPEUSDT", "1000PEPE", "perp"),
+        ("AVAXUSDT_250627", "AVAX", "future"),
+        ("ADAUSDT", "ADA", "perp"),
+    ]
+
+
+def test_an_archive_file_by_its_own_path_is_of_the_market_that_the_path_says(tmp_path: Path) -> None:
+    path = tiny.klines(tmp_path / "data" / "futures" / "um" / "daily" / "klines", place="BTCUSDT/5m")
+    lake, _ = imported(tmp_path, path)
+    assert set(lake.read("candles")["kind"]) == {"perp"}
+
+
+def test_bars_of_another_date_than_the_name_says_are_refused(tmp_path: Path) -> None:
+    path = tiny.klines(tmp_path)
+    other = path.rename(path.with_name("BTCUSDT-5m-2025-10-11.csv"))
+    with pytest.raises(InputError, match=r"line 1.*bars of 2025-10-11.*2025-10-10 20:00"):
+        imported(tmp_path, other)

@@ -135,3 +135,55 @@ def test_other_files_are_refused_with_a_mapping(tmp_path: Path) -> None:
 def test_a_mapping_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"found none at .*gone\.toml"):
         import_paths([tiny.minutes(tmp_path)], tmp_path / "lake", mapping=tmp_path / "gone.toml")
+
+
+def test_a_mapping_that_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "oi.toml"
+    path.write_bytes(b'table = "\xff"\n')
+    with pytest.raises(InputError, match=r"oi\.toml.*UTF-8.*0xff"):
+        read_mapping(path)
+
+
+TRADE = """
+table = "trades"
+[time]
+column = "when"
+unit = "UNIT"
+[columns]
+trade_id = "id"
+side = "side"
+kind = "kind"
+symbol = "symbol"
+price = "price"
+coins = "coins"
+usd = "usd"
+venue = "venue"
+[constants]
+coin = "BTC"
+"""
+TRADES = (
+    "when,id,side,kind,symbol,price,coins,usd,venue\n1760126400000,1,buy,perp,BTCUSDT,100000,2,200000,reef\n"
+)
+IMPOSSIBLE = {
+    "side": (",buy,", ",long,", "one of buy, sell"),
+    "kind": (",perp,", ",swap,", "one of perp, spot, future"),
+    "usd": (",200000,", ",210000,", "within 1 %"),
+    "venue": (",reef", ",../reef", "no path"),
+    "symbol": ("BTCUSDT", "..\\x", "no path"),
+}
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+def test_rows_that_cannot_be_are_refused_with_file_and_row(case: str, tmp_path: Path) -> None:
+    old, new, words = IMPOSSIBLE[case]
+    mapping = tiny.put(tmp_path / "t.toml", TRADE.replace("UNIT", "milliseconds"))
+    import_paths([tiny.put(tmp_path / "good" / "t.csv", TRADES)], tmp_path / "lake", mapping=mapping)
+    bad = tiny.put(tmp_path / "bad" / "t.csv", TRADES.replace(old, new))
+    with pytest.raises(InputError, match=rf"t\.csv, line 2, field '{case}'.*{words}"):
+        import_paths([bad], tmp_path / "other", mapping=mapping)
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_negative_amount_of_a_mapped_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnitError, match=r"line 2.*'usd'.*0 or more"):
+        imported(tmp_path, rows=ROWS.replace("13.978", "-13.978"))

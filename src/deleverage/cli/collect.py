@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deleverage.errors import InputError
+from deleverage.errors import DataError, InputError
 
 if TYPE_CHECKING:
     from deleverage.data.collect import Collector, Settings
@@ -103,6 +103,7 @@ def collect(
     from deleverage.data.collect import Settings, summary
     from deleverage.data.collect import collect as run
     from deleverage.data.collect.log import logger
+    from deleverage.data.collect.stats import Stats
     from deleverage.data.sources.base import STREAMS
     from deleverage.data.sources.registry import venue
 
@@ -131,7 +132,13 @@ def collect(
         _screen(form is Log.screen, lake) as show,
         _metrics(settings, metrics_port, metrics_address) as expose,
     ):
-        stats = run(settings, holder, logger(shown, log_level.value), on_tick=show, on_start=expose)
+        try:
+            stats = run(settings, holder, logger(shown, log_level.value), on_tick=show, on_start=expose)
+        except DataError as error:  # nobody answered: who reads JSON gets the closing object all the same
+            silent = error.context.get("stats")
+            if json and isinstance(silent, Stats):
+                emit_json(summary(settings, lake, silent, time.monotonic() - begun))
+            raise
     report = summary(settings, lake, stats, time.monotonic() - begun)
     if json:
         emit_json(report)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from deleverage.data.importers.base import SourceFile
 from deleverage.data.importers.content import is_zip, members, refuse_packed
@@ -24,7 +26,7 @@ def found_files(paths: list[Path], lake_folder: Path) -> Iterator[tuple[SourceFi
     Raises
     ------
     InputError
-        nothing is there, or a link leads out of the folder.
+        nothing is there, something cannot be read, or a link leads out of the folder.
     """
     seen: set[Path] = set()
     inside = lake_folder.resolve()
@@ -32,9 +34,7 @@ def found_files(paths: list[Path], lake_folder: Path) -> Iterator[tuple[SourceFi
         if not path.exists():
             raise InputError(f"expected a file or folder, found nothing at '{path}'", hint="check the path")
         real = path.resolve()
-        entries = (
-            [real] if real.is_file() else sorted(p for p in real.rglob("*") if p.is_file() or p.is_symlink())
-        )
+        entries = [real] if real.is_file() else _below(real)
         for entry in entries:
             member = entry.resolve()
             hidden = real.is_dir() and any(part.startswith(".") for part in entry.relative_to(real).parts)
@@ -44,7 +44,7 @@ def found_files(paths: list[Path], lake_folder: Path) -> Iterator[tuple[SourceFi
                 raise InputError(
                     f"{entry.relative_to(real).as_posix()}: expected a file inside the folder, "
                     "found a link that leads out of it",
-                    hint="copy the file into the folder, or give it by itself; nothing was imported",
+                    hint="copy the file into the folder, or give it by itself",
                     file=entry.relative_to(real).as_posix(),
                 )
             if not member.is_file():
@@ -53,8 +53,33 @@ def found_files(paths: list[Path], lake_folder: Path) -> Iterator[tuple[SourceFi
             yield from _unpacked(SourceFile(member, _label(member, real)), real.is_file())
 
 
+def _below(folder: Path) -> list[Path]:
+    """Files and links in a folder and those below it, in order; a folder that cannot be read is refused."""
+
+    def refuse(error: OSError) -> NoReturn:
+        raise unreadable(str(error.filename or folder), error)
+
+    entries = []
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        entries += [Path(parent, name) for name in (*folders, *names)]
+    return sorted(entry for entry in entries if entry.is_file() or entry.is_symlink())
+
+
+def unreadable(name: str, error: OSError) -> InputError:
+    """The refusal of a file or folder that the system does not let us read."""
+    return InputError(
+        f"{name}: expected a file or folder that can be read, found '{error.strerror or error}'",
+        hint="give yourself the right to read it, or leave it out of what is imported",
+        file=name,
+    )
+
+
 def _unpacked(source: SourceFile, named: bool) -> Iterator[tuple[SourceFile, bool]]:
-    if not is_zip(source):
+    try:
+        packed = is_zip(source)
+    except OSError as error:
+        raise unreadable(source.label, error) from error
+    if not packed:
         yield source, named
         return
     inside = members(source)

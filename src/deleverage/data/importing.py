@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from deleverage.data.agreement import Venues
 from deleverage.data.coverage import Coverage
-from deleverage.data.finding import LISTING, data_folder, found_files, listing_of
+from deleverage.data.finding import LISTING, data_folder, found_files, listing_of, unreadable
 from deleverage.data.import_report import ImportReport
 from deleverage.data.importers import IMPORTERS
 from deleverage.data.importers.base import ROW, Defect, Importer, Loaded, SourceFile, place_of, refusal
@@ -24,6 +24,7 @@ from deleverage.data.importers.layout import layout_of
 from deleverage.data.importers.licences import restriction
 from deleverage.data.lake import Appended, Lake, Writer, sha256_of
 from deleverage.data.mapping import mapped_importer
+from deleverage.data.plausible import plausible
 from deleverage.data.prices import Witnesses
 from deleverage.data.recognition import importer_of, unknown
 from deleverage.errors import InputError, SchemaError, SourceChanged
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 Progress = Callable[[int, int, str], None]
+_FEW_REASONS = 5
 _BATCH_ROWS = 1_000_000  # rows of one table that are held before they go to disk
 __all__ = ["ImportReport", "Progress", "import_paths"]
 
@@ -79,6 +81,8 @@ def import_paths(
     lake = Lake(lake_folder)
     one = None if mapping is None else mapped_importer(Path(mapping))
     known = _recognised(files, _imported_before(lake), report, one)
+    if not known and not report.known:
+        raise _nothing_usable(report)
     if known or not lake.exists():
         with lake.write() as writer:
             _import(_Job(writer, report, Venues(lake)), known, lake, progress)
@@ -95,12 +99,28 @@ def _import(job: _Job, known: list[_Known], lake: Lake, progress: Progress | Non
         job.take(one)
     if progress is not None and known:
         progress(len(known) - 1, len(known), "writing")
+    if not job.report.imported and not job.report.known:
+        raise _nothing_usable(job.report)
     job.flush()
     for defect in job.coverage.defects():
         job.report.note("", defect)
     if lake.exists():
         job.witnesses.recall(lake)
     job.witnesses.agree()
+
+
+def _nothing_usable(report: ImportReport) -> InputError:
+    """The refusal of an import of which every file was left out, with the first reasons."""
+    reasons: dict[str, str] = {}
+    for file, reason in report.skipped:
+        reasons.setdefault(reason, file)
+    shown = "; ".join(f"{file}: {reason}" for reason, file in list(reasons.items())[:_FEW_REASONS])
+    more = len(reasons) - _FEW_REASONS
+    return InputError(
+        f"expected a file that can be imported, found none among {len(report.skipped):,}: {shown}"
+        + (f"; and {more} reasons more" if more > 0 else ""),
+        hint="give the folder or the files of a data set, or a --mapping that says what they hold",
+    )
 
 
 def _imported_before(lake: Lake) -> set[tuple[str, str, str, int]]:
@@ -127,7 +147,10 @@ def _recognised(
     hashes: dict[Path, str] = {}
     for source, named in files:
         if source.path not in hashes:
-            hashes[source.path] = sha256_of(source.path)
+            try:
+                hashes[source.path] = sha256_of(source.path)
+            except OSError as error:
+                raise unreadable(source.label, error) from error
         sha256 = hashes[source.path]
         if mapped is None and (source.label, sha256) in current:
             report.known.append(source.label)
@@ -195,6 +218,7 @@ class _Job:
         for table, frame in loaded.frames:
             if frame.is_empty():
                 continue
+            plausible(table, frame, source)
             frame = self._complete(table, frame, source)
             if table == "candles":
                 frame = self._venue(frame, source)
@@ -334,7 +358,11 @@ def _without_silent(table: str, frame: pl.DataFrame) -> pl.DataFrame:
 
 def _skip(report: ImportReport, source: SourceFile, loaded: Loaded, named: bool) -> None:
     if named:
-        raise InputError(f"{source.label}: {loaded.skipped}", hint="nothing was imported", file=source.label)
+        raise InputError(
+            f"{source.label}: {loaded.skipped}",
+            hint="put that right, or leave the file out of what is imported",
+            file=source.label,
+        )
     report.skipped.append((source.label, loaded.skipped))
 
 
@@ -345,6 +373,8 @@ def _plain_errors(source: SourceFile) -> Iterator[None]:
 
     try:
         yield
+    except PermissionError as error:
+        raise unreadable(source.label, error) from error
     except (pl.exceptions.PolarsError, json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
         raise refusal(
             SourceChanged,

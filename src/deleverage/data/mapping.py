@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deleverage.data.finding import unreadable
 from deleverage.data.importers import checks
 from deleverage.data.importers.base import NO_NAME, ROW, Importer, Loaded, SourceFile, refusal
 from deleverage.data.importers.content import read_feather, read_parquet
@@ -86,7 +87,16 @@ def read_mapping(path: Path) -> Mapping:
     """
     if not path.is_file():
         raise InputError(f"expected a mapping file, found none at '{path}'", hint="check the path")
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path.name}: expected UTF-8, found the byte 0x{error.object[error.start]:02x}",
+            hint="save the mapping file as UTF-8",
+            file=path.name,
+        ) from None
+    except OSError as error:
+        raise unreadable(path.name, error) from error
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

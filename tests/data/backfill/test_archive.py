@@ -184,6 +184,24 @@ def test_unknown_symbol_is_refused_with_those_that_are_close(
     assert "BTCUSDT" in error.value.hint
 
 
+def test_symbol_that_no_listing_has_is_a_failure_and_no_gap(
+    server: Server, lake_folder: Path, hasty: Patience
+) -> None:
+    report = ask(server, lake_folder, hasty, symbol="TYPOUSDT")
+    one = report.series[0]
+    assert report.failed and "TYPOUSDT" in one.failures[0] and (one.missing, one.gaps) == ([], [])
+    assert Lake.open(lake_folder).read("gaps").is_empty()
+
+
+def test_funding_that_is_missing_is_no_gap_beyond_the_last_day(
+    server: Server, lake_folder: Path, hasty: Patience
+) -> None:
+    folder = f"{made.UM}/monthly/fundingRate/BTCUSDT"
+    server.add_zip(folder, "BTCUSDT-fundingRate-2025-01", "")
+    report = ask(server, lake_folder, hasty, "funding", date(2025, 3, 4), date(2025, 3, 5))
+    assert report.series[0].missing == [date(2025, 3, 4), date(2025, 3, 5)]
+
+
 def test_day_that_is_not_over_is_never_complete(server: Server, lake_folder: Path, hasty: Patience) -> None:
     today = datetime.now(UTC).date()
     days_of(server, today, 1)
@@ -665,6 +683,8 @@ def test_command_ends_with_3_where_a_file_could_not_be_used(
         (["backfill", "binance", "BTCUSDT", "--what", "candles"], "expected one of klines"),
         (["backfill", "binance", "BTCUSDT", "--what", "klines", "--interval", "7m"], "--interval 7m"),
         (["backfill", "binance", "BTCEUR", "--what", "klines"], "expected a symbol in"),
+        (["backfill", "binance", "../BTCUSDT", "--what", "klines"], "found '../BTCUSDT'"),
+        (["backfill", "binance", "btcusdt", "--what", "klines"], "expected a symbol like"),
         (["backfill", "binance-spot", "BTCUSDT", "--what", "metrics"], "the spot market has none"),
         (["backfill", "bybit", "BTCUSDT", "--what", "trades"], "last 1,000 trades"),
         (["backfill", "farside", "XRP"], "expected coins of BTC"),
@@ -693,6 +713,7 @@ def test_bad_input_costs_nothing_and_says_what_to_do(
 def test_days_must_be_days_in_order(lake_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rest = ["binance", "BTCUSDT", "--what", "klines", "--lake", str(lake_folder)]
     assert main(["backfill", *rest, "--from", "2025-10-11", "--to", "2025-10-10"]) == 2
+    assert main(["backfill", *rest, "--from", "2099-10-10", "--to", "2099-10-11"]) == 2
     assert main(["backfill", *rest, "--from", "10.10.2025", "--to", "2025-10-10"]) == 2
     assert main(["backfill", *rest, "--from", "1999-10-10", "--to", "2025-10-10"]) == 2
     assert "expected a day like 2025-10-10" in capsys.readouterr().err and not lake_folder.exists()

@@ -177,3 +177,14 @@ def test_killed_at_random_no_acknowledged_row_is_lost_and_none_is_there_twice(tm
     done = kill_and_count(tmp_path, kills=3, seed=int(time.time()))
     assert done.wrong == []
     assert done.kills == 3 and done.acknowledged > 0
+
+
+def test_nobody_answers_is_said_at_once_and_ends_with_the_summary(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["collect", "binance", "--symbols", "BTC", "--lake", str(tmp_path / "lake"), "--json"]
+    assert main([*words, "--for", "1s", "--url", "binance=ws://127.0.0.1:9"]) == 3
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["tables"] == {}
+    said = [json.loads(line) for line in shown.err.splitlines() if line.startswith("{")]
+    assert [line["event"] for line in said if line["level"] == "warning"] == ["no answer yet"]

@@ -164,6 +164,8 @@ class ArchiveRun:
             self._unknown(series, cut)
         today = day_of_ns(now_ns())
         for day in sorted(absent):
+            if not self.request.first <= day <= self.request.last:
+                continue  # of a monthly file: nobody asked for that day
             stamp = day.isoformat() if family.daily else str(month_of(day))
             if known and stamp < known[0]:
                 report.before_first.append(day)
@@ -171,6 +173,14 @@ class ArchiveRun:
                 report.not_yet.append(day)
             else:
                 report.missing.append(day)
+        if report.missing and not (known or report.fetched or report.complete_before):
+            # No file and no listing that has the series: mistyped, perhaps. Nothing is known to be missing.
+            report.missing.clear()
+            report.failures.append(
+                f"binance: expected files of {series.symbol} {series.kind}, found none, and no listing that "
+                "has it: check the symbol, or try again later"
+            )
+            return
         writer.gaps([Gap(start_ns(d), end_ns(d), _expected(series, d)) for d in report.missing])
 
     def _unknown(self, series: Series, cut: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from deleverage.data.backfill.archive import Archive
 from deleverage.data.backfill.archive_run import ArchiveRun
+from deleverage.data.backfill.days import day_of_ns, now_ns
 from deleverage.data.backfill.kept import keep_answer
 from deleverage.data.backfill.ledger import Ledger
 from deleverage.data.backfill.patience import Patience
@@ -25,6 +27,9 @@ from deleverage.data.backfill.sources import MACRO, source_named
 from deleverage.data.backfill.web import Web, base_url
 from deleverage.data.lake import Lake
 from deleverage.errors import InputError, SourceChanged
+
+_ARCHIVE_SYMBOL = re.compile(r"[A-Z0-9_-]+")
+_VENUE_SYMBOL = re.compile(r"[A-Za-z0-9_:@/.-]+")
 
 
 def backfill(
@@ -156,6 +161,12 @@ def _check(request: Request) -> None:
             f"--from {request.first}: expected a day up to --to {request.last}, found a later one",
             hint="Give the earlier day first.",
         )
+    today = day_of_ns(now_ns())
+    if request.first > today:
+        raise InputError(
+            f"--from {request.first}: expected a day up to today ({today}), found one that has not come",
+            hint="Give a day in the past.",
+        )
     if source.group == MACRO:
         return
     if not request.symbols:
@@ -168,6 +179,15 @@ def _check(request: Request) -> None:
             f"{request.source}: expected --what, found nothing",
             hint=f"Give one or more of {', '.join(n for n, why in source.serves.items() if not why)}.",
         )
+    # A symbol becomes a part of paths and addresses.
+    allowed = _VENUE_SYMBOL if source.needs_ccxt else _ARCHIVE_SYMBOL
+    for symbol in request.symbols:
+        if not allowed.fullmatch(symbol) or ".." in symbol:
+            raise InputError(
+                f"{request.source}: expected a symbol like {source.example}, found {symbol!r}",
+                hint="Give the source's own name of the contract.",
+                symbol=symbol,
+            )
     checked_kinds(request.kinds, dict(source.serves), request.source)
     checked_interval(request.interval)
 

@@ -112,6 +112,7 @@ class Collector:
                 f"expected an answer of {', '.join(self.settings.venues)}, found none in "
                 f"{(time.time_ns() - self.started_ns) / SECOND:.0f} s",
                 hint="the log says what was tried; nothing was collected",
+                stats=self.stats,
             )
         self.log("stopped", transactions=self.stats.transactions, rows=sum(self.stats.written.values()))
         return self.stats

@@ -38,6 +38,7 @@ class Rest:
     log: Callable[..., None]
     on_limited: Callable[[], None]
     _free_at: float = 0.0
+    _silent: bool = False
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def ask(self, request: Request) -> bytes:
@@ -68,6 +69,7 @@ class Rest:
                     )
                     continue
             if status == 200:
+                self._silent = False
                 return body
             if 400 <= status < 500 or attempt >= len(_RETRIES_S):
                 found = f"status {status}: {shown(body)}" if status else body.decode()
@@ -78,6 +80,10 @@ class Rest:
                     url=self.base + request.path,
                     status=status,
                 )
+            if not self._silent:  # once, and at once; the next word comes when it is given up
+                self._silent = True
+                found = f"status {status}" if status else body.decode()
+                self.log("no answer yet", level="warning", venue=self.venue.name, error=found)
             await asyncio.sleep(_RETRIES_S[attempt])
             attempt += 1
 

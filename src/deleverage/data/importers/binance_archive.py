@@ -25,7 +25,7 @@ from deleverage.data.importers.csv_text import read_csv
 from deleverage.data.importers.layout import Layout, is_epoch, layout_of
 from deleverage.data.importers.multi_venue import on_the_hour
 from deleverage.data.importers.rows import indicators, moments
-from deleverage.data.importers.symbols import coin_of, path_kind
+from deleverage.data.importers.symbols import coin_of, kind_of
 from deleverage.errors import SchemaError, UnitError
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def load_depth(source: SourceFile) -> Loaded:
     rows = both.select(
         "time_ns",
         pl.lit("binance").alias("venue"),
-        pl.lit(path_kind(source.folders) or "perp").alias("kind"),
+        pl.lit(kind_of(source) or "perp").alias("kind"),
         "coin",
         "range_bps",
         pl.lit("fetch").alias("taken"),
@@ -279,13 +279,15 @@ def _trades(
 ) -> Loaded:
     import polars as pl
 
-    match, kind = name.fullmatch(source.name), path_kind(source.folders)
+    match, kind = name.fullmatch(source.name), kind_of(source)
     if match is None:
         return Loaded(
             skipped="trades, and the name does not say the contract like BTCUSDT-trades-2025-10-10.csv"
         )
     if kind is None:
-        return Loaded(skipped="trades, and no folder in their path says 'spot' or 'futures'")
+        return Loaded(
+            skipped="trades, and no folder in their path says 'spot' or 'futures': put them below one"
+        )
     layout = layout_of(source)
     header = layout.kind == "csv"
     if not header and len(layout.names) > len(columns):

@@ -10,7 +10,7 @@ from deleverage.data.importers.base import ROW, Defect, Importer, Loaded, Source
 from deleverage.data.importers.csv_text import read_csv
 from deleverage.data.importers.layout import Layout, is_epoch, layout_of
 from deleverage.data.importers.rows import holes
-from deleverage.data.importers.symbols import coin_of, path_kind
+from deleverage.data.importers.symbols import coin_of, kind_of
 from deleverage.errors import UnitError
 
 if TYPE_CHECKING:
@@ -62,9 +62,11 @@ def load_klines(source: SourceFile) -> Loaded:
         return Loaded(
             skipped="Binance bars, and the name does not say symbol and interval like BTCUSDT-5m-2025-10.csv"
         )
-    kind = path_kind(source.folders)
+    kind = kind_of(source)
     if kind is None:
-        return Loaded(skipped="Binance bars, and no folder in its path says 'spot' or 'perp'")
+        return Loaded(
+            skipped="Binance bars, and no folder in its path says 'spot' or 'perp': put it below one"
+        )
     frame = read_csv(source, _KLINE, header=layout_of(source).kind == "csv")
     unit = _unit(source, frame)
     interval_s = int(match[2]) * _INTERVALS[match[3]]
@@ -78,6 +80,7 @@ def load_klines(source: SourceFile) -> Loaded:
         todo="give the file with its own name and whole lines",
         kind=UnitError,
     )
+    _of_its_date(source, frame, unit)
     defects = []
     if unit == "microseconds":
         defects.append(
@@ -89,6 +92,24 @@ def load_klines(source: SourceFile) -> Loaded:
             )
         )
     return _candles(source, frame, match[1], kind, interval_s, unit, defects)
+
+
+def _of_its_date(source: SourceFile, frame: pl.DataFrame, unit: str) -> None:
+    """Refuse bars that do not open on the day, or in the month, that the name says."""
+    import polars as pl
+
+    stamp = re.search(r"\d{4}-\d{2}(-\d{2})?(?=\.)", source.name)
+    if stamp is None:
+        return
+    opened = (pl.col("open_time") * checks.PER_UNIT_NS[unit]).cast(pl.Datetime("ns"))
+    checks.require(
+        frame.with_columns(opened.dt.strftime("%Y-%m-%d %H:%M:%S").alias("_opened")),
+        pl.col("_opened").str.starts_with(stamp[0]),
+        source,
+        column="_opened",
+        expected=f"bars of {stamp[0]}, which the name says",
+        todo="give the file its own name, or the one of that date",
+    )
 
 
 def recognise_minutes(layout: Layout) -> bool:

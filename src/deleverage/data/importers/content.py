@@ -58,7 +58,7 @@ def read(source: SourceFile) -> bytes:
                     source,
                     expected=f"a file that grows at most {MAX_RATIO}-fold, to {MAX_BYTES >> 30} GiB",
                     found=f"{packed:,} bytes that unpack to more than {size:,}",
-                    todo="this looks like a zip bomb; nothing was imported",
+                    todo="this looks like a zip bomb: leave it out",
                 )
             parts.append(chunk)
     return b"".join(parts)
@@ -113,9 +113,24 @@ def members(source: SourceFile) -> list[str]:
                 place=f"member '{info.filename}'",
                 expected="members that lie inside the archive",
                 found="a link" if link else "a path that leads out of it",
-                todo="do not trust this archive; nothing was imported",
+                todo="do not trust this archive: leave it out",
             )
-    return [info.filename for info in found]
+    names = [info.filename for info in found]
+    twice = (
+        next((name for name in names if names.count(name) > 1), None)
+        if len(set(names)) < len(names)
+        else None
+    )
+    if twice is not None:
+        raise refusal(
+            InputError,
+            source,
+            place=f"member '{twice}'",
+            expected="each member once",
+            found="two of that name",
+            todo="unpack it by hand and give the right one",
+        )
+    return names
 
 
 def refuse_packed(source: SourceFile) -> None:

@@ -37,8 +37,11 @@ _LOG = {
     "time": "Int64",
     "usd": "Float64",
 }
-_EVENT = re.compile(r"[A-Z0-9]{1,20},(BUY|SELL),LIMIT,IOC,\d")
-_ANY_EVENT = re.compile(r"(^|\n)[^\n]*?[A-Z0-9]{1,20},(BUY|SELL),LIMIT,IOC,\d")
+# A coin ('BTC'), a perpetual ('BTCUSDC'), or a coin and a delivery date ('BTC_250627'); never digits alone.
+_CONTRACT = r"(?<!_)(?=\d*[A-Z])[A-Z0-9]{1,20}(?:(?<!USD)_\d{6})?"
+_EVENT = re.compile(_CONTRACT + r",(BUY|SELL),LIMIT,IOC,\d")
+_ANY_EVENT = re.compile(rf"(^|\n)[^\n]*?{_CONTRACT},(BUY|SELL),LIMIT,IOC,\d")
+_QUOTED = r"^(.+?)(USDT|USDC|FDUSD|BUSD)$"
 _SNAPSHOT = {
     "time": "Int64",
     "side": "String",
@@ -88,7 +91,7 @@ def load_log(source: SourceFile) -> Loaded:
                 source.name,
             )
         )
-    named = frame.filter(pl.col("symbol").str.ends_with("USDT")).height
+    named = frame.filter(pl.col("symbol").str.contains(_QUOTED)).height
     if named and named < frame.height:
         defects.append(
             Defect(
@@ -135,7 +138,7 @@ def _events_only(source: SourceFile) -> tuple[bytes, tuple[int, int]]:
         text = line.decode("utf-8", "replace").strip("\r")
         if not _EVENT.match(text):
             spoilt += 1
-            found = re.search(r"([A-Z0-9]{1,20}),(BUY|SELL),LIMIT,IOC,\d", text)
+            found = _EVENT.search(text)
             if found is None:
                 if not kept:
                     before += 1
@@ -189,16 +192,20 @@ def _check(source: SourceFile, frame: pl.DataFrame) -> None:
 def _rows(frame: pl.DataFrame, feed: str) -> pl.DataFrame:
     import polars as pl
 
-    plain = pl.col("symbol").str.replace("USDT$", "")
+    # The log writes a contract with its quote or without; one without is in USDT.
+    contract = pl.col("symbol").str.replace(r"_\d{6}$", "")
+    delivery = pl.col("symbol").str.extract(r"(_\d{6})$").fill_null("")
+    plain = contract.str.replace(_QUOTED, "$1")
+    quote = contract.str.extract(_QUOTED, 2).fill_null("USDT")
     fill = pl.when(pl.col("average") > 0).then(pl.col("average"))
     usd = pl.coalesce(fill, pl.col("price")) * pl.col("filled")
     return frame.filter(pl.col("filled") > 0).select(
         ROW,
         "time_ns",
         pl.lit("binance").alias("venue"),
-        pl.lit("perp").alias("kind"),
+        pl.when(delivery == "").then(pl.lit("perp")).otherwise(pl.lit("future")).alias("kind"),
         plain.alias("coin"),
-        (plain + "USDT").alias("symbol"),
+        (plain + quote + delivery).alias("symbol"),
         pl.concat_str("side", "filled", "price", separator="-").alias("event_id"),
         pl.col("side").replace_strict(_SIDES, return_dtype=pl.String).alias("side"),
         pl.col("filled").alias("coins"),
@@ -289,7 +296,7 @@ def load_snapshot(source: SourceFile) -> Loaded:
 
 LOG = Importer(
     "binance-forced-orders",
-    1,
+    2,
     "a log of forced orders",
     tuple(_LOG),
     re.compile(r"(?!)"),

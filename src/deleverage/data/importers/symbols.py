@@ -47,6 +47,16 @@ def path_kind(folders: str) -> str | None:
     return None if spot == perp else "spot" if spot else "perp"
 
 
+def kind_of(source: SourceFile) -> str | None:
+    """'spot' or 'perp' by the folders of the label; else by a folder above it of just the archive's name."""
+    said = path_kind(source.folders)
+    if said is not None:
+        return said
+    parts = {part.lower() for part in source.path.parts[:-1]}
+    spot, perp = "spot" in parts, "futures" in parts
+    return None if spot == perp else "spot" if spot else "perp"
+
+
 def path_venue(folders: str) -> str | None:
     """The venue that the path names, where it names one."""
     found = [venue for venue in VENUES if venue in words_of(folders)]

@@ -54,7 +54,7 @@ def _part(source: SourceFile, book: zipfile.ZipFile, name: str) -> bytes:
             place=name,
             expected=f"at most {_LARGEST >> 20} MiB of cells, without entities",
             found="more, or entities",
-            todo="this looks like a bomb; nothing was imported",
+            todo="this looks like a bomb: leave it out",
         )
     return data
 
