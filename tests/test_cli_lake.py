@@ -73,6 +73,12 @@ def test_a_time_that_is_none_is_refused(call: Call, folder: Path, when: str) -> 
     assert code == 2 and not out and f"--from {when}" in err and "Traceback" not in err
 
 
+@pytest.mark.parametrize("words", [["check"], ["reparse", "--venue", "binance"]])
+def test_an_end_before_the_beginning_is_refused(call: Call, folder: Path, words: list[str]) -> None:
+    code, out, err = call(*words, "--lake", str(folder), "--from", "2025-10-11", "--to", "2025-10-10")
+    assert code == 2 and not out and "expected --to after --from" in err
+
+
 def test_compact_and_vacuum_say_what_they_did(call: Call, folder: Path) -> None:
     code, out, _ = call("compact", "--lake", str(folder))
     assert code == 0 and out.split() == "trades 3 files are 1 now, 30 rows in 0.0 MB".split()

@@ -52,6 +52,24 @@ def moment_of(text: str | None, *, option: str, end: bool = False) -> int | None
     return start + 86_400_000_000_000 - 1 if end else start
 
 
+def span_of(from_: str | None, to: str | None) -> tuple[int | None, int | None]:
+    """First and last event time [ns UTC] out of --from and --to.
+
+    Raises
+    ------
+    InputError
+        one is no time, or the last is before the first.
+    """
+    from deleverage.errors import InputError
+
+    start, end = moment_of(from_, option="--from"), moment_of(to, option="--to", end=True)
+    if start is not None and end is not None and end < start:
+        raise InputError(
+            f"expected --to after --from, found {from_} to {to}", hint="swap them, or leave one out"
+        )
+    return start, end
+
+
 @app.command("status", epilog="\b\nExample:\n  deleverage lake status --lake lake")
 def status(lake: LakeFolder, json: Json = False) -> None:
     """Say which tables a lake holds: rows, from when to when, size, files, last write."""
@@ -92,7 +110,7 @@ def check(
     from deleverage.data.lake import Lake, iso
     from deleverage.errors import EXIT_CHECK_NOT_MET
 
-    start, end = moment_of(from_, option="--from"), moment_of(to, option="--to", end=True)
+    start, end = span_of(from_, to)
     findings = Lake.open(lake).check(table, start_ns=start, end_ns=end)
     rows = list(findings.iter_rows(named=True))
     if json:
@@ -247,7 +265,7 @@ def reparse(
     from deleverage.cli.stream import emit, emit_json
     from deleverage.data.lake import Lake
 
-    start, end = moment_of(from_, option="--from"), moment_of(to, option="--to", end=True)
+    start, end = span_of(from_, to)
     done = Lake.open(lake).reparse(
         venue, stream=stream, start_ns=start, end_ns=end, again=again, dry_run=dry_run
     )
@@ -260,3 +278,5 @@ def reparse(
             f"  {one.table:<20}{one.added:>10,} added {one.changed:>10,} changed {one.removed:>10,} removed "
             f"{one.unchanged:>10,} as before"
         )
+    if done.left_alone:
+        emit(f"{done.left_alone:,} messages of other parsers left alone: import their files again")
