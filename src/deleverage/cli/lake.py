@@ -205,7 +205,8 @@ def sql(
 ) -> None:
     """Ask the lake in SQL (DuckDB). It is only read: a query that writes or reaches outside is refused.
 
-    bucket(time_ns, seconds) is the start of a time's bucket, utc(time_ns) its text.
+    bucket(time_ns, seconds) is the start of a time's bucket, utc(time_ns) its text. In JSON, dates and times
+    are ISO texts (UTC), bytes are hex, and numbers that are not finite are null.
     """
     from deleverage.cli.stream import emit, emit_json, note
     from deleverage.data.lake import Lake
@@ -213,7 +214,10 @@ def sql(
     rows = Lake.open(lake).sql(query)
     shown = rows.head(limit) if limit else rows
     if json:
-        emit_json({"columns": shown.columns, "rows": [list(row) for row in shown.rows()], "all": rows.height})
+        answer = [[json_value(value) for value in row] for row in shown.rows()]
+        emit_json({"columns": shown.columns, "rows": answer, "all": rows.height})
+    elif shown.columns == ["explain_key", "explain_value"]:  # a drawing of many lines
+        emit("\n".join(str(plan) for _, plan in shown.rows()))
     else:
         emit(aligned(shown.columns, shown.rows()))
     if shown.height < rows.height:
@@ -222,6 +226,7 @@ def sql(
 
 def aligned(names: list[str], rows: list[tuple[object, ...]]) -> str:
     """Rows as text in columns: numbers to the right, texts to the left, '-' for null."""
+    names = [printable(name) for name in names]
     cells = [["-" if value is None else _cell(value) for value in row] for row in rows]
     widths = [max(len(text) for text in column) for column in zip(names, *cells, strict=True)]
     right = [any(isinstance(row[k], int | float) for row in rows) for k in range(len(names))]
@@ -239,7 +244,32 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.10g}"
     if isinstance(value, bytes):
-        return value[:40].decode("utf-8", "replace")
+        return printable(value[:40].decode("utf-8", "replace"))
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Text out of data with its control characters escaped, which could otherwise rule the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def json_value(value: object) -> object:
+    """A value of an answer as JSON knows it: ISO text for dates and times, hex for bytes, null for NaN."""
+    from datetime import date, datetime, time
+    from math import isfinite
+
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return [json_value(one) for one in value]
+    if isinstance(value, dict):
+        return {str(name): json_value(one) for name, one in value.items()}
     return str(value)
 
 
