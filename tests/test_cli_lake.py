@@ -44,7 +44,7 @@ def plain(text: str) -> Any:
 
 def test_status_lists_tables_with_rows_and_names_the_empty_ones(call: Call, folder: Path) -> None:
     code, out, _ = call("status", "--lake", str(folder))
-    head, line, empty = out.splitlines()
+    head, line, empty, *_ = out.splitlines()
     assert code == 0 and head.split() == ["table", "rows", "MB", "files", "from", "to", "written"]
     assert line.split()[:6] == ["trades", "30", "0.0", "3", "2025-10-10", "20:00"]
     assert empty.startswith("empty: candles, liquidations") and len(line) <= 100
@@ -71,6 +71,12 @@ def test_check_of_a_lake_in_order_ends_with_0_and_else_with_1(call: Call, folder
 def test_a_time_that_is_none_is_refused(call: Call, folder: Path, when: str) -> None:
     code, out, err = call("check", "--lake", str(folder), "--from", when)
     assert code == 2 and not out and f"--from {when}" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("words", [["check"], ["reparse", "--venue", "binance"]])
+def test_an_end_before_the_beginning_is_refused(call: Call, folder: Path, words: list[str]) -> None:
+    code, out, err = call(*words, "--lake", str(folder), "--from", "2025-10-11", "--to", "2025-10-10")
+    assert code == 2 and not out and "expected --to after --from" in err
 
 
 def test_compact_and_vacuum_say_what_they_did(call: Call, folder: Path) -> None:
@@ -107,6 +113,46 @@ def test_sql_prints_columns_and_limits_rows(call: Call, folder: Path) -> None:
     assert code == 2 and not out and "expected one SELECT, found DELETE" in err
     code, _, err = call("sql", "select nonsense from trades", "--lake", str(folder))
     assert code == 2 and "nonsense" in err and "Traceback" not in err
+
+
+_TYPES = """select date '2025-01-02' as a, timestamp '2025-01-02 03:04:05' as b, time '10:00' as c,
+interval 3 day as d, '00000000-0000-0000-0000-000000000001'::uuid as e, 'ab'::blob as f, 'nan'::double as g,
+'-inf'::double as h, to_timestamp(1760126400) as i, [1, 2] as j, {'x': now()} is null as k, [1.5, 'inf'::double]
+as l, timestamptz '2025-01-02 03:00:00+01' as m, {'x': [date '2025-01-02']} as n from trades limit 1"""
+
+
+def test_sql_as_json_has_text_for_what_json_does_not_know(call: Call, folder: Path) -> None:
+    code, out, err = call("sql", _TYPES, "--lake", str(folder), "--json")
+    assert code == 0 and not err
+    assert plain(out)["rows"] == [
+        [
+            "2025-01-02", "2025-01-02T03:04:05", "10:00:00", "3 days", "00000000-0000-0000-0000-000000000001",
+            "6162", None, None, "2025-10-10T20:00:00", [1, 2], False, [1.5, None], "2025-01-02T02:00:00",
+            "{'x': [2025-01-02]}",
+        ]
+    ]  # fmt: skip
+    assert call("sql", _TYPES, "--lake", str(folder))[0] == 0
+
+
+@pytest.mark.parametrize(
+    "query", ["select now()", "select * from duckdb_settings()", "select date '-5000-01-01'"]
+)
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_sql_answers_what_is_asked_first(call: Call, folder: Path, query: str, words: list[str]) -> None:
+    code, out, err = call("sql", query, "--lake", str(folder), *words, "--limit", "0")
+    assert code == 0 and out and not err
+
+
+def test_sql_shows_the_tables(call: Call, folder: Path) -> None:
+    code, out, _ = call("sql", "show tables", "--lake", str(folder))
+    assert code == 0 and {"trades", "candles"} < set(out.split())
+
+
+def test_what_is_in_the_data_does_not_rule_the_terminal(call: Call, folder: Path) -> None:
+    lake = Lake.open(folder)
+    lake.append("trades", trades([99], "a\x1b[2J\nb"))
+    code, out, _ = call("sql", "select venue from trades where trade_id = '99'", "--lake", str(folder))
+    assert code == 0 and out == "venue\na\\x1b[2J\\nb\n"
 
 
 def test_reparse_counts_by_table(call: Call, folder: Path) -> None:

@@ -106,6 +106,12 @@ def others(lake: Lake) -> pl.DataFrame:
     return lake.read("trades").filter(pl.col("source") != "collect/tiny")
 
 
+def placed(number: int, venue: str, received_ns: int, source: str) -> pl.DataFrame:
+    return trades([number], venue).with_columns(
+        received_ns=pl.lit(received_ns, dtype=pl.Int64), source=pl.lit(source)
+    )
+
+
 def counts(lake: Lake, **wanted: Any) -> tuple[int, int, dict[str, tuple[int, int, int, int]]]:
     done = lake.reparse("tiny", **wanted)
     return done.payloads, done.failed, {one.table: one[1:] for one in done.tables}
@@ -185,3 +191,34 @@ def test_a_venue_without_reader_or_messages_is_told(lake: Lake) -> None:
     with pytest.raises(MissingDataError, match="no raw messages of 'silent'"):
         lake.reparse("silent")
     forget("silent")
+
+
+def test_messages_that_an_importer_has_read_are_left_alone_with_their_rows(lake: Lake) -> None:
+    message: dict[str, Any] = {
+        "time_ns": T0_NS, "received_ns": T0_NS, "venue": "tiny", "stream": "depth", "sequence": 1,
+        "connection": "file", "payload": b"{}", "encoding": "plain", "parser": "files/1",
+        "source": "folder/file.gz",
+    }  # fmt: skip
+    lake.append("payloads", rows("payloads", message))
+    lake.append("trades", placed(78, "tiny", T0_NS, "folder/file.gz"))
+    before = others(lake)
+    done = lake.reparse("tiny", again=True)
+    assert (done.payloads, done.left_alone) == (7, 1) and others(lake).equals(before)
+    assert lake.reparse("tiny", stream="depth", again=True)[:3] == (0, 0, "the newest parser")
+    assert set(lake.read("payloads")["parser"]) == {"tiny/1", "files/1"}
+
+
+def test_rows_belong_to_a_message_by_venue_source_and_time_together(lake: Lake) -> None:
+    # Each of these shares two of the three with a message, or its source with another message.
+    message: dict[str, Any] = {
+        "time_ns": T0_NS + 90, "received_ns": T0_NS + 90, "venue": "tiny", "stream": "trades",
+        "sequence": 90, "connection": "run/1", "payload": b"{", "encoding": "plain", "parser": "tiny/1",
+        "source": "collect/other",
+    }  # fmt: skip
+    lake.append("payloads", rows("payloads", message))
+    at = T0_NS + 2 * SECOND_NS
+    lake.append("trades", placed(81, "other", at, "collect/tiny"))
+    lake.append("trades", placed(82, "tiny", at, "collect/other"))
+    register("tiny", reader(2, factor=0.5))
+    assert counts(lake) == (8, 2, {"trades": (0, 5, 0, 0)})
+    assert {"81", "82"} <= set(lake.read("trades")["trade_id"])

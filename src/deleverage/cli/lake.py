@@ -52,6 +52,24 @@ def moment_of(text: str | None, *, option: str, end: bool = False) -> int | None
     return start + 86_400_000_000_000 - 1 if end else start
 
 
+def span_of(from_: str | None, to: str | None) -> tuple[int | None, int | None]:
+    """First and last event time [ns UTC] out of --from and --to.
+
+    Raises
+    ------
+    InputError
+        one is no time, or the last is before the first.
+    """
+    from deleverage.errors import InputError
+
+    start, end = moment_of(from_, option="--from"), moment_of(to, option="--to", end=True)
+    if start is not None and end is not None and end < start:
+        raise InputError(
+            f"expected --to after --from, found {from_} to {to}", hint="swap them, or leave one out"
+        )
+    return start, end
+
+
 @app.command("status", epilog="\b\nExample:\n  deleverage lake status --lake lake")
 def status(lake: LakeFolder, json: Json = False) -> None:
     """Say which tables a lake holds: rows, from when to when, size, files, last write."""
@@ -92,7 +110,7 @@ def check(
     from deleverage.data.lake import Lake, iso
     from deleverage.errors import EXIT_CHECK_NOT_MET
 
-    start, end = moment_of(from_, option="--from"), moment_of(to, option="--to", end=True)
+    start, end = span_of(from_, to)
     findings = Lake.open(lake).check(table, start_ns=start, end_ns=end)
     rows = list(findings.iter_rows(named=True))
     if json:
@@ -187,7 +205,8 @@ def sql(
 ) -> None:
     """Ask the lake in SQL (DuckDB). It is only read: a query that writes or reaches outside is refused.
 
-    bucket(time_ns, seconds) is the start of a time's bucket, utc(time_ns) its text.
+    bucket(time_ns, seconds) is the start of a time's bucket, utc(time_ns) its text. In JSON, dates and times
+    are ISO texts (UTC), bytes are hex, and numbers that are not finite are null.
     """
     from deleverage.cli.stream import emit, emit_json, note
     from deleverage.data.lake import Lake
@@ -195,7 +214,10 @@ def sql(
     rows = Lake.open(lake).sql(query)
     shown = rows.head(limit) if limit else rows
     if json:
-        emit_json({"columns": shown.columns, "rows": [list(row) for row in shown.rows()], "all": rows.height})
+        answer = [[json_value(value) for value in row] for row in shown.rows()]
+        emit_json({"columns": shown.columns, "rows": answer, "all": rows.height})
+    elif shown.columns == ["explain_key", "explain_value"]:  # a drawing of many lines
+        emit("\n".join(str(plan) for _, plan in shown.rows()))
     else:
         emit(aligned(shown.columns, shown.rows()))
     if shown.height < rows.height:
@@ -204,6 +226,7 @@ def sql(
 
 def aligned(names: list[str], rows: list[tuple[object, ...]]) -> str:
     """Rows as text in columns: numbers to the right, texts to the left, '-' for null."""
+    names = [printable(name) for name in names]
     cells = [["-" if value is None else _cell(value) for value in row] for row in rows]
     widths = [max(len(text) for text in column) for column in zip(names, *cells, strict=True)]
     right = [any(isinstance(row[k], int | float) for row in rows) for k in range(len(names))]
@@ -221,7 +244,32 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.10g}"
     if isinstance(value, bytes):
-        return value[:40].decode("utf-8", "replace")
+        return printable(value[:40].decode("utf-8", "replace"))
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Text out of data with its control characters escaped, which could otherwise rule the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def json_value(value: object) -> object:
+    """A value of an answer as JSON knows it: ISO text for dates and times, hex for bytes, null for NaN."""
+    from datetime import date, datetime, time
+    from math import isfinite
+
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return [json_value(one) for one in value]
+    if isinstance(value, dict):
+        return {str(name): json_value(one) for name, one in value.items()}
     return str(value)
 
 
@@ -247,7 +295,7 @@ def reparse(
     from deleverage.cli.stream import emit, emit_json
     from deleverage.data.lake import Lake
 
-    start, end = moment_of(from_, option="--from"), moment_of(to, option="--to", end=True)
+    start, end = span_of(from_, to)
     done = Lake.open(lake).reparse(
         venue, stream=stream, start_ns=start, end_ns=end, again=again, dry_run=dry_run
     )
@@ -260,3 +308,5 @@ def reparse(
             f"  {one.table:<20}{one.added:>10,} added {one.changed:>10,} changed {one.removed:>10,} removed "
             f"{one.unchanged:>10,} as before"
         )
+    if done.left_alone:
+        emit(f"{done.left_alone:,} messages of other parsers left alone: import their files again")

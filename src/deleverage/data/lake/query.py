@@ -7,7 +7,7 @@ taken.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deleverage.data.lake.parts import known_columns
 from deleverage.errors import InputError
@@ -30,6 +30,14 @@ _POLARS = {
     "BOOLEAN": "Boolean",
     "BLOB": "Binary",
 }
+
+# These become Python values as they are; what is of another type is asked for as text.
+_AS_IT_IS = frozenset({"DATE", "TIME", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", '"NULL"'})
+_LARGE = frozenset({"HUGEINT", "UHUGEINT", "UBIGINT"})
+# Words of a query that asks which tables there are.
+_OF_TABLES = frozenset(
+    {"show", "information_schema", "duckdb_tables", "duckdb_views", "duckdb_columns", "sqlite_master"}
+)
 
 # Integer arithmetic: an hour of nanoseconds is a whole number, and a bucket costs no conversion of times.
 _MACROS = (
@@ -62,6 +70,7 @@ def answer(lake: Lake, query: str) -> pl.DataFrame:
         statements = connection.extract_statements(query)
         _only_a_select(query, statements)
         files = [path for name in _mentioned(query) for path in _show(connection, lake, LAKE_TABLES[name])]
+        _do(connection, "SET TimeZone = 'UTC'")
         for macro in _MACROS:
             _do(connection, macro)
         _fence(connection, files)
@@ -89,6 +98,8 @@ def _only_a_select(query: str, statements: list[duckdb.Statement]) -> None:
 def _mentioned(query: str) -> list[str]:
     """Tables whose names occur: opening the others costs time and gives nothing."""
     words = set(re.findall(r"\w+", query.lower()))
+    if words & _OF_TABLES:
+        return list(LAKE_TABLES)
     return [name for name in LAKE_TABLES if name in words]
 
 
@@ -138,25 +149,57 @@ def _rows(found: duckdb.DuckDBPyRelation) -> pl.DataFrame:
     for name in found.columns:
         names.append(name if name not in names else f"{name}_{len(names)}")
     kinds = [str(kind) for kind in found.types]
+    asked = [_asked(kind) for kind in kinds]
+    if any(asked):
+        found = found.project(
+            ", ".join(
+                f'CAST(#{number} AS {kind}) AS "{number}"' if kind else f'#{number} AS "{number}"'
+                for number, kind in enumerate(asked, start=1)
+            )
+        )
+        kinds = [kind or known for kind, known in zip(asked, kinds, strict=True)]
     rows = found.fetchall()
-    columns = []
-    for number, (name, kind) in enumerate(zip(names, kinds, strict=True)):
-        values = [row[number] for row in rows]
-        if kind.startswith("DECIMAL"):
-            values = [None if value is None else float(value) for value in values]
-        if kind in ("HUGEINT", "UHUGEINT", "UBIGINT"):
-            fits = all(value is None or -(1 << 63) <= value < 1 << 63 for value in values)
-            columns.append(pl.Series(name, values, dtype=pl.Int64 if fits else pl.Int128))
-        else:
-            dtype = _POLARS.get(kind.partition("(")[0])
-            columns.append(pl.Series(name, values, dtype=getattr(pl, dtype) if dtype else None))
-    return pl.DataFrame(columns)
+    return pl.DataFrame(
+        [
+            _column(name, kind, [row[number] for row in rows])
+            for number, (name, kind) in enumerate(zip(names, kinds, strict=True))
+        ]
+    )
+
+
+def _asked(kind: str) -> str:
+    """The type that a column of DuckDB's type ``kind`` is converted to before it is fetched; '' for none."""
+    if kind == "TIMESTAMP WITH TIME ZONE":  # in UTC; as it is, DuckDB would need the package pytz
+        return "TIMESTAMP"
+    plain = kind.partition("(")[0]
+    if plain in _POLARS or plain in _AS_IT_IS or plain in _LARGE:
+        return ""
+    return "" if kind.removesuffix("[]") in _POLARS else "VARCHAR"
+
+
+def _column(name: str, kind: str, values: list[Any]) -> pl.Series:
+    import polars as pl
+
+    if kind.startswith("DECIMAL"):
+        values = [None if value is None else float(value) for value in values]
+    if kind in _LARGE:
+        fits = all(value is None or -(1 << 63) <= value < 1 << 63 for value in values)
+        return pl.Series(name, values, dtype=pl.Int64 if fits else pl.Int128)
+    dtype = _POLARS.get(kind.partition("(")[0].removesuffix("[]"))
+    try:
+        if dtype is None:
+            return pl.Series(name, values)
+        known = getattr(pl, dtype)
+        return pl.Series(name, values, dtype=pl.List(known) if kind.endswith("[]") else known)
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
+        # dates before the year 1 and the like, which Python does not have
+        return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
 
 
 def _refusal(query: str, error: Exception) -> InputError:
     import duckdb
 
-    text = str(error).strip()
+    text = str(error).strip().partition("\nTraceback")[0]
     if isinstance(error, duckdb.PermissionException):
         return InputError(
             f"expected a query of the lake's tables, found one that reaches outside: {text.splitlines()[0]}",
@@ -164,6 +207,6 @@ def _refusal(query: str, error: Exception) -> InputError:
         )
     return InputError(
         f"expected a query that DuckDB can answer, found: {text}",
-        hint="`deleverage lake status` lists the tables; docs/lake.md their columns",
+        hint='`deleverage lake sql "show tables"` lists the tables; docs/lake.md their columns',
         query=query,
     )

@@ -1,9 +1,10 @@
 """How are rows repaired that an older parser read wrongly?
 
-Stored messages are read again, in the order in which they came. The rows of a message are those with its
-receive time and source. What the newest parser no longer gives is removed, what it gives otherwise is
-replaced, what is new is added; each table changes in one commit, and last the messages say which parser has
-read them. Killed in between, it is simply done again.
+Stored messages are read again, in the order in which they came; those that another parser has read (an
+importer of files) are left alone. The rows of a message are those with its venue, source and receive time.
+What the newest parser no longer gives is removed, what it gives otherwise is replaced, what is new is added;
+each table changes in one commit, and last the messages say which parser has read them. Killed in between, it
+is simply done again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from deleverage.data.lake.append import LiveTable, busy
 from deleverage.data.lake.keys import conflicts_of
 from deleverage.data.lake.parts import conformed, read_files
-from deleverage.data.parsers import Stored, reader_of
+from deleverage.data.parsers import Reader, Stored, reader_of
 from deleverage.errors import MissingDataError, SourceChanged
 from deleverage.schema import LAKE_TABLES, empty
 
@@ -41,12 +42,15 @@ class Reparsed(NamedTuple):
 
 
 class Reparse(NamedTuple):
-    """What `reparse` did: messages read again, how many of them not readable, the parser, rows by table."""
+    """What `reparse` did: messages read again, how many of them not readable, the parser, rows by table, and
+    how many messages of other parsers were left alone.
+    """
 
     payloads: int
     failed: int
     parser: str
     tables: list[Reparsed]
+    left_alone: int
 
 
 def reparse(
@@ -63,7 +67,11 @@ def reparse(
     counts: dict[str, Counter[str]] = {}
     payloads = failed = 0
     parser = ""
-    for batch in _batches(lake, venue, stream, start_ns, end_ns, again):
+    reader = reader_of(venue)
+    stored = _stored(lake, venue, end_ns)
+    own = _own(reader, stored)
+    left_alone = stored.filter(~own & _asked(stream, start_ns)).height
+    for batch in _batches(reader, stored.filter(own), _asked(stream, start_ns), again):
         payloads += len(batch.messages)
         failed += sum(bool(message["error"]) for message in batch.messages)
         parser = batch.parser
@@ -87,7 +95,7 @@ def reparse(
         for name, found in counts.items()
         if sum(found.values())
     ]
-    return Reparse(payloads, failed, parser, tables)
+    return Reparse(payloads, failed, parser, tables, left_alone)
 
 
 class _Batch(NamedTuple):
@@ -101,22 +109,49 @@ class _Batch(NamedTuple):
     rows: dict[str, list[tuple[Any, ...]]]
 
 
-def _batches(
-    lake: Lake, venue: str, stream: str | None, start_ns: int | None, end_ns: int | None, again: bool
-) -> Iterator[_Batch]:
+def _stored(lake: Lake, venue: str, end_ns: int | None) -> pl.DataFrame:
+    """Messages of a venue in the order in which they came: from the beginning, since a parser remembers; what
+    is before the asked time is read and not counted.
+    """
     import polars as pl
 
-    reader = reader_of(venue)
     stored = lake.scan("payloads").filter(pl.col("venue") == venue)
     if end_ns is not None:
         stored = stored.filter(pl.col("received_ns") <= end_ns)
-    # From the beginning, since a parser remembers: what is before the asked time is read and not counted.
-    everything = stored.sort("received_ns", "connection", "sequence").collect()
+    return stored.sort("received_ns", "connection", "sequence").collect()
+
+
+def _asked(stream: str | None, start_ns: int | None) -> pl.Expr:
+    """Which messages are to be read again."""
+    import polars as pl
+
     chosen = pl.lit(True)
     if start_ns is not None:
         chosen &= pl.col("received_ns") >= start_ns
     if stream is not None:
         chosen &= pl.col("stream") == stream
+    return chosen
+
+
+def _own(reader: Reader, stored: pl.DataFrame) -> pl.Expr:
+    """Which messages a parser of the reader's name has read: it does not understand those of others."""
+    import polars as pl
+
+    names = pl.col("parser").str.split("/").list.first()
+    if stored.is_empty():
+        return names.is_not_null()
+    # Only what a reader gives says its name; a message of the venue's own parser is the likeliest to be its.
+    likely = stored.filter(names == pl.col("venue")).head(1)
+    first = (likely if likely.height else stored).row(0, named=True)
+    read = next(iter(reader(iter([_message(first)]))))
+    return names == read.parser.partition("/")[0]
+
+
+def _message(row: dict[str, Any]) -> Stored:
+    return Stored(row["venue"], row["received_ns"], row["connection"], _plain(row))
+
+
+def _batches(reader: Reader, everything: pl.DataFrame, chosen: pl.Expr, again: bool) -> Iterator[_Batch]:
     times = everything.filter(chosen)["received_ns"].unique()
     # Rows are found by receive time: a message of another stream at the very same time belongs to it.
     asked = everything["received_ns"].is_in(times.implode()).to_list()
@@ -124,10 +159,7 @@ def _batches(
     rows: dict[str, list[tuple[Any, ...]]] = {}
     parser = ""
     records = everything.iter_rows(named=True)
-    inputs = (
-        Stored(row["venue"], row["received_ns"], row["connection"], _plain(row))
-        for row in everything.iter_rows(named=True)
-    )
+    inputs = (_message(row) for row in everything.iter_rows(named=True))
     last = 0
     for record, read, wanted in zip(records, reader(inputs), asked, strict=True):
         if len(messages) >= _AT_ONCE and record["received_ns"] != last:
@@ -175,8 +207,12 @@ def _replace(lake: Lake, name: str, batch: _Batch, dry_run: bool) -> Counter[str
     table, key = live.table, list(live.table.key)
     fresh = pl.DataFrame(batch.rows.get(name, []), schema=dict(empty(table).schema), orient="row")
     fresh = conformed(fresh, table, "").unique(subset=key, keep="first", maintain_order=True)
-    times = pl.Series([message["received_ns"] for message in batch.messages], dtype=pl.Int64).unique()
-    sources = pl.Series([message["source"] for message in batch.messages]).unique()
+    origin = [column for column in ("venue", "source", "received_ns") if column in table.names]
+    messages = pl.DataFrame(
+        [[message[column] for column in origin] for message in batch.messages],
+        schema={column: dict(fresh.schema)[column] for column in origin},
+        orient="row",
+    ).unique()
     for _ in range(_TRIES):
         with live.lock:
             if not live.log.refresh():
@@ -184,7 +220,7 @@ def _replace(lake: Lake, name: str, batch: _Batch, dry_run: bool) -> Counter[str
                     return Counter()
                 live.log.create()
             files = dict(live.log.files)
-        present = _of_messages(lake, live, times, sources)
+        present = _of_messages(lake, live, messages)
         together = fresh.join(present.select(key), on=key, how="semi")
         changed = together.join(conflicts_of(together, present, table).select(key), on=key, how="semi")
         removed = present.join(fresh.select(key), on=key, how="anti")
@@ -205,16 +241,16 @@ def _replace(lake: Lake, name: str, batch: _Batch, dry_run: bool) -> Counter[str
     raise busy(table, lake.place)
 
 
-def _of_messages(lake: Lake, live: LiveTable, times: pl.Series, sources: pl.Series) -> pl.DataFrame:
-    """The rows that came from messages, by receive time and source."""
+def _of_messages(lake: Lake, live: LiveTable, messages: pl.DataFrame) -> pl.DataFrame:
+    """The rows that came from messages, by the venue, source and receive time of each."""
     import polars as pl
 
+    times = messages["received_ns"]
     rows = lake.scan(live.table.name).filter(
         pl.col("received_ns").is_between(times.min(), times.max())
-        & pl.col("received_ns").is_in(times.implode())
-        & pl.col("source").is_in(sources.implode())
+        & pl.col("received_ns").is_in(times.unique().implode())
     )
-    return rows.collect()
+    return rows.join(messages.lazy(), on=messages.columns, how="semi").collect()
 
 
 def _rewritten(live: LiveTable, files: dict[str, Any], dropped: pl.DataFrame, added: pl.DataFrame) -> bool:
