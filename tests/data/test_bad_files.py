@@ -356,3 +356,13 @@ def test_a_folder_with_nothing_usable_is_refused_with_the_reasons(tmp_path: Path
     with pytest.raises(InputError, match=rf"found none among 1: {name}: "):
         import_paths([tmp_path / "in"], tmp_path / "lake")
     assert not (tmp_path / "lake").exists()
+
+
+def test_control_characters_of_a_file_name_are_escaped(tmp_path: Path) -> None:
+    tiny.minutes(tmp_path / "in")
+    tiny.put(tmp_path / "in" / "a\x1b[2J\nb.csv", "a,b\n1,2\n")
+    report = import_paths([tmp_path / "in"], tmp_path / "lake")
+    assert report.skipped[0][0] == "a\\x1b[2J\\nb.csv"
+    with pytest.raises(InputError) as caught:
+        import_paths([tmp_path / "in" / "a\x1b[2J\nb.csv"], tmp_path / "other")
+    assert "\x1b" not in str(caught.value)

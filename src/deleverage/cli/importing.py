@@ -48,6 +48,8 @@ def import_files(
 
 def screen(report: ImportReport, lake: str, *, width: int, sentences: bool) -> list[str]:
     """What is printed: files, rows by table, every kind of defect once, what was left out and why."""
+    from deleverage.data.finding import printable
+
     known = f", {len(report.known):,} were there already" if report.known else ""
     lines = [f"{_files(len(report.imported))} into {lake}{known}"]
     rows = [
@@ -63,7 +65,7 @@ def screen(report: ImportReport, lake: str, *, width: int, sentences: bool) -> l
         lines += ["", *_defects(report, width, sentences)]
     if report.skipped:
         lines += ["", f"left out: {_files(len(report.skipped))}", *_reasons(report, width)]
-    return lines
+    return [printable(line) for line in lines]
 
 
 def _files(count: int) -> str:

@@ -32,7 +32,9 @@ def found_files(paths: list[Path], lake_folder: Path) -> Iterator[tuple[SourceFi
     inside = lake_folder.resolve()
     for path in paths:
         if not path.exists():
-            raise InputError(f"expected a file or folder, found nothing at '{path}'", hint="check the path")
+            raise InputError(
+                f"expected a file or folder, found nothing at '{printable(str(path))}'", hint="check the path"
+            )
         real = path.resolve()
         entries = [real] if real.is_file() else _below(real)
         for entry in entries:
@@ -42,7 +44,7 @@ def found_files(paths: list[Path], lake_folder: Path) -> Iterator[tuple[SourceFi
                 continue
             if real.is_dir() and not member.is_relative_to(real):
                 raise InputError(
-                    f"{entry.relative_to(real).as_posix()}: expected a file inside the folder, "
+                    f"{printable(entry.relative_to(real).as_posix())}: expected a file inside the folder, "
                     "found a link that leads out of it",
                     hint="copy the file into the folder, or give it by itself",
                     file=entry.relative_to(real).as_posix(),
@@ -65,10 +67,15 @@ def _below(folder: Path) -> list[Path]:
     return sorted(entry for entry in entries if entry.is_file() or entry.is_symlink())
 
 
+def printable(name: str) -> str:
+    """A name with what a terminal would obey, and what is no text, as an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
+
+
 def unreadable(name: str, error: OSError) -> InputError:
     """The refusal of a file or folder that the system does not let us read."""
     return InputError(
-        f"{name}: expected a file or folder that can be read, found '{error.strerror or error}'",
+        f"{printable(name)}: expected a file or folder that can be read, found '{error.strerror or error}'",
         hint="give yourself the right to read it, or leave it out of what is imported",
         file=name,
     )
@@ -90,7 +97,7 @@ def _unpacked(source: SourceFile, named: bool) -> Iterator[tuple[SourceFile, boo
             file=source.label,
         )
     for name in inside:
-        member = SourceFile(source.path, f"{source.label}!{name}", name)
+        member = SourceFile(source.path, f"{source.label}!{printable(name)}", name)
         refuse_packed(member)
         yield member, named
 
@@ -107,7 +114,7 @@ def _label(member: Path, given: Path) -> str:
             if _SNAPSHOT.fullmatch(parent.name):
                 root = parent.parent if parent.parent == given else parent.parent.parent
                 break
-    return member.relative_to(root).as_posix()
+    return printable(member.relative_to(root).as_posix())
 
 
 def data_folder(member: Path) -> Path | None:

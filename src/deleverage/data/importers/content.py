@@ -110,7 +110,7 @@ def members(source: SourceFile) -> list[str]:
             raise refusal(
                 InputError,
                 source,
-                place=f"member '{info.filename}'",
+                place=f"member {info.filename!r}",
                 expected="members that lie inside the archive",
                 found="a link" if link else "a path that leads out of it",
                 todo="do not trust this archive: leave it out",
@@ -125,7 +125,7 @@ def members(source: SourceFile) -> list[str]:
         raise refusal(
             InputError,
             source,
-            place=f"member '{twice}'",
+            place=f"member {twice!r}",
             expected="each member once",
             found="two of that name",
             todo="unpack it by hand and give the right one",
