@@ -117,8 +117,9 @@ def test_sql_prints_columns_and_limits_rows(call: Call, folder: Path) -> None:
 
 _TYPES = """select date '2025-01-02' as a, timestamp '2025-01-02 03:04:05' as b, time '10:00' as c,
 interval 3 day as d, '00000000-0000-0000-0000-000000000001'::uuid as e, 'ab'::blob as f, 'nan'::double as g,
-'-inf'::double as h, to_timestamp(1760126400) as i, [1, 2] as j, {'x': now()} is null as k, [1.5, 'inf'::double]
-as l, timestamptz '2025-01-02 03:00:00+01' as m, {'x': [date '2025-01-02']} as n from trades limit 1"""
+'-inf'::double as h, to_timestamp(1760126400) as i, [1, 2] as j, {'x': now()} is null as k,
+[1.5, 'inf'::double] as l,
+timestamptz '2025-01-02 03:00:00+01' as m, {'x': [date '2025-01-02']} as n from trades limit 1"""
 
 
 def test_sql_as_json_has_text_for_what_json_does_not_know(call: Call, folder: Path) -> None:
@@ -153,6 +154,44 @@ def test_what_is_in_the_data_does_not_rule_the_terminal(call: Call, folder: Path
     lake.append("trades", trades([99], "a\x1b[2J\nb"))
     code, out, _ = call("sql", "select venue from trades where trade_id = '99'", "--lake", str(folder))
     assert code == 0 and out == "venue\na\\x1b[2J\\nb\n"
+
+
+def _file(folder: Path) -> Path:
+    return sorted((folder / "trades").rglob("*.parquet"))[0]
+
+
+def _zeroed(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + bytes(len(content) - 8) + content[-4:])
+
+
+_DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "gone": Path.unlink,
+    "cut": lambda path: os.truncate(path, 200),
+    "zeroed": _zeroed,
+}
+
+
+@pytest.mark.parametrize("damage", list(_DAMAGES))
+def test_a_damaged_file_is_named(call: Call, folder: Path, damage: str) -> None:
+    path = _file(folder)
+    _DAMAGES[damage](path)
+    Lake.open(folder).append("candles", rows("candles", candle(T0_NS, high=104.0)))
+    code, out, _ = call("check", "--lake", str(folder), "--json")
+    found = plain(out)["findings"]
+    assert code == 1 and [one["check"] for one in found] == ["bars", "files"]
+    assert path.name in found[1]["found"] and found[1]["severity"] == "error"
+    code, out, err = call("sql", "select max(usd), max(source) from trades", "--lake", str(folder))
+    assert code == 3 and not out and path.name in err
+    code, out, err = call("sql", "select nonsense from candles", "--lake", str(folder))
+    assert code == 2
+
+
+def test_a_damaged_log_is_told_in_one_line(call: Call, folder: Path) -> None:
+    log = sorted((folder / "trades" / "_delta_log").glob("*.json"))[-1]
+    log.write_text('{"add": broken')
+    code, _, err = call("check", "--lake", str(folder))
+    assert code == 3 and "table 'trades'" in err and len(err.splitlines()) == 2
 
 
 def test_reparse_counts_by_table(call: Call, folder: Path) -> None:

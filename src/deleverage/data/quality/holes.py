@@ -32,7 +32,7 @@ _SERIES: dict[str, tuple[tuple[str, ...], bool]] = {
 
 def check(lake: Lake, span: Span) -> Iterator[Finding]:
     """Holes in regular series; one that is recorded in `gaps` is a warning that names its reason."""
-    recorded = _recorded(lake)
+    recorded = _recorded(lake, span)
     for name, (series, stated) in _SERIES.items():
         rows = span.rows(lake, name)
         if rows is None:
@@ -94,12 +94,11 @@ def _holes(rows: pl.LazyFrame, series: tuple[str, ...], stated: bool) -> pl.Data
     return shown.with_columns((pl.col("rank") == SHOWN).alias("last_shown")).sort([*keys, "start"])
 
 
-def _recorded(lake: Lake) -> list[tuple[str, int, int, str]]:
+def _recorded(lake: Lake, span: Span) -> list[tuple[str, int, int, str]]:
     import polars as pl
 
-    live = lake.table("gaps")
-    with live.lock:
-        if not live.log.refresh() or not live.log.files:
-            return []
-    frame = lake.scan("gaps").select("venue", "time_ns", "end_ns", "reason").collect()
+    rows = span.scan(lake, "gaps")
+    if rows is None:
+        return []
+    frame = rows.select("venue", "time_ns", "end_ns", "reason").collect()
     return frame.with_columns(pl.col("reason").fill_null("")).rows()
