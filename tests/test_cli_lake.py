@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from polars.exceptions import ComputeError
 
 from deleverage.cli import main
 from deleverage.data import Lake
@@ -57,7 +58,7 @@ def test_check_of_a_lake_in_order_ends_with_0_and_else_with_1(call: Call, folder
     assert call("check", "--lake", str(folder)) == (0, "nothing found\n", "")
     Lake.open(folder).append("candles", rows("candles", candle(T0_NS, high=104.0)))
     code, out, err = call("check", "--lake", str(folder))
-    assert code == 1 and "bars in candles (error)" in out and "1 findings, 1 of them errors" in err
+    assert code == 1 and "bars in candles (error)" in out and "1 finding, 1 of them an error" in err
     assert "binance BTCUSDT  2025-10-10T20:00:00Z" in out
     code, out, _ = call("check", "--lake", str(folder), "--json")
     assert code == 1 and [one["check"] for one in plain(out)["findings"]] == ["bars"]
@@ -192,6 +193,47 @@ def test_a_damaged_log_is_told_in_one_line(call: Call, folder: Path) -> None:
     log.write_text('{"add": broken')
     code, _, err = call("check", "--lake", str(folder))
     assert code == 3 and "table 'trades'" in err and len(err.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (PermissionError(13, "Permission denied", "lake/.lock"), 2),
+        (OSError(30, "Read-only file system", "lake/.lock"), 2),
+        (OSError(28, "No space left on device", "lake/.lock"), 4),
+        (ComputeError("lake/.lock: File too large (os error 27)\nmore"), 4),
+        (ComputeError("lake/.lock: something else (os error 5)"), 70),
+        (KeyError("lake/.lock"), 70),
+    ],
+)
+def test_no_right_and_no_room_are_no_bugs(
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Lake, "reparse", refuse)
+    ended, out, err = call("reparse", "--venue", "binance", "--again", "--lake", str(folder))
+    assert ended == code and not out and "lake/.lock" in err and ("our bug" in err) == (code == 70)
+
+
+def test_recorded_gaps_are_warnings_by_venue_and_stream(call: Call, folder: Path) -> None:
+    gap = {
+        "time_ns": T0_NS, "end_ns": T0_NS + 60_000_000_000, "venue": "binance", "stream": "trades",
+        "symbol": "", "reason": "disconnected", "source": "collect/binance",
+    }  # fmt: skip
+    later = {"time_ns": T0_NS + 90_000_000_000, "end_ns": T0_NS + 120_000_000_000}
+    Lake.open(folder).append("gaps", rows("gaps", gap, gap | later, gap | {"stream": "books"}))
+    code, out, _ = call("check", "--lake", str(folder), "--json")
+    found = plain(out)["findings"]
+    assert code == 1 and [one["table"] for one in found] == ["gaps", "gaps"]
+    assert [one["found"] for one in found] == [
+        "1 recorded gap of the stream 'books', 60 s in all: disconnected",
+        "2 recorded gaps of the stream 'trades', 90 s in all: disconnected",
+    ]
+    assert {one["severity"] for one in found} == {"warning"}
+    assert call("check", "--lake", str(folder), "--to", "2025-10-09")[0] == 0
+    assert call("check", "--lake", str(folder), "--table", "trades")[0] == 0
 
 
 def test_reparse_counts_by_table(call: Call, folder: Path) -> None:

@@ -142,7 +142,7 @@ def test_a_live_file_that_is_gone_is_named(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake")
     lake.append("funding", rates((1, "BTC", 0.1)), source_id="a")
     next((tmp_path / "lake" / "funding").glob("*.parquet")).unlink()
-    with pytest.raises(DataError, match="file 'funding/part-.*it is not there"):
+    with pytest.raises(DataError, match=r"file 'funding/part-.*it is not there"):
         lake.read("funding")
 
 

@@ -122,17 +122,32 @@ def check(
         for row in rows:
             title = f"{row['check']} in {row['table']} ({row['severity']}): {row['todo']}"
             if title != heading:
-                emit(title)
+                _told(title, "")
                 heading = title
             span = iso(row["time_ns"])[:19] + "Z"
             if row["end_ns"] != row["time_ns"]:
                 span += f" to {iso(row['end_ns'])[:19]}Z"
-            emit(f"  {row['venue']} {row['symbol']}  {span}")
-            emit(f"    expected {row['expected']}; found {row['found']}")
+            _told(f"{row['venue']} {row['symbol']}  {span}", "  ")
+            _told(f"expected {row['expected']}; found {row['found']}", "    ")
         errors = sum(row["severity"] == "error" for row in rows)
-        note(f"{len(rows)} findings, {errors} of them errors")
+        note(
+            f"{len(rows)} finding{'' if len(rows) == 1 else 's'}, {errors} of them "
+            + ("an error" if errors == 1 else "errors")
+        )
     if rows:
         raise typer.Exit(EXIT_CHECK_NOT_MET)
+
+
+def _told(text: str, indent: str) -> None:
+    """Print a line of a finding, folded to the terminal's width."""
+    from deleverage.cli.stream import columns, emit
+
+    emit(
+        fill(
+            printable(text), columns(), initial_indent=indent, subsequent_indent=indent + "  ",
+            break_on_hyphens=False, break_long_words=False,
+        )
+    )  # fmt: skip
 
 
 @app.command("compact", epilog="\b\nExample:\n  deleverage lake compact --lake lake")

@@ -32,6 +32,7 @@ _SERIES: dict[str, tuple[tuple[str, ...], bool]] = {
 
 def check(lake: Lake, span: Span) -> Iterator[Finding]:
     """Holes in regular series; one that is recorded in `gaps` is a warning that names its reason."""
+    yield from _told(lake, span)
     recorded = _recorded(lake, span)
     for name, (series, stated) in _SERIES.items():
         rows = span.rows(lake, name)
@@ -92,6 +93,35 @@ def _holes(rows: pl.LazyFrame, series: tuple[str, ...], stated: bool) -> pl.Data
     )
     shown = holes.filter(pl.col("rank") <= SHOWN)
     return shown.with_columns((pl.col("rank") == SHOWN).alias("last_shown")).sort([*keys, "start"])
+
+
+def _told(lake: Lake, span: Span) -> Iterator[Finding]:
+    """What is recorded in `gaps`, by venue and stream."""
+    import polars as pl
+
+    rows = span.rows(lake, "gaps")
+    if rows is None:
+        return
+    found = (
+        rows.group_by("venue", "stream")
+        .agg(
+            pl.len().alias("n"),
+            pl.col("time_ns").min().alias("first"),
+            pl.col("end_ns").max().alias("last"),
+            (pl.col("end_ns") - pl.col("time_ns")).sum().alias("length"),
+            pl.col("reason").unique().sort().str.join(", ").alias("reasons"),
+        )
+        .sort("venue", "stream")
+        .collect()
+    )
+    for row in found.iter_rows(named=True):
+        yield Finding(
+            "gaps", "gaps", row["venue"], "", row["first"], row["last"], "warning",
+            "every message of a stream",
+            f"{row['n']:,} recorded gap{'' if row['n'] == 1 else 's'} of the stream '{row['stream']}', "
+            f"{row['length'] / NS:,.0f} s in all: {row['reasons']}",
+            "`deleverage backfill` fetches what the venue still has; else the hole stays a hole",
+        )  # fmt: skip
 
 
 def _recorded(lake: Lake, span: Span) -> list[tuple[str, int, int, str]]:
