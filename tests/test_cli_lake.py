@@ -54,6 +54,21 @@ def test_status_lists_tables_with_rows_and_names_the_empty_ones(call: Call, fold
     assert tables["trades"]["files"] == 3 and tables["candles"]["rows"] == 0 and plain(out)["imports"] == []
 
 
+def test_status_and_check_fit_into_80_columns(
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    Lake.open(folder).append("candles", rows("candles", candle(T0_NS, high=104.0)))
+    for word in ("status", "check"):
+        out = call(word, "--lake", str(folder))[1]
+        assert max(len(line) for line in out.splitlines()) <= 80 and "candles" in out
+
+
+def test_messages_do_not_rule_the_terminal(call: Call, folder: Path) -> None:
+    code, _, err = call("check", "--lake", str(folder) + "\x1b[2J")
+    assert code == 3 and "\x1b" not in err and "\\x1b[2J" in err
+
+
 def test_check_of_a_lake_in_order_ends_with_0_and_else_with_1(call: Call, folder: Path) -> None:
     assert call("check", "--lake", str(folder)) == (0, "nothing found\n", "")
     Lake.open(folder).append("candles", rows("candles", candle(T0_NS, high=104.0)))

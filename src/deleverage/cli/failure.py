@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import traceback
+from unicodedata import category
 
 from typer.exceptions import TyperException
 
@@ -87,6 +88,8 @@ def stopped() -> int:
 
 
 def _say(text: str) -> None:
+    # What comes out of data must not rule the terminal.
+    text = "".join(ascii(c)[1:-1] if category(c) == "Cc" and c not in "\n\t" else c for c in text)
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:

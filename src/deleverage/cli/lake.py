@@ -73,7 +73,7 @@ def span_of(from_: str | None, to: str | None) -> tuple[int | None, int | None]:
 @app.command("status", epilog="\b\nExample:\n  deleverage lake status --lake lake")
 def status(lake: LakeFolder, json: Json = False) -> None:
     """Say which tables a lake holds: rows, from when to when, size, files, last write."""
-    from deleverage.cli.stream import emit, emit_json
+    from deleverage.cli.stream import columns, emit, emit_json
     from deleverage.data.lake import Lake
 
     opened = Lake.open(lake)
@@ -81,16 +81,18 @@ def status(lake: LakeFolder, json: Json = False) -> None:
     if json:
         emit_json({"lake": lake, "tables": rows, "imports": opened.imports})
         return
-    emit(f"{'table':<19}{'rows':>13}{'MB':>8}{'files':>6}  {'from':<16}  {'to':<16}  written")
+    wide = columns() >= 98  # without the last write it takes 80
+    head = f"{'table':<19}{'rows':>12}{'MB':>7}{'files':>6}  {'from':<16}  {'to':<16}"
+    emit(f"{head}  written" if wide else head.rstrip())
     for row in rows:
         if row.rows:
             emit(
-                f"{row.table:<19}{row.rows:>13,}{row.bytes / 1e6:>8.1f}{row.files:>6}  "
-                f"{_minute(row.first)}  {_minute(row.last)}  {_minute(row.written)}"
+                f"{row.table:<19}{row.rows:>12,}{row.bytes / 1e6:>7.1f}{row.files:>6}  "
+                f"{_minute(row.first)}  {_minute(row.last)}" + (f"  {_minute(row.written)}" if wide else "")
             )
     empty = [row.table for row in rows if not row.rows]
     if empty:
-        emit(fill(f"empty: {', '.join(empty)}", width=78, subsequent_indent="       "))
+        emit(fill(f"empty: {', '.join(empty)}", width=min(columns(), 78), subsequent_indent="       "))
 
 
 def _minute(moment: str | None) -> str:
