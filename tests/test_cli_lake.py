@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from polars.exceptions import ComputeError
 
 from deleverage.cli import main
 from deleverage.data import Lake
@@ -53,11 +54,26 @@ def test_status_lists_tables_with_rows_and_names_the_empty_ones(call: Call, fold
     assert tables["trades"]["files"] == 3 and tables["candles"]["rows"] == 0 and plain(out)["imports"] == []
 
 
+def test_status_and_check_fit_into_80_columns(
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    Lake.open(folder).append("candles", rows("candles", candle(T0_NS, high=104.0)))
+    for word in ("status", "check"):
+        out = call(word, "--lake", str(folder))[1]
+        assert max(len(line) for line in out.splitlines()) <= 80 and "candles" in out
+
+
+def test_messages_do_not_rule_the_terminal(call: Call, folder: Path) -> None:
+    code, _, err = call("check", "--lake", str(folder) + "\x1b[2J")
+    assert code == 3 and "\x1b" not in err and "\\x1b[2J" in err
+
+
 def test_check_of_a_lake_in_order_ends_with_0_and_else_with_1(call: Call, folder: Path) -> None:
     assert call("check", "--lake", str(folder)) == (0, "nothing found\n", "")
     Lake.open(folder).append("candles", rows("candles", candle(T0_NS, high=104.0)))
     code, out, err = call("check", "--lake", str(folder))
-    assert code == 1 and "bars in candles (error)" in out and "1 findings, 1 of them errors" in err
+    assert code == 1 and "bars in candles (error)" in out and "1 finding, 1 of them an error" in err
     assert "binance BTCUSDT  2025-10-10T20:00:00Z" in out
     code, out, _ = call("check", "--lake", str(folder), "--json")
     assert code == 1 and [one["check"] for one in plain(out)["findings"]] == ["bars"]
@@ -117,8 +133,9 @@ def test_sql_prints_columns_and_limits_rows(call: Call, folder: Path) -> None:
 
 _TYPES = """select date '2025-01-02' as a, timestamp '2025-01-02 03:04:05' as b, time '10:00' as c,
 interval 3 day as d, '00000000-0000-0000-0000-000000000001'::uuid as e, 'ab'::blob as f, 'nan'::double as g,
-'-inf'::double as h, to_timestamp(1760126400) as i, [1, 2] as j, {'x': now()} is null as k, [1.5, 'inf'::double]
-as l, timestamptz '2025-01-02 03:00:00+01' as m, {'x': [date '2025-01-02']} as n from trades limit 1"""
+'-inf'::double as h, to_timestamp(1760126400) as i, [1, 2] as j, {'x': now()} is null as k,
+[1.5, 'inf'::double] as l,
+timestamptz '2025-01-02 03:00:00+01' as m, {'x': [date '2025-01-02']} as n from trades limit 1"""
 
 
 def test_sql_as_json_has_text_for_what_json_does_not_know(call: Call, folder: Path) -> None:
@@ -153,6 +170,85 @@ def test_what_is_in_the_data_does_not_rule_the_terminal(call: Call, folder: Path
     lake.append("trades", trades([99], "a\x1b[2J\nb"))
     code, out, _ = call("sql", "select venue from trades where trade_id = '99'", "--lake", str(folder))
     assert code == 0 and out == "venue\na\\x1b[2J\\nb\n"
+
+
+def _file(folder: Path) -> Path:
+    return sorted((folder / "trades").rglob("*.parquet"))[0]
+
+
+def _zeroed(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + bytes(len(content) - 8) + content[-4:])
+
+
+_DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "gone": Path.unlink,
+    "cut": lambda path: os.truncate(path, 200),
+    "zeroed": _zeroed,
+}
+
+
+@pytest.mark.parametrize("damage", list(_DAMAGES))
+def test_a_damaged_file_is_named(call: Call, folder: Path, damage: str) -> None:
+    path = _file(folder)
+    _DAMAGES[damage](path)
+    Lake.open(folder).append("candles", rows("candles", candle(T0_NS, high=104.0)))
+    code, out, _ = call("check", "--lake", str(folder), "--json")
+    found = plain(out)["findings"]
+    assert code == 1 and [one["check"] for one in found] == ["bars", "files"]
+    assert path.name in found[1]["found"] and found[1]["severity"] == "error"
+    code, out, err = call("sql", "select max(usd), max(source) from trades", "--lake", str(folder))
+    assert code == 3 and not out and path.name in err
+    code, out, err = call("sql", "select nonsense from candles", "--lake", str(folder))
+    assert code == 2
+
+
+def test_a_damaged_log_is_told_in_one_line(call: Call, folder: Path) -> None:
+    log = sorted((folder / "trades" / "_delta_log").glob("*.json"))[-1]
+    log.write_text('{"add": broken')
+    code, _, err = call("check", "--lake", str(folder))
+    assert code == 3 and "table 'trades'" in err and len(err.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (PermissionError(13, "Permission denied", "lake/.lock"), 2),
+        (OSError(30, "Read-only file system", "lake/.lock"), 2),
+        (OSError(28, "No space left on device", "lake/.lock"), 4),
+        (ComputeError("lake/.lock: File too large (os error 27)\nmore"), 4),
+        (ComputeError("lake/.lock: something else (os error 5)"), 70),
+        (KeyError("lake/.lock"), 70),
+    ],
+)
+def test_no_right_and_no_room_are_no_bugs(
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Lake, "reparse", refuse)
+    ended, out, err = call("reparse", "--venue", "binance", "--again", "--lake", str(folder))
+    assert ended == code and not out and "lake/.lock" in err and ("our bug" in err) == (code == 70)
+
+
+def test_recorded_gaps_are_warnings_by_venue_and_stream(call: Call, folder: Path) -> None:
+    gap = {
+        "time_ns": T0_NS, "end_ns": T0_NS + 60_000_000_000, "venue": "binance", "stream": "trades",
+        "symbol": "", "reason": "disconnected", "source": "collect/binance",
+    }  # fmt: skip
+    later = {"time_ns": T0_NS + 90_000_000_000, "end_ns": T0_NS + 120_000_000_000}
+    Lake.open(folder).append("gaps", rows("gaps", gap, gap | later, gap | {"stream": "books"}))
+    code, out, _ = call("check", "--lake", str(folder), "--json")
+    found = plain(out)["findings"]
+    assert code == 1 and [one["table"] for one in found] == ["gaps", "gaps"]
+    assert [one["found"] for one in found] == [
+        "1 recorded gap of the stream 'books', 60 s in all: disconnected",
+        "2 recorded gaps of the stream 'trades', 90 s in all: disconnected",
+    ]
+    assert {one["severity"] for one in found} == {"warning"}
+    assert call("check", "--lake", str(folder), "--to", "2025-10-09")[0] == 0
+    assert call("check", "--lake", str(folder), "--table", "trades")[0] == 0
 
 
 def test_reparse_counts_by_table(call: Call, folder: Path) -> None:

@@ -142,7 +142,7 @@ def test_a_live_file_that_is_gone_is_named(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake")
     lake.append("funding", rates((1, "BTC", 0.1)), source_id="a")
     next((tmp_path / "lake" / "funding").glob("*.parquet")).unlink()
-    with pytest.raises(DataError, match="names 'funding/part-"):
+    with pytest.raises(DataError, match=r"file 'funding/part-.*it is not there"):
         lake.read("funding")
 
 
@@ -151,7 +151,7 @@ def test_a_live_file_that_is_cut_is_named(tmp_path: Path) -> None:
     lake.append("funding", rates((1, "BTC", 0.1)), source_id="a")
     part = next((tmp_path / "lake" / "funding").glob("*.parquet"))
     part.write_bytes(part.read_bytes()[:100])
-    with pytest.raises(DataError, match=r"expected \d+ bytes in 'funding/part-.*found 100"):
+    with pytest.raises(DataError, match=r"'funding/part-.*it has 100 bytes instead of"):
         lake.read("funding")
 
 

@@ -166,7 +166,7 @@ def test_holes_in_a_regular_series_are_counted_and_recorded_ones_named(lake: Lak
         "stream": "candles", "symbol": "", "reason": "disconnected", "source": "a",
     }  # fmt: skip
     lake.append("gaps", rows("gaps", gap))
-    first, second = [one for one in found(lake) if one["check"] == "gaps"]
+    first, second = [one for one in found(lake) if one["check"] == "gaps" and one["table"] == "candles"]
     assert first["found"] == "3 missing, recorded as 'disconnected'" and second["found"] == "1 missing"
     assert (first["time_ns"], first["end_ns"]) == (T0_NS + 3 * HOUR_NS, T0_NS + 5 * HOUR_NS)
 

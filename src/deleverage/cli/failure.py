@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import sys
 import traceback
+from unicodedata import category
 
 from typer.exceptions import TyperException
 
-from deleverage.errors import EXIT_INTERNAL, DeleverageError, InternalError, RunError, exit_code
+from deleverage.errors import EXIT_INTERNAL, DeleverageError, InputError, InternalError, RunError, exit_code
 
 BAD_INPUT = 2
 STOPPED = 130
 """128 + SIGINT."""
 PIPE_CLOSED = 141
 """128 + SIGPIPE: the reader of our output went away."""
+_NO_RIGHT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 DEBUG = "DELEVERAGE_DEBUG"
 
 
@@ -22,12 +28,34 @@ def report(error: Exception) -> int:
     """Print one clear message for any error of a command; return the exit code."""
     if isinstance(error, MemoryError):
         error = RunError("expected enough memory for the run, found none left", hint="Take fewer --accounts.")
+    error = _of_the_machine(error)
     if isinstance(error, DeleverageError) and not isinstance(error, InternalError):
         _say(f"deleverage: {error}")
         if os.environ.get(DEBUG):
             traceback.print_exception(error)
         return exit_code(error)
     return _our_bug(error)
+
+
+def _of_the_machine(error: Exception) -> Exception:
+    """What files and disks refuse, in our words. Polars and delta-rs say it only as text."""
+    code = error.errno if isinstance(error, OSError) else None
+    if code is None and not isinstance(error, DeleverageError):
+        found = _OS_ERROR.search(str(error))
+        code = int(found[1]) if found else None
+    if code not in _NO_RIGHT | _NO_ROOM:
+        return error
+    path = getattr(error, "filename", None)
+    said = f"'{path}': {os.strerror(code)}" if path else str(error).partition("\n")[0]
+    if code in _NO_RIGHT:
+        return InputError(
+            f"expected to be allowed to read or write what the command needs, found {said}",
+            hint="Change the rights of the file or folder, or give another one.",
+        )
+    return RunError(
+        f"expected room on the disk for what is written, found {said}",
+        hint="Free some room, or choose another disk, and run the same again.",
+    )
 
 
 def _our_bug(error: Exception) -> int:
@@ -60,6 +88,8 @@ def stopped() -> int:
 
 
 def _say(text: str) -> None:
+    # What comes out of data must not rule the terminal.
+    text = "".join(ascii(c)[1:-1] if category(c) == "Cc" and c not in "\n\t" else c for c in text)
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:

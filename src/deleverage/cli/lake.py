@@ -73,7 +73,7 @@ def span_of(from_: str | None, to: str | None) -> tuple[int | None, int | None]:
 @app.command("status", epilog="\b\nExample:\n  deleverage lake status --lake lake")
 def status(lake: LakeFolder, json: Json = False) -> None:
     """Say which tables a lake holds: rows, from when to when, size, files, last write."""
-    from deleverage.cli.stream import emit, emit_json
+    from deleverage.cli.stream import columns, emit, emit_json
     from deleverage.data.lake import Lake
 
     opened = Lake.open(lake)
@@ -81,16 +81,18 @@ def status(lake: LakeFolder, json: Json = False) -> None:
     if json:
         emit_json({"lake": lake, "tables": rows, "imports": opened.imports})
         return
-    emit(f"{'table':<19}{'rows':>13}{'MB':>8}{'files':>6}  {'from':<16}  {'to':<16}  written")
+    wide = columns() >= 98  # without the last write it takes 80
+    head = f"{'table':<19}{'rows':>12}{'MB':>7}{'files':>6}  {'from':<16}  {'to':<16}"
+    emit(f"{head}  written" if wide else head.rstrip())
     for row in rows:
         if row.rows:
             emit(
-                f"{row.table:<19}{row.rows:>13,}{row.bytes / 1e6:>8.1f}{row.files:>6}  "
-                f"{_minute(row.first)}  {_minute(row.last)}  {_minute(row.written)}"
+                f"{row.table:<19}{row.rows:>12,}{row.bytes / 1e6:>7.1f}{row.files:>6}  "
+                f"{_minute(row.first)}  {_minute(row.last)}" + (f"  {_minute(row.written)}" if wide else "")
             )
     empty = [row.table for row in rows if not row.rows]
     if empty:
-        emit(fill(f"empty: {', '.join(empty)}", width=78, subsequent_indent="       "))
+        emit(fill(f"empty: {', '.join(empty)}", width=min(columns(), 78), subsequent_indent="       "))
 
 
 def _minute(moment: str | None) -> str:
@@ -122,17 +124,32 @@ def check(
         for row in rows:
             title = f"{row['check']} in {row['table']} ({row['severity']}): {row['todo']}"
             if title != heading:
-                emit(title)
+                _told(title, "")
                 heading = title
             span = iso(row["time_ns"])[:19] + "Z"
             if row["end_ns"] != row["time_ns"]:
                 span += f" to {iso(row['end_ns'])[:19]}Z"
-            emit(f"  {row['venue']} {row['symbol']}  {span}")
-            emit(f"    expected {row['expected']}; found {row['found']}")
+            _told(f"{row['venue']} {row['symbol']}  {span}", "  ")
+            _told(f"expected {row['expected']}; found {row['found']}", "    ")
         errors = sum(row["severity"] == "error" for row in rows)
-        note(f"{len(rows)} findings, {errors} of them errors")
+        note(
+            f"{len(rows)} finding{'' if len(rows) == 1 else 's'}, {errors} of them "
+            + ("an error" if errors == 1 else "errors")
+        )
     if rows:
         raise typer.Exit(EXIT_CHECK_NOT_MET)
+
+
+def _told(text: str, indent: str) -> None:
+    """Print a line of a finding, folded to the terminal's width."""
+    from deleverage.cli.stream import columns, emit
+
+    emit(
+        fill(
+            printable(text), columns(), initial_indent=indent, subsequent_indent=indent + "  ",
+            break_on_hyphens=False, break_long_words=False,
+        )
+    )  # fmt: skip
 
 
 @app.command("compact", epilog="\b\nExample:\n  deleverage lake compact --lake lake")

@@ -417,7 +417,7 @@ LAKE_TABLES: dict[str, Table] = {
 }
 
 _FINDING = (
-    _c("check", "String", "", "'gaps', 'duplicates', 'clock', 'units', 'values', 'books' or 'bars'"),
+    _c("check", "String", "", "'files', 'gaps', 'duplicates', 'clock', 'units', 'values', 'books' or 'bars'"),
     _c("table", "String", "", "table of the lake"),
     _c("venue", "String", "", "venue or publisher; '' where it is of none"),
     _c("symbol", "String", "", "contract, coin or series; '' where it is of none"),

@@ -260,8 +260,9 @@ class DeltaLog:
             sync(path)
 
     def _unreadable(self, error: Exception) -> DataError:
+        said = str(error).strip().partition("\n")[0]  # below it, delta-rs prints where it was
         return DataError(
-            f"expected a readable table '{self.table.name}' in '{self.place.uri}', found: {error}",
+            f"expected a readable table '{self.table.name}' in '{self.place.uri}', found: {said}",
             hint="check address and rights; a damaged log comes back from a copy, or by a new import",
             table=self.table.name,
         )

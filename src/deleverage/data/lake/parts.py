@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Value = str | float | int
 
+DAMAGED_HINT = "get the file back from a copy, or import again into a new folder"
+
 BY_VENUE = frozenset({"trades", "books", "best_quotes", "marks", "payloads"})
 """Large tables, mostly read for one venue: each of their files holds one venue."""
 
@@ -158,7 +160,7 @@ def collected(rows: pl.LazyFrame, place: Place, table: Table, files: Iterable[Da
     try:
         return rows.collect()
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise _damaged(place, table, files, error) from error
+        raise (damaged(place, table, files) or _unreadable(place, table, error)) from error
 
 
 def known_columns(table: Table, columns: Iterable[str] | None) -> list[str]:
@@ -190,24 +192,39 @@ def _column(table: Table, name: str) -> str:
     )
 
 
-def _damaged(place: Place, table: Table, files: Iterable[DataFile], error: Exception) -> DataError:
-    for file in files if place.folder is not None else ():
-        name = f"{table.name}/{file.path}"
-        path = place.folder / name  # type: ignore[operator]
+def damage(place: Place, table: Table, file: DataFile) -> str:
+    """Why a live file cannot be read; '' where it can. Reads all of it: ask when something failed."""
+    import polars as pl
+
+    if place.folder is not None:
+        path = place.folder / table.name / file.path
         if not path.exists():
-            return DataError(
-                f"the lake's log names '{name}', which is not in '{place.uri}'",
-                hint="get the file back from a copy, or import again into a new folder",
-                file=name,
-            )
+            return "it is not there"
         if path.stat().st_size != file.bytes:
+            return f"it has {path.stat().st_size:,} bytes instead of {file.bytes:,}"
+    try:
+        scan_files(place, table, [file]).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        return str(error).partition("\n")[0]
+    return ""
+
+
+def damaged(place: Place, table: Table, files: Iterable[DataFile]) -> DataError | None:
+    """Which of the files is damaged, as the error to raise; None where none is."""
+    for file in files:
+        if why := damage(place, table, file):
+            name = f"{table.name}/{file.path}"
             return DataError(
-                f"expected {file.bytes} bytes in '{name}' of the lake, found {path.stat().st_size}: {error}",
-                hint="get the file back from a copy, or import again into a new folder",
+                f"expected a readable file '{name}' in the lake '{place.uri}', found that it is not: {why}",
+                hint=DAMAGED_HINT,
                 file=name,
             )
+    return None
+
+
+def _unreadable(place: Place, table: Table, error: Exception) -> DataError:
     return DataError(
         f"expected readable files of the table '{table.name}' in '{place.uri}', found a damaged one: {error}",
-        hint="get the file back from a copy, or import again into a new folder",
+        hint=DAMAGED_HINT,
         table=table.name,
     )

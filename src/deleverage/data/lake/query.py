@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from deleverage.data.lake.parts import known_columns
-from deleverage.errors import InputError
+from deleverage.data.lake.parts import damaged, known_columns
+from deleverage.errors import DataError, InputError
 from deleverage.schema import LAKE_TABLES, Table
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _POLARS = {
 
 # These become Python values as they are; what is of another type is asked for as text.
 _AS_IT_IS = frozenset({"DATE", "TIME", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", '"NULL"'})
+_OF_FILES = re.compile(r"parquet|thrift|magic|IO Error|decompress|ZSTD|page", re.IGNORECASE)
 _LARGE = frozenset({"HUGEINT", "UHUGEINT", "UBIGINT"})
 # Words of a query that asks which tables there are.
 _OF_TABLES = frozenset(
@@ -76,7 +77,7 @@ def answer(lake: Lake, query: str) -> pl.DataFrame:
         _fence(connection, files)
         return _rows(connection.sql(query))
     except duckdb.Error as error:
-        raise _refusal(query, error) from error
+        raise _damaged(lake, query, error) or _refusal(query, error) from error
     finally:
         connection.close()
 
@@ -194,6 +195,17 @@ def _column(name: str, kind: str, values: list[Any]) -> pl.Series:
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
         # dates before the year 1 and the like, which Python does not have
         return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
+
+
+def _damaged(lake: Lake, query: str, error: Exception) -> DataError | None:
+    """Which file of the lake the query failed at; None where it was none."""
+    if not _OF_FILES.search(str(error)):
+        return None
+    for name in _mentioned(query):
+        live = lake.table(name)
+        if found := damaged(lake.place, live.table, live.log.files.values()):
+            return found
+    return None
 
 
 def _refusal(query: str, error: Exception) -> InputError:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from deleverage.data.lake.parts import scan_files
 from deleverage.schema import FINDINGS, conform, empty
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Span:
     start_ns: int | None
     end_ns: int | None
     now_ns: int
+    damaged: frozenset[str] = frozenset()
+    """Files, as 'table/path', that cannot be read."""
 
     def rows(self, lake: Lake, table: str) -> pl.LazyFrame | None:
         """The rows of a table in the span; None where it is not looked at or empty."""
@@ -45,16 +48,22 @@ class Span:
 
         if table not in self.tables:
             return None
-        live = lake.table(table)
-        with live.lock:
-            if not live.log.refresh() or not live.log.files:
-                return None
-        rows = lake.scan(table)
+        rows = self.scan(lake, table)
+        if rows is None:
+            return None
         if self.start_ns is not None:
             rows = rows.filter(pl.col("time_ns") >= self.start_ns)
         if self.end_ns is not None:
             rows = rows.filter(pl.col("time_ns") <= self.end_ns)
         return rows
+
+    def scan(self, lake: Lake, table: str) -> pl.LazyFrame | None:
+        """All rows of a table that can be read; None where there are none."""
+        live = lake.table(table)
+        with live.lock:
+            files = list(live.log.files.values()) if live.log.refresh() else []
+        sound = [file for file in files if f"{table}/{file.path}" not in self.damaged]
+        return scan_files(lake.place, live.table, sound) if sound else None
 
 
 def name_of(table: str, columns: Iterable[str]) -> tuple[str, str]:

@@ -32,7 +32,8 @@ _SERIES: dict[str, tuple[tuple[str, ...], bool]] = {
 
 def check(lake: Lake, span: Span) -> Iterator[Finding]:
     """Holes in regular series; one that is recorded in `gaps` is a warning that names its reason."""
-    recorded = _recorded(lake)
+    yield from _told(lake, span)
+    recorded = _recorded(lake, span)
     for name, (series, stated) in _SERIES.items():
         rows = span.rows(lake, name)
         if rows is None:
@@ -94,12 +95,40 @@ def _holes(rows: pl.LazyFrame, series: tuple[str, ...], stated: bool) -> pl.Data
     return shown.with_columns((pl.col("rank") == SHOWN).alias("last_shown")).sort([*keys, "start"])
 
 
-def _recorded(lake: Lake) -> list[tuple[str, int, int, str]]:
+def _told(lake: Lake, span: Span) -> Iterator[Finding]:
+    """What is recorded in `gaps`, by venue and stream."""
     import polars as pl
 
-    live = lake.table("gaps")
-    with live.lock:
-        if not live.log.refresh() or not live.log.files:
-            return []
-    frame = lake.scan("gaps").select("venue", "time_ns", "end_ns", "reason").collect()
+    rows = span.rows(lake, "gaps")
+    if rows is None:
+        return
+    found = (
+        rows.group_by("venue", "stream")
+        .agg(
+            pl.len().alias("n"),
+            pl.col("time_ns").min().alias("first"),
+            pl.col("end_ns").max().alias("last"),
+            (pl.col("end_ns") - pl.col("time_ns")).sum().alias("length"),
+            pl.col("reason").unique().sort().str.join(", ").alias("reasons"),
+        )
+        .sort("venue", "stream")
+        .collect()
+    )
+    for row in found.iter_rows(named=True):
+        yield Finding(
+            "gaps", "gaps", row["venue"], "", row["first"], row["last"], "warning",
+            "every message of a stream",
+            f"{row['n']:,} recorded gap{'' if row['n'] == 1 else 's'} of the stream '{row['stream']}', "
+            f"{row['length'] / NS:,.0f} s in all: {row['reasons']}",
+            "`deleverage backfill` fetches what the venue still has; else the hole stays a hole",
+        )  # fmt: skip
+
+
+def _recorded(lake: Lake, span: Span) -> list[tuple[str, int, int, str]]:
+    import polars as pl
+
+    rows = span.scan(lake, "gaps")
+    if rows is None:
+        return []
+    frame = rows.select("venue", "time_ns", "end_ns", "reason").collect()
     return frame.with_columns(pl.col("reason").fill_null("")).rows()
