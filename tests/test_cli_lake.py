@@ -43,7 +43,10 @@ def plain(text: str) -> Any:
     return json.loads(text)
 
 
-def test_status_lists_tables_with_rows_and_names_the_empty_ones(call: Call, folder: Path) -> None:
+def test_status_lists_tables_with_rows_and_names_the_empty_ones(
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     code, out, _ = call("status", "--lake", str(folder))
     head, line, empty, *_ = out.splitlines()
     assert code == 0 and head.split() == ["table", "rows", "MB", "files", "from", "to", "written"]

@@ -48,8 +48,11 @@ def path_kind(folders: str) -> str | None:
 
 
 def kind_of(source: SourceFile) -> str | None:
-    """'spot' or 'perp' by the folders of the label; else by a folder above it of just the archive's name."""
-    said = path_kind(source.folders)
+    """'spot' or 'perp' by the folders of the label, or by the name of the folder that holds the file.
+
+    Else by a folder above it of just the archive's name.
+    """
+    said = path_kind(source.folders) or path_kind(source.path.parent.name)
     if said is not None:
         return said
     parts = {part.lower() for part in source.path.parts[:-1]}
