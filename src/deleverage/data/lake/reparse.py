@@ -196,7 +196,7 @@ def _plain(row: dict[str, Any]) -> bytes:
             "expected the package zstandard to open stored messages, found none",
             hint="pip install zstandard",
         ) from None
-    return zstandard.ZstdDecompressor().decompress(payload)
+    return bytes(zstandard.ZstdDecompressor().decompress(payload))
 
 
 def _replace(lake: Lake, name: str, batch: _Batch, dry_run: bool) -> Counter[str]:
