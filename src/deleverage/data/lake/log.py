@@ -74,7 +74,7 @@ class DeltaLog:
     def refresh(self) -> bool:
         """See what is live now; False where the table does not exist yet."""
         from deltalake import DeltaTable
-        from deltalake.exceptions import TableNotFoundError
+        from deltalake.exceptions import DeltaError, TableNotFoundError
 
         if self._delta is None:
             if self.place.folder is not None and not (Path(self.uri) / "_delta_log").is_dir():
@@ -83,12 +83,12 @@ class DeltaLog:
                 self._delta = DeltaTable(self.uri, storage_options=dict(self.place.options))
             except TableNotFoundError:
                 return False
-            except Exception as error:
+            except (DeltaError, OSError, ValueError) as error:
                 raise self._unreadable(error) from error
         else:
             try:
                 self._delta.update_incremental()
-            except Exception as error:
+            except (DeltaError, OSError, ValueError) as error:
                 raise self._unreadable(error) from error
         version = self._delta.version()
         if version != self.version:
