@@ -105,6 +105,8 @@ def kill_and_count(folder: Path, kills: int, seed: int, say: Any = None) -> Kill
             logs.append(log)
             process = start(lake, log, port)
             until(lambda log=log: any(one["event"] == "connected" for one in lines(log)), process)
+            if number == 0:  # so that there is something which the next one finds it was not there for
+                until(lambda log=log: any(one["event"] == "written" for one in lines(log)), process)
             time.sleep(draws.uniform(0.0, 3.5) if number < kills else 2.5)
             if number < kills:
                 os.kill(process.pid, signal.SIGKILL)
