@@ -45,7 +45,7 @@ from deleverage.schema.lake import (
     TIERS,
     TRADES,
 )
-from deleverage.schema.measure import LIQUIDATION_ESTIMATES, MEASURE_TABLES
+from deleverage.schema.measure import LIQUIDATION_ESTIMATES, MEASURE_TABLES, READINGS, SERIES
 from deleverage.schema.table import Column, Table, column, conform, empty
 
 __all__ = [
@@ -80,6 +80,8 @@ __all__ = [
     "LAKE_TABLES",
     "FINDINGS",
     "LIQUIDATION_ESTIMATES",
+    "READINGS",
+    "SERIES",
     "MEASURE_TABLES",
     "MINUTES",
     "DRAWS",

@@ -39,6 +39,42 @@ LIQUIDATION_ESTIMATES = Table(
     ("time_ns", "end_ns", "venue", "coin", "side", "feed"),
     "liquidations as published, and the true total behind them with a 90 % band",
 )
+READINGS = Table(
+    "readings",
+    (
+        _c("measure", "String", "", "name of the measure, 'drawdown'"),
+        _c("name", "String", "", "which of its figures, 'from_high'"),
+        _c("subject", "String", "", "what it is of: 'BTC', 'BTC and GC=F', 'all'"),
+        _c("value", "Float64", "", "in the row's unit; null where it could not be measured, and `note` says why", True),
+        _c("low", "Float64", "", "lower end of the interval; null where there is none", True),
+        _c("high", "Float64", "", "upper end", True),
+        _c("interval", "String", "", "what the ends are, '90 % block bootstrap'; '' where there is none"),
+        _c("unit", "String", "", "of value, low and high: 'share', 'USD', 'coins', 'days', 'date' (days since 1970-01-01), ..."),
+        _c("from_ns", "Int64", "ns UTC", "start of the observations that were used", True),
+        _c("to_ns", "Int64", "ns UTC", "their end; never later than the moment that was asked for", True),
+        _c("by", "String", "", "by whose count: venue, vendor or publisher, and what they count"),
+        _c("data", "String", "", "tables and series of the lake that were used"),
+        _c("note", "String", "", "what must be known to read it; '' for nothing"),
+    ),
+    ("measure", "name", "subject"),
+    "figures of a measure as of one moment, one row a figure",
+)
+
+SERIES = Table(
+    "series",
+    (
+        _c("measure", "String", "", "name of the measure"),
+        _c("name", "String", "", "which of its series, 'close'"),
+        _c("subject", "String", "", "what it is of"),
+        _c("time_ns", "Int64", "ns UTC", "moment of the point; for a stretch, its start"),
+        _c("value", "Float64", "", "in the row's unit; null where it was not observed", True),
+        _c("low", "Float64", "", "lower end of its interval", True),
+        _c("high", "Float64", "", "upper end", True),
+        _c("unit", "String", "", "of value, low and high"),
+    ),
+    ("measure", "name", "subject", "time_ns"),
+    "what a measure's figure is drawn from, one row a point",
+)
 # fmt: on
 
-MEASURE_TABLES: dict[str, Table] = {table.name: table for table in (LIQUIDATION_ESTIMATES,)}
+MEASURE_TABLES: dict[str, Table] = {table.name: table for table in (LIQUIDATION_ESTIMATES, READINGS, SERIES)}

@@ -1,0 +1,9 @@
+"""Which measures are there?"""
+
+from __future__ import annotations
+
+from deleverage.measure import candle
+from deleverage.measure.measure import Measure
+
+MEASURES: dict[str, Measure] = {room.MEASURE.name: room.MEASURE for room in (candle,)}
+"""By name, in the order of the screen. `experiment.measures` adds those that need positions or a run."""
