@@ -81,7 +81,7 @@ def _coverage() -> Verdict:
     return Verdict(
         "PS-1 coverage of the skill's 90 % interval", "500 worlds of 120 independent months, blocks of 90 d",
         0.90, inside / worlds, 0.08, "share", "the nominal level",
-        "blocks cut through months and are few, so the interval is a little narrow: some 0.86 is what it holds "
+        "blocks are few and cut through months, so the interval is a little narrow: it holds some 0.86 "
         "(standard error 0.015); read 90 % as 85 %",
     )  # fmt: skip
 

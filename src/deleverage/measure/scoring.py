@@ -32,12 +32,12 @@ class Interval(NamedTuple):
 class Bin(NamedTuple):
     """Forecasts of one size: how often did it happen?
 
-    forecast : their mean; observed : share that happened, with its interval; count : days.
+    forecast : their mean; observed : share that happened, with its interval; days : how many.
     """
 
     forecast: float
     observed: Interval
-    count: int
+    days: int
 
 
 def brier(forecast: Floats, happened: Floats) -> Floats:
@@ -51,7 +51,7 @@ def brier(forecast: Floats, happened: Floats) -> Floats:
 
 
 def log_loss(forecast: Floats, happened: Floats) -> Floats:
-    """−ln of the probability given to what happened, float64 [N]; infinite for a certain error. Nothing is cut."""
+    """−ln of the probability given to what happened, float64 [N]; infinite for a certain error."""
     _checked(forecast, happened)
     with np.errstate(divide="ignore"):
         loss: Floats = -(xlogy(happened, forecast) + xlogy(1.0 - happened, 1.0 - forecast))
@@ -59,7 +59,7 @@ def log_loss(forecast: Floats, happened: Floats) -> Floats:
 
 
 def crps_normal(mean: float | Floats, sd: float | Floats, seen: float | Floats) -> Floats:
-    """CRPS of N(mean, sd²), in the unit of ``seen``: sd·(z(2Φ(z) − 1) + 2φ(z) − 1/√π), z = (seen − mean)/sd."""
+    """CRPS of N(mean, sd²) in the unit of ``seen``: sd·(z(2Φ(z) − 1) + 2φ(z) − 1/√π), z = (seen − mean)/sd."""
     if np.any(np.asarray(sd) <= 0.0):
         raise InputError(f"expected a spread > 0, found {sd!r}", hint="a forecast without spread is a point")
     z = (np.asarray(seen, dtype=np.float64) - mean) / sd
@@ -69,7 +69,7 @@ def crps_normal(mean: float | Floats, sd: float | Floats, seen: float | Floats) 
 
 
 def crps_sample(draws: Floats, seen: float) -> float:
-    """CRPS of the empirical distribution of ``draws`` [N]: E|X − y| − ½·E|X − X′|, both X from the draws.
+    """CRPS of the distribution of ``draws`` [N]: E|X − y| − ½·E|X − X′|, both X from the draws.
 
     A sample of one is a point forecast, and its CRPS the absolute error.
     """
@@ -85,7 +85,7 @@ def crps_sample(draws: Floats, seen: float) -> float:
 
 
 def skill(loss: Floats, reference: Floats) -> float:
-    """1 − mean loss ÷ mean loss of the reference: 1 is perfect, 0 no better, < 0 worse; NaN where it has no sense."""
+    """1 − mean loss ÷ mean loss of the reference: 1 is perfect, ≤ 0 no better; NaN where there is none."""
     if loss.size == 0 or loss.shape != reference.shape:
         return math.nan
     return _one_less(float(loss.mean()), float(reference.mean()))
