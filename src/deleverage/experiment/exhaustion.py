@@ -157,7 +157,7 @@ def outcome(
     kind: str = "spot",
     further: tuple[int, ...] = (90,),
 ) -> Outcome:
-    """What happened after the last day that had ended at ``at_ns`` [ns UTC], as far as the lake knows it today.
+    """What happened after the last day that had ended at ``at_ns`` [ns UTC], as far as the lake knows it.
 
     Reads later data on purpose; never call it from a measure. ``further`` : more numbers of days to look at.
 
@@ -190,18 +190,15 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
     """The probability with its scores, the components, and the series of its figure."""
     setting = _settled(parameters)
     bars = need_daily(asof, setting.coin, venue=setting.venue, kind=setting.kind)
+    end_ns = int(bars["time_ns"][-1]) + DAY_NS
+    if asof.at_ns - end_ns > _STALE_NS:  # an old day's probability is no answer for this one
+        raise no_bars(asof, setting.coin, venue=setting.venue, kind=setting.kind, start_ns=end_ns).error()
     found = Found("exhaustion", asof, parameters)
     state = _state(asof, bars, setting.coin)
-    first_ns, last_ns = int(bars["time_ns"][0]), int(bars["time_ns"][-1])
     prices = Whose(
         f"{setting.venue} {setting.kind}, UTC days", source_of(setting.coin, setting.venue, setting.kind),
-        first_ns, last_ns + DAY_NS,
+        int(bars["time_ns"][0]), end_ns,
     )  # fmt: skip
-    stale = asof.at_ns - (last_ns + DAY_NS) >= DAY_NS
-    if stale:
-        found.lacks(
-            no_bars(asof, setting.coin, venue=setting.venue, kind=setting.kind, start_ns=last_ns + DAY_NS)
-        )
     happened = held(state.days, state.low, state.close, setting.horizon, setting.floor)
     forecasts = walk_forward(state.components, happened, setting.horizon)
     _probability(found, setting, state, happened, forecasts, bars, prices)
@@ -243,8 +240,22 @@ def _probability(
         _interval(found, "climatology", coin, often, whose, f"{target}: share of {int(known.sum())} days")
     else:
         found.reading("climatology", coin, None, "share", whose, note="no day with a known outcome yet")
-    found.reading("days_scored", coin, float(count), "days", whose, note=f"purge {setting.horizon} d, embargo {EMBARGO} d")  # fmt: skip  # noqa: E501
-    found.reading("independent_windows", coin, float(count // setting.horizon), "count", whose, note="days scored ÷ horizon: outcomes that do not overlap")  # fmt: skip  # noqa: E501
+    found.reading(
+        "days_scored",
+        coin,
+        float(count),
+        "days",
+        whose,
+        note=f"purge {setting.horizon} d, embargo {EMBARGO} d",
+    )
+    found.reading(
+        "independent_windows",
+        coin,
+        float(count // setting.horizon),
+        "count",
+        whose,
+        note="days scored ÷ horizon: outcomes that do not overlap",
+    )
     if count < 2 * setting.block:
         note = (
             f"no skill: {count} days could be scored, at least {2 * setting.block} are needed "
@@ -313,16 +324,14 @@ def _today(
             low=weight - 1.645 * sd, high=weight + 1.645 * sd, interval="90 % Laplace", note=note,
         )  # fmt: skip
     numbers = (
-        f"Brier {losses[0].mean():.4f} against {losses[1].mean():.4f} by climatology, skill {better.value:.3f} "
-        f"[{better.low:.3f}, {better.high:.3f}] over {losses[0].size} days with {falls} independent falls"
+        f"Brier {losses[0].mean():.4f} against {losses[1].mean():.4f} by climatology, "
+        f"skill {better.value:.3f} [{better.low:.3f}, {better.high:.3f}] over {losses[0].size} days with {falls} independent falls"
     )
     if not better.low > 0.0:
         found.reading("probability", setting.coin, None, "share", whose, note=f"no skill: {numbers}")
         return
     low, high = probability_band(fitted, components[-1])
-    absent = [
-        name for name, value in zip(COMPONENTS, components[-1], strict=True) if not np.isfinite(value)
-    ]
+    absent = [name for name, value in zip(COMPONENTS, components[-1], strict=True) if not np.isfinite(value)]
     if absent:
         numbers += f"; not observed and set to the mean: {', '.join(absent)}"
     found.reading(
@@ -352,16 +361,35 @@ def _state_readings(found: Found, setting: _Setting, state: _State, prices: Whos
     year = prices.over((last + 1 - _YEAR) * DAY_NS, (last + 1) * DAY_NS)
     found.reading("close", coin, float(state.close[-1]), "USD/coin", day, note=iso(last * DAY_NS)[:10])
     high_day = iso(int(state.high_day[-1]) * DAY_NS)[:10]
-    found.reading("from_high", coin, float(state.from_high[-1]), "share", year, note=f"close against the high of {high_day}")  # fmt: skip  # noqa: E501
+    found.reading(
+        "from_high",
+        coin,
+        float(state.from_high[-1]),
+        "share",
+        year,
+        note=f"close against the high of {high_day}",
+    )
     sigma = float(state.volatility[-1]) * float(np.sqrt(_YEAR))
     month = prices.over((last - _MONTH) * DAY_NS, (last + 1) * DAY_NS)
-    found.reading("volatility", coin, sigma, "share per year", month, note="mean |log return| of 30 days × √(π/2) × √365")  # fmt: skip  # noqa: E501
+    found.reading(
+        "volatility",
+        coin,
+        sigma,
+        "share per year",
+        month,
+        note="mean |log return| of 30 days × √(π/2) × √365",
+    )
     rate, rank = float(state.funding[-1]), float(state.funding_rank[-1])
     week = Whose(
-        "binance perp, settled", f"funding: binance perp {coin}", (last + 1 - _WEEK) * DAY_NS, (last + 1) * DAY_NS
+        "binance perp, settled",
+        f"funding: binance perp {coin}",
+        (last + 1 - _WEEK) * DAY_NS,
+        (last + 1) * DAY_NS,
     )
     unseen = "" if np.isfinite(rate) else "the lake has no settled funding of that week"
-    found.reading("funding", coin, rate, "share per year", week, note=unseen or "mean of 7 days; > 0: longs pay")
+    found.reading(
+        "funding", coin, rate, "share per year", week, note=unseen or "mean of 7 days; > 0: longs pay"
+    )
     few = unseen or ("" if np.isfinite(rank) else "less than 90 days of funding before it")
     found.reading(
         "funding_percentile", coin, rank, "share", week.over((last + 1 - _YEAR) * DAY_NS, week.to_ns),
@@ -374,7 +402,11 @@ def _state_readings(found: Found, setting: _Setting, state: _State, prices: Whos
         note=iso(last * DAY_NS)[:10] if np.isfinite(value) else "the lake has no value of that day",
     )  # fmt: skip
     if unseen:
-        found.lacks(found.asof.missing("funding", f"funding of {coin} at binance", start_ns=week.from_ns, coin=coin, kind="perp"))  # fmt: skip  # noqa: E501
+        found.lacks(
+            found.asof.missing(
+                "funding", f"funding of {coin} at binance", start_ns=week.from_ns, coin=coin, kind="perp"
+            )
+        )
     if not np.isfinite(value):
         found.lacks(found.asof.missing("sentiment", f"index of {INDEX}", start_ns=index.from_ns))
 
@@ -390,11 +422,15 @@ def _positions(found: Found, asof: AsOf, setting: _Setting, state: _State) -> No
     now = _latest(rows, end_ns, _STALE_NS)
     names = [f"fuel_{round(100 * fall)}" for fall in fuel_left.FALLS]
     if now.is_empty():
-        lack = asof.missing("open_interest", f"open interest of {coin}", start_ns=end_ns - _STALE_NS, coin=coin)
+        lack = asof.missing(
+            "open_interest", f"open interest of {coin}", start_ns=end_ns - _STALE_NS, coin=coin
+        )
         found.lacks(lack)
         none = Whose("nobody", f"open_interest: {coin}", end_ns - _STALE_NS, end_ns)
         for name in (*names, *(f"{name}_coins" for name in names)):
-            found.reading(name, coin, None, "coins" if name.endswith("coins") else "USD", none, note=str(lack))
+            found.reading(
+                name, coin, None, "coins" if name.endswith("coins") else "USD", none, note=str(lack)
+            )
         found.reading("open_interest_reset", coin, None, "share", none, note=str(lack))
         found.reading("open_interest", coin, None, "coins", none, note=str(lack))
         return
@@ -404,7 +440,9 @@ def _positions(found: Found, asof: AsOf, setting: _Setting, state: _State) -> No
         f"sum of {len(venues)} venues: {', '.join(venues)}", f"open_interest: {coin}, coins",
         int(now["time_ns"].min()), newest,  # type: ignore[arg-type]
     )  # fmt: skip
-    found.reading("open_interest", coin, total, "coins", whose, note=f"newest row {iso(newest)}; CME left out")
+    found.reading(
+        "open_interest", coin, total, "coins", whose, note=f"newest row {iso(newest)}; CME left out"
+    )
     prior = fuel_left.embedded_prior()
     price = float(state.close[-1])
     for fall, name in zip(fuel_left.FALLS, names, strict=True):
@@ -413,7 +451,7 @@ def _positions(found: Found, asof: AsOf, setting: _Setting, state: _State) -> No
             found.reading(
                 name if unit == "USD" else f"{name}_coins", coin, band.middle * scale, unit, whose,
                 low=band.low * scale, high=band.high * scale, interval="90 % of the prior on positions",
-                note=f"longs that a fall of {100 * fall:g} % from the close would liquidate: a prior, not observed",
+                note=f"longs that a fall of {100 * fall:g} % from the close would liquidate; a prior",
             )  # fmt: skip
     then = _latest(rows, top_ns, DAY_NS).join(now, on="venue", suffix="_now")
     if then.is_empty():
@@ -426,7 +464,14 @@ def _positions(found: Found, asof: AsOf, setting: _Setting, state: _State) -> No
         int(then["time_ns"].min()), int(then["time_ns_now"].max()),  # type: ignore[arg-type]
     )  # fmt: skip
     high_day = iso(int(state.high_day[-1]) * DAY_NS)[:10]
-    found.reading("open_interest_reset", coin, reset, "share", that, note=f"open coins now against those at the end of {high_day}, the day of the high; < 0: closed")  # fmt: skip  # noqa: E501
+    found.reading(
+        "open_interest_reset",
+        coin,
+        reset,
+        "share",
+        that,
+        note=f"open coins now against those at the end of {high_day}, the day of the high; < 0: closed",
+    )
 
 
 def _depth(found: Found, asof: AsOf, setting: _Setting, state: _State) -> None:
@@ -446,7 +491,11 @@ def _depth(found: Found, asof: AsOf, setting: _Setting, state: _State) -> None:
     )  # fmt: skip
     if before.height < _WEEK or after.height < _WEEK:
         lack = asof.missing(
-            "depth", f"displayed depth of {coin} at binance", start_ns=end_ns - _WEEK * DAY_NS, coin=coin, kind="perp"
+            "depth",
+            f"displayed depth of {coin} at binance",
+            start_ns=end_ns - _WEEK * DAY_NS,
+            coin=coin,
+            kind="perp",
         )
         found.lacks(lack)
         note = f"{before.height} rows in the month before the high and {after.height} in the last week"
@@ -454,8 +503,8 @@ def _depth(found: Found, asof: AsOf, setting: _Setting, state: _State) -> None:
         return
     base, now = float(before["bid_usd"].median()), float(after["bid_usd"].median())  # type: ignore[arg-type]
     note = (
-        f"median of the last 7 days (${now / 1e6:.0f} m, {after.height} rows, newest {iso(int(after['time_ns'][-1]))}) "
-        f"÷ median of the 30 days before the high (${base / 1e6:.0f} m); 1 is full recovery"
+        f"median of the last 7 days (${now / 1e6:.0f} m, {after.height} rows, "
+        f"newest {iso(int(after['time_ns'][-1]))}) ÷ median of the 30 days before the high (${base / 1e6:.0f} m); 1 is full recovery"
     )
     found.reading("depth_recovery", coin, now / base, "share", whose, note=note)
 
@@ -479,8 +528,8 @@ def _state(asof: AsOf, bars: pl.DataFrame, coin: str) -> _State:
     there = np.isfinite(year).sum(axis=1)
     rank = np.where((there >= 90) & np.isfinite(funding), lower / np.maximum(there, 1), np.nan)
     return _State(
-        days, close, low, top.max(axis=1), days[np.maximum(at - (_YEAR - 1) + place, 0)], sigma, funding, rank,
-        _index(asof, days),
+        days, close, low, top.max(axis=1), days[np.maximum(at - (_YEAR - 1) + place, 0)], sigma, funding,
+        rank, _index(asof, days),
     )  # fmt: skip
 
 
@@ -492,7 +541,7 @@ def _windows(values: Floats, length: int, before: float) -> Floats:
 
 
 def _weekly_funding(asof: AsOf, coin: str, days: Int64s) -> Floats:
-    """Mean settled funding of the 7 days that end with each day [share per year]; NaN below 12 settlements."""
+    """Mean settled funding of the 7 days up to each day's end [share per year]; NaN below 12 of them."""
     rows = asof.table("funding", venue="binance", coin=coin)
     if rows.is_empty():
         return np.full(days.size, np.nan)
@@ -579,7 +628,7 @@ def _refuse(name: str, expected: str, value: float) -> None:
 
 MEASURE = Measure(
     name="exhaustion",
-    question="How probable is it that the price holds from here, and does the one who says so have any skill?",
+    question="How probable is it that the price holds from here, and does who says so have any skill?",
     parameters=(
         Parameter("coin", "coin", "BTC", "the coin"),
         Parameter("venue", "venue", "binance", "whose bars"),
@@ -590,7 +639,7 @@ MEASURE = Measure(
     ),
     compute=compute,
     readings={
-        "probability": "that no low of the next days lies below the floor; null without skill, the note says why",
+        "probability": "that no low of the next days lies below the floor; null without skill",
         "climatology": "share of all earlier days on which it held",
         "brier": "mean (p − y)² of the walk-forward forecasts",
         "brier_climatology": "the same of climatology",
@@ -611,7 +660,7 @@ MEASURE = Measure(
         "sentiment": f"index of {INDEX} on the last whole day",
         "open_interest": "coins open on the venues that liquidate by themselves",
         "open_interest_reset": "open coins now against those on the day of the high; < 0: closed",
-        "fuel_*": "longs that a further fall of 5, 13 or 20 % would liquidate, by the prior [USD; _coins: coins]",
+        "fuel_*": "longs that a further fall of 5, 13 or 20 % would liquidate, by the prior; USD or coins",
         "depth_recovery": "bids within 1 % in the last week ÷ in the month before the high",
     },
 )

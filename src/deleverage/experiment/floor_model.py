@@ -1,12 +1,13 @@
 """Will the price hold: how probable is it that no low of the next days lies below a share of today's close?
 
 The model was written down before it was scored, and is deliberately small: a logistic regression on at most
-four components. It is fitted on the past only and scored by walk-forward: a day is in the training set when its
-outcome was known ``EMBARGO`` days before the block of days that is forecast, so no outcome reaches into it. Its
-rival is climatology, the share of all earlier days with a known outcome on which the price held.
+four components. It is fitted on the past only and scored by walk-forward: a day is in the training set when
+its outcome was known ``EMBARGO`` days before the block of days that is forecast, so no outcome reaches into
+it. Its rival is climatology, the share of all earlier days with a known outcome on which the price held.
 
-Overlapping outcomes are not independent: a day counts 1 ÷ horizon in the likelihood, and each coefficient of a
-standardised component has the prior N(0, 1). A component that was not observed on a day stands at its mean.
+Overlapping outcomes are not independent: a day counts 1 ÷ horizon in the likelihood, and each coefficient of
+a standardised component has the prior N(0, 1). A component that was not observed on a day stands at its
+mean.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ class Forecasts(NamedTuple):
 def held(days: Int64s, low: Floats, close: Floats, horizon: int, floor: float) -> Floats:
     """1 where the lows of the next ``horizon`` days are all ≥ floor × close, 0 where one is not, float64 [N].
 
-    NaN where the days that follow are not all there; one that fell already counts from the moment it did only
-    when all are there, so that known and unknown outcomes are not told apart by what they are.
+    NaN until all days that follow are there, also where the price has already fallen: else the newest
+    outcomes that are known would all be falls.
     """
     found = np.full(days.size, np.nan)
     if days.size <= horizon:
@@ -84,7 +85,8 @@ def fit(components: Floats, happened: Floats, horizon: int) -> Fit:
 
     start = np.zeros(precision.size)
     found = minimize(loss, start, jac=True, hess=bend, method="trust-exact", options={"gtol": 1e-8})
-    return Fit(np.asarray(found.x), np.linalg.inv(bend(found.x)), mean, sd)
+    covariance: Floats = np.linalg.inv(bend(found.x)).astype(np.float64)
+    return Fit(np.asarray(found.x, dtype=np.float64), covariance, mean, sd)
 
 
 def probability(fitted: Fit, components: Floats) -> Floats:

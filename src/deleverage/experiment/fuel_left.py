@@ -1,10 +1,10 @@
 """How much open interest would a further fall liquidate, by the prior on hidden positions?
 
 Nobody sees the positions. The prior speaks of the share of long open interest that a fall of 13 % liquidates
-(log-uniform, 5 to 60 %) and of the shape of the distances around it; both are read from the embedded scenario of
-10 October 2025, so that there is one prior. With fuel F and shape k a fall d liquidates 1 − (1 − F)^((d ÷ 13 %)^k)
-(Weibull distances, `positions.population`). It does not know what was liquidated before: after a deep fall the
-near part is more likely empty than it says.
+(log-uniform, 5 to 60 %) and of the shape of the distances around it; both are read from the embedded
+scenario of 10 October 2025, so that there is one prior. With fuel F and shape k a fall d liquidates 1 − (1 −
+F)^((d ÷ 13 %)^k) (Weibull distances, `positions.population`). It does not know what was liquidated before:
+after a deep fall the near part is more likely empty than it says.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deleverage.errors import InternalError
 from deleverage.positions.population import FUEL_AT
 from deleverage.units import Floats
 
@@ -47,7 +48,10 @@ def embedded_prior() -> FuelPrior:
     fuel, shape = population.fuel, population.fuel_shape
     ends = (fuel.low, fuel.high, shape.low, shape.high)
     if fuel.prior != "loguniform" or shape.prior != "uniform" or None in ends:
-        raise AssertionError("the scenario's priors of fuel changed their form; this file must follow")
+        raise InternalError(
+            "scenario oct-10: expected fuel log-uniform and fuel_shape uniform, found others",
+            hint="the band of fuel is worked out for these two; change `fuel_left.band` with the scenario",
+        )
     return FuelPrior(*(float(end) for end in ends if end is not None))
 
 

@@ -1,6 +1,7 @@
 """When did a coin's price cascade: from which high, down to which low, and when was it over?
 
-A coin cascades at the first bar whose low lies below the highest price of the ``window`` before it by more than
+A coin cascades at the first bar whose low lies below the highest price of the ``window`` before it by more
+than
 
     max(floor, 1 − exp(−sigmas · σ · √window)),
 
@@ -150,7 +151,8 @@ def cascades(coin: str, bars: pl.DataFrame, rules: Rules) -> list[Cascade]:
         found.append(
             Cascade(
                 coin, started, peak, int(end[at]), int(end[trough]), float(low[trough]),
-                None if stop is None else int(end[stop]), int(end[trough] - time[trough]), float(threshold[at]),
+                None if stop is None else int(end[stop]), int(end[trough] - time[trough]),
+                float(threshold[at]),
             )
         )  # fmt: skip
         if stop is None:
@@ -159,7 +161,7 @@ def cascades(coin: str, bars: pl.DataFrame, rules: Rules) -> list[Cascade]:
 
 
 def _highest(bars: pl.DataFrame, window_ns: int) -> Floats:
-    """The highest high of the bars before each that began within the window that ends with it; −inf if none."""
+    """The highest high of the earlier bars that began within the window up to each; −inf if none."""
     time, end, high = (bars[name].to_numpy() for name in ("time_ns", "end_ns", "high"))
     # bars of a day have one length, so "ends within" and "begins within" differ by that length alone
     shifted = pl.DataFrame({"at": end, "high": np.concatenate([[-np.inf], high[:-1]]), "began": time})

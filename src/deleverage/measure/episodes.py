@@ -1,9 +1,9 @@
 """Which falls were cascades, when did each start, find its low and end, and in which coins?
 
-An episode is one cascade of one coin (see `cascades`), or several coins' whose times from high to low overlap.
-Its name is the UTC day on which its first coin, in the order asked for, fell most from that day's first price:
-'2025-10-10'. Episodes are not independent when one follows on another, so those that begin at least ``apart``
-days after the end of the one counted before are counted by themselves.
+An episode is one cascade of one coin (see `cascades`), or several coins' whose times from high to low
+overlap. Its name is the UTC day on which its first coin, in the order asked for, fell most from that day's
+first price: '2025-10-10'. Episodes are not independent when one follows on another, so those that begin at
+least ``apart`` days after the end of the one counted before are counted by themselves.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from deleverage.measure.cascades import Cascade, Rules, cascades, finest_bars
 from deleverage.measure.measure import Found, Measure, Measured, Parameter, Whose
 from deleverage.measure.prices import no_bars
 
+DEEP = 0.20
+"""A fall of this share or more is counted as a deep one."""
 _HOUR_NS = 3_600 * 1_000_000_000
 _STALE_NS = 12 * _HOUR_NS
 """Open interest further than this from a start or a trough does not stand for it."""
@@ -100,8 +102,8 @@ def open_interest_change(
 ) -> tuple[float, list[str], int, int] | None:
     """Change of the open coins from the start to the end, as a share, over venues observed at both.
 
-    rows : `open_interest`; the last row at or before the start and the first at or after the end count, each at
-    most 12 hours away. Returns the share (< 0: closed), the venues, and the first and last moment used; None
+    rows : `open_interest`; the last row at or before the start and the first at or after the end count, each
+    at most 12 hours away. Returns the share (< 0: closed), the venues, and the first and last moment used; None
     where no venue has both.
     """
     of = rows.filter(
@@ -109,7 +111,9 @@ def open_interest_change(
         pl.col("coins").is_not_null(), pl.col("coins") > 0,
         pl.col("time_ns") >= start_ns - _STALE_NS, pl.col("time_ns") <= end_ns + _STALE_NS,
     )  # fmt: skip
-    before = of.filter(pl.col("time_ns") <= start_ns).group_by("venue").agg(pl.all().sort_by("time_ns").last())
+    before = (
+        of.filter(pl.col("time_ns") <= start_ns).group_by("venue").agg(pl.all().sort_by("time_ns").last())
+    )
     after = of.filter(pl.col("time_ns") >= end_ns).group_by("venue").agg(pl.all().sort_by("time_ns").first())
     both = before.join(after, on="venue", suffix="_after").sort("venue")
     if both.is_empty():
@@ -132,7 +136,7 @@ def liquidated(
     for (publisher, venue, interval), rows in longs.group_by(
         ["publisher", "venue", "interval_s"], maintain_order=True
     ):
-        step = int(interval) * 1_000_000_000  # type: ignore[call-overload]
+        step = int(interval) * 1_000_000_000
         first, last = start_ns // step * step, (end_ns - 1) // step * step
         needed = (last - first) // step + 1
         inside = rows.filter(pl.col("time_ns") >= first, pl.col("time_ns") <= last)
@@ -140,7 +144,7 @@ def liquidated(
         full = counts.filter(pl.col("n") == needed).sort("coin")
         if full.is_empty():
             continue
-        whose = f"{venue}, summed by {publisher} over windows of {int(interval) // 3600} h"  # type: ignore[call-overload]
+        whose = f"{venue}, summed by {publisher} over windows of {int(interval) // 3600} h"
         sort = (-full.height, venue != "all", whose)
         found = (float(full["usd"].sum()), whose, full["coin"].to_list(), first, last + step)
         if best is None or sort < best[0]:
@@ -168,12 +172,12 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
         min(int(frame["time_ns"][0]) for frame in bars.values()),
         max(int(frame["end_ns"][-1]) for frame in bars.values()),
     )  # fmt: skip
-    _counts(found, episodes, parameters, whose)
+    _counts(found, episodes, next(iter(bars)), parameters, whose)
     if episodes:
         _of_each(found, asof, episodes, Whose(whose.by, whose.data))
     for coin, frame in bars.items():
-        daily = _daily_bars(frame)
-        found.series("close", coin, "USD/coin", daily.select(pl.col("day") * DAY_NS, value="close").rename({"day": "time_ns"}))  # fmt: skip  # noqa: E501
+        closes = _daily_bars(frame).select(time_ns=pl.col("day") * DAY_NS, value="close")
+        found.series("close", coin, "USD/coin", closes)
         points = [(part.trough_ns, part.fall) for e in episodes for part in e.parts if part.coin == coin]
         deepest = pl.DataFrame(points, schema={"time_ns": pl.Int64, "value": pl.Float64}, orient="row")
         found.series("fall", coin, "share", deepest)
@@ -181,14 +185,20 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
 
 
 def _counts(
-    found: Found, episodes: Sequence[Episode], parameters: Mapping[str, Any], whose: Whose
+    found: Found, episodes: Sequence[Episode], coin: str, parameters: Mapping[str, Any], whose: Whose
 ) -> None:
     note = (
         f"falls of more than {parameters['sigmas']:g} σ√{parameters['window']:g} d and "
         f"{100 * parameters['floor']:g} % within {parameters['window']:g} days"
     )
     found.reading("episodes", "all", float(len(episodes)), "count", whose, note=note)
+    leading = [e for e in episodes if e.lead.coin == coin and e.lead.fall >= DEEP]
     apart = parameters["apart"]
+    deep = independent(leading, apart)
+    found.reading(
+        "independent_deep", coin, float(len(deep)), "count", whose,
+        note=f"independent falls of {coin} of {100 * DEEP:g} % or more: " + ", ".join(e.name for e in deep),
+    )  # fmt: skip
     alone = float(len(independent(episodes, apart)))
     rule = f"each starts {apart:g} days or more after the end of the one counted before"
     found.reading("independent", "all", alone, "count", whose, note=rule)
@@ -254,7 +264,10 @@ def _interest(
                 continue
             share, venues, first, last = change
             that = Whose(
-                f"sum of {len(venues)} venues: {', '.join(venues)}", f"open_interest: {coin}, coins", first, last
+                f"sum of {len(venues)} venues: {', '.join(venues)}",
+                f"open_interest: {coin}, coins",
+                first,
+                last,
             )
             note = f"{coin}, in coins, from before the high to after the low"
             found.reading(name, episode.name, share, "share", that, note=note)
@@ -325,7 +338,9 @@ MEASURE = Measure(
     name="episodes",
     question="Which falls were cascades, when did each start, find its low and end, and in which coins?",
     parameters=(
-        Parameter("coins", "list", ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE"), "the coins, the leading first"),
+        Parameter(
+            "coins", "list", ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE"), "the coins, the leading first"
+        ),
         Parameter("venue", "venue", "binance", "whose bars"),
         Parameter("kind", "choice", "spot", "spot or perpetual", choices=("spot", "perp")),
         Parameter("sigmas", "number", 2.241, "needed fall in daily volatilities × √window", "σ√window"),
@@ -339,6 +354,7 @@ MEASURE = Measure(
     readings={
         "episodes": "episodes since the first bar",
         "independent": "those that start `apart` days or more after the end of the one counted before",
+        "independent_deep": "independent falls of 20 % or more of the first coin; the note names them",
         "open": "those whose low is not known to be the last",
         "fall": "by episode: from the high to the low of its first coin",
         "fall_*": "the same of each coin",

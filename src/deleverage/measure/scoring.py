@@ -59,7 +59,7 @@ def log_loss(forecast: Floats, happened: Floats) -> Floats:
 
 
 def crps_normal(mean: float | Floats, sd: float | Floats, seen: float | Floats) -> Floats:
-    """CRPS of N(mean, sd²) in the unit of ``seen``: sd·(z(2Φ(z) − 1) + 2φ(z) − 1/√π), z = (seen − mean)/sd."""
+    """CRPS of N(mean, sd²), in its unit: sd·(z(2Φ(z) − 1) + 2φ(z) − 1/√π), z = (seen − mean)/sd."""
     if np.any(np.asarray(sd) <= 0.0):
         raise InputError(f"expected a spread > 0, found {sd!r}", hint="a forecast without spread is a point")
     z = (np.asarray(seen, dtype=np.float64) - mean) / sd
