@@ -325,7 +325,8 @@ def _today(
         )  # fmt: skip
     numbers = (
         f"Brier {losses[0].mean():.4f} against {losses[1].mean():.4f} by climatology, "
-        f"skill {better.value:.3f} [{better.low:.3f}, {better.high:.3f}] over {losses[0].size} days with {falls} independent falls"
+        f"skill {better.value:.3f} [{better.low:.3f}, {better.high:.3f}] "
+        f"over {losses[0].size} days with {falls} independent falls"
     )
     if not better.low > 0.0:
         found.reading("probability", setting.coin, None, "share", whose, note=f"no skill: {numbers}")
@@ -504,7 +505,8 @@ def _depth(found: Found, asof: AsOf, setting: _Setting, state: _State) -> None:
     base, now = float(before["bid_usd"].median()), float(after["bid_usd"].median())  # type: ignore[arg-type]
     note = (
         f"median of the last 7 days (${now / 1e6:.0f} m, {after.height} rows, "
-        f"newest {iso(int(after['time_ns'][-1]))}) ÷ median of the 30 days before the high (${base / 1e6:.0f} m); 1 is full recovery"
+        f"newest {iso(int(after['time_ns'][-1]))}) ÷ median of the 30 days "
+        f"before the high (${base / 1e6:.0f} m); 1 is full recovery"
     )
     found.reading("depth_recovery", coin, now / base, "share", whose, note=note)
 

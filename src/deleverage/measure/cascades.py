@@ -134,7 +134,7 @@ def cascades(coin: str, bars: pl.DataFrame, rules: Rules) -> list[Cascade]:
     needed = 1.0 - np.exp(-rules.sigmas * sigma * width)
     threshold = np.maximum(needed, rules.floor)[np.searchsorted(days, time // DAY_NS)]  # NaN stays NaN
     first = np.searchsorted(time, end - rules.window_ns)
-    highest = _highest(bars, rules.window_ns)
+    highest = _highest(high, first)
     fired = 1.0 - low / np.maximum(highest, opened) > threshold
     found: list[Cascade] = []
     after = 0  # bars before the end of the last cascade are not looked at again
@@ -160,21 +160,18 @@ def cascades(coin: str, bars: pl.DataFrame, rules: Rules) -> list[Cascade]:
         after = stop + 1
 
 
-def _highest(bars: pl.DataFrame, window_ns: int) -> Floats:
-    """The highest high of the earlier bars that began within the window up to each; −inf if none."""
-    time, end, high = (bars[name].to_numpy() for name in ("time_ns", "end_ns", "high"))
-    # bars of a day have one length, so "ends within" and "begins within" differ by that length alone
-    shifted = pl.DataFrame({"at": end, "high": np.concatenate([[-np.inf], high[:-1]]), "began": time})
-    length = end - time
-    rolled = np.full(high.size, -np.inf)
-    for bar in np.unique(length):
-        # the previous bar's high stands at this row: rows that ended in (end − window + bar, end]
-        name = f"{window_ns - int(bar)}i"
-        values = shifted.select(
-            pl.col("high").rolling_max_by("at", window_size=name, closed="right")
-        ).to_series()
-        rolled = np.where(length == bar, values.to_numpy(), rolled)
-    return rolled
+def _highest(high: Floats, first: Int64s) -> Floats:
+    """max(high[first[k]:k]) of each bar k, −inf where that is empty: from maxima over powers of two of bars."""
+    count = high.size
+    width = np.arange(count) - first
+    found = np.full(count, -np.inf)
+    level, longest = 1, high
+    while level <= max(int(width.max()), 1):
+        use = np.flatnonzero((width >= level) & (width < 2 * level))
+        found[use] = np.maximum(longest[first[use]], longest[use - level])
+        longest = np.maximum(longest[:-level], longest[level:]) if longest.size > level else longest
+        level *= 2
+    return found
 
 
 def _next_trigger(

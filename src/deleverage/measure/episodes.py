@@ -102,9 +102,9 @@ def open_interest_change(
 ) -> tuple[float, list[str], int, int] | None:
     """Change of the open coins from the start to the end, as a share, over venues observed at both.
 
-    rows : `open_interest`; the last row at or before the start and the first at or after the end count, each
-    at most 12 hours away. Returns the share (< 0: closed), the venues, and the first and last moment used; None
-    where no venue has both.
+    rows : `open_interest`; the last row at or before the start and the first at or after the end,
+    each at most 12 hours away, count. Returns the share (< 0: closed), the venues, and the first and last
+    moment used; None where no venue has both.
     """
     of = rows.filter(
         pl.col("coin") == coin, pl.col("scope") == "all", pl.col("venue") != "unnamed",
