@@ -161,7 +161,7 @@ def cascades(coin: str, bars: pl.DataFrame, rules: Rules) -> list[Cascade]:
 
 
 def _highest(high: Floats, first: Int64s) -> Floats:
-    """max(high[first[k]:k]) of each bar k, −inf where that is empty: from maxima over powers of two of bars."""
+    """max(high[first[k]:k]) of each bar k, −inf where that is empty; from maxima over powers of two."""
     count = high.size
     width = np.arange(count) - first
     found = np.full(count, -np.inf)

@@ -214,10 +214,6 @@ def _of_each(found: Found, asof: AsOf, episodes: Sequence[Episode], whose: Whose
         if rows.is_empty():
             what = name.replace("_", " ").replace("totals", "totals over time")
             found.lacks(asof.missing(name, what, start_ns=earliest))
-    since = {
-        "open_interest": int(interest["time_ns"].min()) if interest.height else None,  # type: ignore[arg-type]
-        "liquidation_totals": int(totals["time_ns"].min()) if totals.height else None,  # type: ignore[arg-type]
-    }
     for episode in episodes:
         lead, name, end = episode.lead, episode.name, episode.end_ns
         that = whose.over(episode.start_ns, asof.at_ns if end is None else end)
@@ -227,10 +223,11 @@ def _of_each(found: Found, asof: AsOf, episodes: Sequence[Episode], whose: Whose
             "fall", name, lead.fall, "share", that,
             note="; ".join(filter(None, [f"{bar}; more than {lead.threshold:.3f} was needed", state])),
         )  # fmt: skip
-        for part in {part.coin: part for part in reversed(episode.parts)}.values():
-            deepest = max((p for p in episode.parts if p.coin == part.coin), key=lambda p: p.fall)
+        coins = list(dict.fromkeys(part.coin for part in episode.parts))
+        for coin in coins:
+            deepest = max((part for part in episode.parts if part.coin == coin), key=lambda part: part.fall)
             found.reading(
-                f"fall_{part.coin}", name, deepest.fall, "share", that.over(deepest.start_ns, that.to_ns),
+                f"fall_{coin}", name, deepest.fall, "share", that.over(deepest.start_ns, that.to_ns),
                 note=f"low at {iso(deepest.trough_ns)}",
             )  # fmt: skip
         found.reading("start", name, episode.start_ns / DAY_NS, "date", that, note=iso(episode.start_ns))
@@ -242,25 +239,22 @@ def _of_each(found: Found, asof: AsOf, episodes: Sequence[Episode], whose: Whose
         )  # fmt: skip
         said = "not over: lower lows can come" if end is None else iso(end)
         found.reading("end", name, None if end is None else end / DAY_NS, "date", that, note=said)
-        coins = list(dict.fromkeys(part.coin for part in episode.parts))
         found.reading("coins", name, float(len(coins)), "count", that, note=", ".join(coins))
-        _interest(found, interest, episode, coins, since["open_interest"], that)
-        _forced(found, totals, episode, coins, since["liquidation_totals"], that)
+        _interest(found, interest, episode, coins, that)
+        _forced(found, totals, episode, coins, that)
 
 
-def _interest(
-    found: Found, rows: pl.DataFrame, episode: Episode, coins: list[str], since: int | None, whose: Whose
-) -> None:
+def _interest(found: Found, rows: pl.DataFrame, episode: Episode, coins: list[str], whose: Whose) -> None:
     for k, coin in enumerate(coins):
         parts = [part for part in episode.parts if part.coin == coin]
         start, end = min(p.start_ns for p in parts), max(p.trough_ns for p in parts)
-        observed = since is not None and end >= since
-        change = open_interest_change(rows, coin, start, end) if observed else None
+        change = open_interest_change(rows, coin, start, end) if _reaches(rows, start, end) else None
         names = (f"open_interest_change_{coin}", *(("open_interest_change",) if k == 0 else ()))
         for name in names:
             if change is None:
-                note = f"no venue observed within 12 h of both start and low; the lake's rows {_since(since)}"
-                found.reading(name, episode.name, None, "share", whose, note=note)
+                note = f"no venue observed within 12 h of both high and low; the lake's rows {_span(rows)}"
+                none = Whose("nobody", f"open_interest: {coin}, coins", whose.from_ns, whose.to_ns)
+                found.reading(name, episode.name, None, "share", none, note=note)
                 continue
             share, venues, first, last = change
             that = Whose(
@@ -273,14 +267,13 @@ def _interest(
             found.reading(name, episode.name, share, "share", that, note=note)
 
 
-def _forced(
-    found: Found, totals: pl.DataFrame, episode: Episode, coins: list[str], since: int | None, whose: Whose
-) -> None:
-    observed = since is not None and episode.last_low_ns >= since
-    sums = liquidated(totals, coins, episode.start_ns, episode.last_low_ns) if observed else None
+def _forced(found: Found, totals: pl.DataFrame, episode: Episode, coins: list[str], whose: Whose) -> None:
+    start, end = episode.start_ns, episode.last_low_ns
+    sums = liquidated(totals, coins, start, end) if _reaches(totals, start, end) else None
     if sums is None:
-        note = f"nobody's count covers it from high to low; the lake's sums {_since(since)}"
-        found.reading("liquidated_usd", episode.name, None, "USD", whose, note=note)
+        note = f"nobody's count covers it from high to low; the lake's sums {_span(totals)}"
+        none = Whose("nobody", "liquidation_totals: long", whose.from_ns, whose.to_ns)
+        found.reading("liquidated_usd", episode.name, None, "USD", none, note=note)
         return
     usd, by, counted, first, last = sums
     that = Whose(by, f"liquidation_totals: {', '.join(counted)}, long", first, last)
@@ -330,8 +323,15 @@ def _length(bar_ns: int) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h"
 
 
-def _since(time_ns: int | None) -> str:
-    return "are none" if time_ns is None else f"begin {iso(time_ns)[:10]}"
+def _reaches(rows: pl.DataFrame, start_ns: int, end_ns: int) -> bool:
+    """Whether rows in order of time can say anything of a stretch, so that most are not looked for."""
+    return not rows.is_empty() and rows["time_ns"][0] <= end_ns and rows["time_ns"][-1] >= start_ns
+
+
+def _span(rows: pl.DataFrame) -> str:
+    if rows.is_empty():
+        return "are none"
+    return f"run from {iso(int(rows['time_ns'][0]))[:10]} to {iso(int(rows['time_ns'][-1]))[:10]}"
 
 
 MEASURE = Measure(
