@@ -51,7 +51,8 @@ def _title(measured: Measured, coin: str) -> str:
     )
     still = measured.reading("open", "all")
     state = f"; {still['note']} is still open" if still is not None and still["value"] else ""
-    return f"{falls.height} cascades of {coin} since {since}{count}{state}"
+    many = "cascade" if falls.height == 1 else "cascades"
+    return f"{falls.height} {many} of {coin} since {since}{count}{state}"
 
 
 def _source(measured: Measured) -> str:

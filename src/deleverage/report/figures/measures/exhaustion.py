@@ -112,10 +112,10 @@ def _sheet(measured: Measured, size: Size) -> str:
         _over_time(page.panel(left, used + 24, size.width - left - right, tall), measured, size)
         at = used + 24 + tall + 62
         page.words(0, at - 12, "it held, share of days", color=style.MUTED)
-        each = (size.width - 2 * left - right) / 2 if not size.narrow else size.width - left - right
+        each = (size.width - 2 * left - right - 24) / 2 if not size.narrow else size.width - left - right
         _reliability(page.panel(left, at, each, square), measured)
         page.words(left + each / 2, at + square + 34, "forecast probability", ha="center", color=style.MUTED)
-        x = left if size.narrow else left + each + left
+        x = left if size.narrow else left + each + left + 24
         y = at + square + gap if size.narrow else at
         page.words(
             0 if size.narrow else x - left,
