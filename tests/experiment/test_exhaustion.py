@@ -29,7 +29,8 @@ from deleverage.experiment.floor_model import (
 from deleverage.measure.asof import DAY_NS, Frames
 from deleverage.measure.measure import Measured
 from deleverage.report.figures.measures import exhaustion as figure
-from tests.measure.bars import START, candles, depth, flat, funding, interest, sentiment, walk
+from tests.measure.episode_rows import START, candles, depth, flat, funding, interest, sentiment, walk
+import itertools
 
 DAYS = 800
 WALK = candles(walk(DAYS, seed=2, sigma=0.02))
@@ -243,7 +244,7 @@ def test_no_look_ahead() -> None:
         known = {name: frame.filter(known_from(name) <= int(moment)) for name, frame in frames.items()}
         full, cut = MEASURE.at(Frames(frames), int(moment)), MEASURE.at(Frames(known), int(moment))
         assert full.readings.equals(cut.readings) and full.series.equals(cut.series)
-        assert full.readings["to_ns"].drop_nulls().max() <= moment  # type: ignore[operator]
+        assert full.readings["to_ns"].drop_nulls().max() <= moment
 
 
 def test_forecasts_of_past_days_do_not_change() -> None:
@@ -276,7 +277,7 @@ def test_fuel_at_its_own_fall_is_itself_and_grows_with_the_fall() -> None:
     # 1 − 0.7^((5/13)^2) = 1 − 0.7^0.148
     assert float(fuel_left.liquidated_share(0.05, 0.3, 2.0)) == pytest.approx(1 - 0.7 ** (25 / 169))
     bands = [fuel_left.band(fall, fuel_left.embedded_prior()) for fall in fuel_left.FALLS]
-    for nearer, further in zip(bands[:-1], bands[1:], strict=True):
+    for nearer, further in itertools.pairwise(bands):
         assert all(a < b for a, b in zip(nearer, further, strict=True))
     for one in bands:
         assert 0.0 < one.low < one.middle < one.high < 1.0

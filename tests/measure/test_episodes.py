@@ -17,7 +17,8 @@ from deleverage.measure.cascades import Rules, cascades, finest_bars, volatility
 from deleverage.measure.episodes import MEASURE
 from deleverage.measure.measure import Measured
 from deleverage.report.figures.measures import episodes as figure
-from tests.measure.bars import START, candles, flat, interest, totals, walk
+from tests.measure.episode_rows import START, candles, flat, interest, totals, walk
+import itertools
 
 HOUR_NS = 3_600_000_000_000
 FALL = [(100.0, 100.0, 85.0, 90.0)]  # after 60 days between 100 and 101
@@ -190,7 +191,7 @@ def test_cascades_of_a_coin_follow_one_another() -> None:
     )
     found = cascades("BTC", bars, Rules())
     assert len(found) > 10
-    for one, after in zip(found[:-1], found[1:], strict=True):
+    for one, after in itertools.pairwise(found):
         assert one.start_ns < one.trough_ns <= (one.end_ns or 0) <= after.start_ns
     for one in found:
         assert one.fall > one.threshold >= 0.05 and one.trigger_ns <= one.trough_ns
@@ -212,7 +213,7 @@ def test_no_look_ahead() -> None:
         full = MEASURE.at(Frames(frames), int(moment), given)
         cut = MEASURE.at(Frames(known), int(moment), given)
         assert full.readings.equals(cut.readings) and full.series.equals(cut.series)
-        assert full.readings["to_ns"].drop_nulls().max() <= moment  # type: ignore[operator]
+        assert full.readings["to_ns"].drop_nulls().max() <= moment
 
 
 def test_without_bars_it_names_table_range_and_command() -> None:

@@ -1,4 +1,4 @@
-"""Do the scores have the values of their definitions, and their intervals the width of what hangs together?"""
+"""Do the scores have the values of their definitions, and their intervals the width of dependent days?"""
 
 from __future__ import annotations
 

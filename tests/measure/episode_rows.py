@@ -18,6 +18,7 @@ from deleverage.schema import (
     SENTIMENT,
 )
 from tests.measure.events import table
+import itertools
 
 START = 19_000 * DAY_NS
 """2022-01-08 00:00 UTC."""
@@ -51,7 +52,7 @@ def candles(
 def flat(days: int, price: float = 100.0, step: float = 0.01) -> list[tuple[float, float, float, float]]:
     """Days that go up and down by ``step`` in turn: the mean absolute log return is ln(1 + step)."""
     closes = [price * (1 + step) ** (k % 2) for k in range(days + 1)]
-    return [(a, max(a, b), min(a, b), b) for a, b in zip(closes[:-1], closes[1:], strict=True)]
+    return [(a, max(a, b), min(a, b), b) for a, b in itertools.pairwise(closes)]
 
 
 def walk(
@@ -135,7 +136,8 @@ def totals(
         [
             {
                 "time_ns": start_ns + round(day * DAY_NS), "venue": venue, "coin": coin,
-                "interval_s": interval_s, "side": side, "usd": usd, "publisher": publisher, "source": "by hand",
+                "interval_s": interval_s, "side": side, "usd": usd, "publisher": publisher,
+                "source": "by hand",
             }
             for day, side, usd in rows
         ],
