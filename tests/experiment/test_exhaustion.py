@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +31,6 @@ from deleverage.measure.asof import DAY_NS, Frames
 from deleverage.measure.measure import Measured
 from deleverage.report.figures.measures import exhaustion as figure
 from tests.measure.episode_rows import START, candles, depth, flat, funding, interest, sentiment, walk
-import itertools
 
 DAYS = 800
 WALK = candles(walk(DAYS, seed=2, sigma=0.02))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,6 @@ from deleverage.schema import (
     SENTIMENT,
 )
 from tests.measure.events import table
-import itertools
 
 START = 19_000 * DAY_NS
 """2022-01-08 00:00 UTC."""

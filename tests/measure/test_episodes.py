@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +19,6 @@ from deleverage.measure.episodes import MEASURE
 from deleverage.measure.measure import Measured
 from deleverage.report.figures.measures import episodes as figure
 from tests.measure.episode_rows import START, candles, flat, interest, totals, walk
-import itertools
 
 HOUR_NS = 3_600_000_000_000
 FALL = [(100.0, 100.0, 85.0, 90.0)]  # after 60 days between 100 and 101
@@ -153,7 +153,7 @@ def test_open_interest_and_forced_sales_by_hand() -> None:
                 (60.0, "gone", 500.0),
                 (61.0, "unnamed", 9.0),
             ]
-        ),  # fmt: skip
+        ),
         "liquidation_totals": pl.concat(
             [
                 totals([(60 + k / 6, side, usd) for k in range(6)])

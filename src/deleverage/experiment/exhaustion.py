@@ -286,11 +286,15 @@ def _probability(
         "the same by the log score",
     )  # fmt: skip
     _where_deep(found, setting, state.from_high[scored] <= -DEEP, loss, rival, span)
-    falls = _falls(bars, setting, state.days[scored])
+    falls, deep = _falls(bars, setting, state.days[scored])
     found.reading(
         "independent_episodes", coin, float(len(falls)), "count", span,
         note=f"falls that begin {setting.horizon} d or more after the end of the one before, daily bars: "
         + ", ".join(falls[-6:]),
+    )  # fmt: skip
+    found.reading(
+        "independent_deep", coin, float(len(deep)), "count", span,
+        note=f"the same of falls of {100 * DEEP:g} % or more: " + ", ".join(deep[-6:]),
     )  # fmt: skip
     for number, one in enumerate(
         reliability(model, seen, setting.rng("reliability"), block=setting.block), start=1
@@ -582,12 +586,16 @@ def _latest(rows: pl.DataFrame, at_ns: int, within_ns: int) -> pl.DataFrame:
     )
 
 
-def _falls(bars: pl.DataFrame, setting: _Setting, scored: Int64s) -> list[str]:
-    """Names of the independent falls whose start lies among the scored days, from daily bars."""
+def _falls(bars: pl.DataFrame, setting: _Setting, scored: Int64s) -> tuple[list[str], list[str]]:
+    """Names of the independent falls, and of the deep ones, that start on scored days, from daily bars."""
     frame = bars.with_columns(end_ns=pl.col("time_ns") + DAY_NS)
     episodes = together({setting.coin: cascades(setting.coin, frame, Rules())}, {setting.coin: frame})
     inside = [e for e in episodes if scored[0] <= e.start_ns // DAY_NS <= scored[-1]]
-    return [episode.name for episode in independent(inside, setting.horizon)]
+    deep = [episode for episode in inside if episode.lead.fall >= DEEP]
+    return (
+        [episode.name for episode in independent(inside, setting.horizon)],
+        [episode.name for episode in independent(deep, setting.horizon)],
+    )
 
 
 def _lowest(bars: pl.DataFrame, day_ns: int, close: float, days: int) -> Lowest:
@@ -649,6 +657,7 @@ MEASURE = Measure(
         "log_skill": "the same by the log score",
         "skill_deep": "the skill on days 20 % or more below the high of a year",
         "independent_episodes": "falls of the scored time that do not run into each other",
+        "independent_deep": "the same of falls of 20 % or more",
         "independent_windows": "days scored ÷ horizon",
         "days_scored": "days with a forecast and a known outcome",
         "forecast_mean": "by bin of the forecast: its mean",
