@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import polars as pl
 from deleverage.measure.measure import Measured
 from deleverage.report import style
 from deleverage.report.figures.canvas import NARROW, WIDE, Drawing, Floats, Size, even, sheet, text_width
+from deleverage.report.figures.measures.years_axis import years_axis
 
 _DEEP = 0.20
 _DAY_NS = 86_400 * 1_000_000_000
@@ -57,8 +57,9 @@ def _title(measured: Measured, coin: str) -> str:
 
 def _source(measured: Measured) -> str:
     row = measured.reading("episodes", "all")
-    by, data = ("", "") if row is None else (row["by"], row["data"])
-    return f"By {by}; {data}. As of {_moment(measured.at_ns)}."
+    if row is None:
+        return f"As of {_moment(measured.at_ns)}."
+    return f"By {row['by']}; {row['data']}, to {style.day(row['to_ns'])}. As of {_moment(measured.at_ns)}."
 
 
 def _moment(time_ns: int) -> str:
@@ -98,7 +99,7 @@ def _sheet(measured: Measured, coin: str, size: Size) -> str:
         top.set_xlim(*span)
         top.set_xticks([])
         _stems(below, falls, _names(measured), span, size, width)
-        _years(below, span, size)
+        years_axis(below, *span, size)
     return page.svg
 
 
@@ -120,7 +121,6 @@ def _price_ticks(axes: Any, price: Floats) -> None:
 def _stems(
     axes: Any, falls: pl.DataFrame, names: dict[int, str], span: tuple[float, float], size: Size, width: float
 ) -> None:
-    axes.set_xlim(*span)
     at, share = falls["time_ns"].to_numpy() / _DAY_NS, falls["value"].to_numpy()
     highest = float(share.max()) if share.size else 0.2
     axes.set_ylim(0, highest * 1.16)
@@ -151,28 +151,3 @@ def _stems(
         if clear and free and len(placed) < size.pick(6, 3):
             placed.append((x, y))
             axes.text(span[0] + x / scale, y / tall, name, ha="center", fontsize=size.small, color=style.INK)
-
-
-def _years(axes: Any, span: tuple[float, float], size: Size) -> None:
-    first, last = (datetime.fromtimestamp(day * 86_400, UTC) for day in span)
-    marks: list[tuple[float, str]] = []
-    if span[1] - span[0] > 3 * 365:
-        marks = [
-            (datetime(y, 1, 1, tzinfo=UTC).timestamp() / 86_400, str(y))
-            for y in range(first.year, last.year + 1)
-        ]
-        step = max(1, -(-len(marks) // int(size.pick(10, 5))))
-        marks = marks[::-1][::step][::-1]
-    else:
-        count = int(size.pick(7, 4))
-        marks = [
-            (
-                day,
-                datetime.fromtimestamp(day * 86_400, UTC).strftime(
-                    "%Y-%m-%d" if not size.narrow else "%b %y"
-                ),
-            )
-            for day in np.floor(np.linspace(span[0], span[1], count + 2)[1:-1])
-        ]
-    marks = [(day, text) for day, text in marks if span[0] <= day <= span[1]]
-    axes.set_xticks([day for day, _ in marks], [text for _, text in marks])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import polars as pl
 from deleverage.measure.measure import Measured
 from deleverage.report import style
 from deleverage.report.figures.canvas import NARROW, WIDE, Drawing, Floats, Size, sheet, wrap
+from deleverage.report.figures.measures.years_axis import years_axis
 
 _DAY_NS = 86_400 * 1_000_000_000
 _KEYS = (
@@ -78,13 +78,13 @@ def _state(measured: Measured) -> list[str]:
         row = measured.reading(name, coin)
         return None if row is None else row["value"]
 
-    index = value("sentiment")
+    index, rank = value("sentiment"), value("funding_percentile")
     return [
         f"close against the high of a year: {style.percent(value('from_high'), 1)}",
         f"open interest since the high, in coins: {style.percent(value('open_interest_reset'), 1)}",
         f"displayed bids against before the high: {style.percent(value('depth_recovery'), 0)}",
-        f"funding per year: {style.percent(value('funding'), 1)}, "
-        f"higher than on {style.percent(value('funding_percentile'), 0)} of 365 days",
+        f"funding per year: {style.percent(value('funding'), 1)}"
+        + ("" if rank is None else f", higher than on {style.percent(rank, 0)} of 365 days"),
         f"published index (0 to 100): {style.number(index)}",
         f"volatility per year: {style.percent(value('volatility'), 0)}",
     ]
@@ -150,16 +150,10 @@ def _over_time(axes: Any, measured: Measured, size: Size) -> None:
         )
         return
     first = days[seen][0]
-    axes.set_xlim(first, days[-1] + 1)
+    years_axis(axes, float(first), float(days[-1]) + 1, size)
     axes.fill_between(days, -0.075, -0.02, where=held == 1.0, color=style.SHORT, linewidth=0, step="post")
     axes.plot(days, forecast, color=style.BAND_INK, linewidth=1.3)
     axes.plot(days, climate, color=style.INK, linewidth=1.4, linestyle=(0, (4, 2)))
-    start, end = (datetime.fromtimestamp(d * 86_400, UTC).year for d in (first, days[-1]))
-    years = range(start, end + 1)
-    marks = [(datetime(y, 1, 1, tzinfo=UTC).timestamp() / 86_400, str(y)) for y in years]
-    step = max(1, -(-len(marks) // int(size.pick(10, 5))))
-    marks = [m for m in marks[::-1][::step][::-1] if first <= m[0] <= days[-1]]
-    axes.set_xticks([m[0] for m in marks], [m[1] for m in marks])
 
 
 def _reliability(axes: Any, measured: Measured) -> None:
@@ -174,7 +168,7 @@ def _reliability(axes: Any, measured: Measured) -> None:
     axes.plot([0, 1], [0, 1], color=style.COUNTERFACTUAL, linewidth=1.2)
     axes.text(0.99, 0.66, "as forecast", ha="right", color=style.COUNTERFACTUAL_INK, fontsize=10)
     if not found.height:
-        axes.text(0.5, 0.45, "nothing scored", transform=axes.transAxes, ha="center", color=style.MUTED)
+        axes.text(0.5, 0.14, "nothing scored", transform=axes.transAxes, ha="center", color=style.MUTED)
         return
     for row in found.iter_rows(named=True):
         if row["low"] is not None:
