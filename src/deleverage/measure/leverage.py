@@ -110,10 +110,11 @@ def _open_interest(asof: AsOf, coin: str, venue: str, count: str) -> _Series | N
 
 def _venue_sums(asof: AsOf, coin: str, venue: str, start_ns: int) -> pl.DataFrame:
     """Sums of table `open_interest` by moment and coin, where nearly all venues were seen."""
-    where = {} if coin == "ALL" else {"coin": coin}
-    rows = asof.table("open_interest", start_ns=start_ns, scope="all", **where).filter(
-        pl.col("venue") != "unnamed"
-    )
+    rows = (
+        asof.table("open_interest", start_ns=start_ns, scope="all")
+        if coin == "ALL"
+        else asof.table("open_interest", start_ns=start_ns, scope="all", coin=coin)
+    ).filter(pl.col("venue") != "unnamed")
     if venue != "all":
         rows = rows.filter(pl.col("venue") == venue)
     volume = pl.lit(None, pl.Float64).alias("volume_usd")
@@ -139,7 +140,7 @@ def _levels(found: Found, series: _Series, now: int, whose: Whose, parameters: M
     unseen = int(here["unseen"].sum()) if "unseen" in here.columns else 0
     if unseen:
         note += f"; {unseen} of {int(here['contracts'].sum())} contracts showed none and are not in it"
-    found.reading("open_interest_usd", coin, float(here["usd"].sum()), "USD", that, note=note)
+    found.reading("open_interest_usd", coin, _sum(here["usd"]), "USD", that, note=note)
     if coin == "ALL":
         note = "coins of different kinds cannot be added; see each coin"
         found.reading("open_interest_coins", coin, None, "coins", that, note=note)
@@ -181,15 +182,13 @@ def _changes(found: Found, series: _Series, now: int, whose: Whose, parameters: 
     since = f"since {iso(base)[:16]}"
     rows = [(one, both.filter(pl.col("coin") == one)) for one in both["coin"]]
     for subject, part in [(coin, both)] + ([] if len(rows) == 1 else rows):
-        usd = float(part["usd_now"].sum() / part["usd"].sum() - 1)
+        usd = _sum(part["usd_now"]) / _sum(part["usd"]) - 1
         found.reading(
             "change_usd", subject, usd, "share", that, note=f"{since}; contracts and price together"
         )
         known = part["coins"].null_count() + part["coins_now"].null_count() == 0
         coins = (
-            float((part["usd"] / part["coins"] * part["coins_now"]).sum() / part["usd"].sum() - 1)
-            if known
-            else None
+            _sum(part["usd"] / part["coins"] * part["coins_now"]) / _sum(part["usd"]) - 1 if known else None
         )
         note = f"{since}; contracts alone" + (": coins at the prices of the base" if part.height > 1 else "")
         if not known:
@@ -204,7 +203,7 @@ def _ratios(
     found: Found, asof: AsOf, series: _Series, now: int, whose: Whose, parameters: Mapping[str, Any]
 ) -> None:
     coin, here = parameters["coin"], series.at(now)
-    usd = float(here["usd"].sum())
+    usd = _sum(here["usd"])
     max_age = int(parameters["max_age"] * DAY_NS)
     caps = asof.table("market_caps", start_ns=now - max_age, end_ns=now, coin=coin)
     if coin == "ALL" or caps.is_empty():
@@ -447,6 +446,10 @@ def _tiers(found: Found, asof: AsOf, coins: list[str], parameters: Mapping[str, 
     return seen
 
 
+def _sum(values: pl.Series) -> float:
+    return float(np.sum(values.to_numpy()))
+
+
 def notional_of(text: str) -> float:
     """'300k', '3m', '1.5bn' or '250000' in USD.
 
@@ -477,7 +480,7 @@ MEASURE = Measure(
     parameters=(
         Parameter("coin", "coin", "ALL", "the coin, or ALL for the sum of those that the lake has"),
         Parameter("venue", "venue", "all", "one, or all (funding, basis, tiers: binance)"),
-        Parameter("count", "choice", "contracts", "vendor's list of contracts or sums by venue", choices=_COUNTS),
+        Parameter("count", "choice", "contracts", "whose list is summed", choices=_COUNTS),
         Parameter("base", "time", None, "moment to compare with; default: base_days before"),
         Parameter("base_days", "days", 30.0, "how long before the moment the base lies", "days"),
         Parameter("max_age", "days", 7.0, "how old a last observation may be", "days"),

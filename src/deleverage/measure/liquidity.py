@@ -194,9 +194,7 @@ def _window(
         if a.is_empty() or b.is_empty():
             found.reading(name, coin, None, "share", whose, note=note)
             continue
-        value, low, high = _ratio(
-            a[column].to_numpy(), b[column].to_numpy(), _block(a), _block(b), name, coin
-        )
+        value, low, high = _ratio(a, b, column, name, coin)
         found.reading(
             name,
             coin,
