@@ -111,7 +111,7 @@ def published() -> dict[str, Published]:
     text = (resources.files("deleverage.scenarios") / _FILE).read_text(encoding="utf-8")
     document = tomllib.loads(text)
     sources = document["sources"]
-    return {
-        row["id"]: Published(float(row["value"]), str(sources[row["source"]]))
-        for row in document["published"]
-    }
+    found = {}
+    for row in document["published"]:
+        found[row["id"]] = Published(float(row["value"]), str(sources[row["source"]]))
+    return found
