@@ -28,7 +28,7 @@ def contract_sums(
 
     coin : one, or 'ALL' for every one; venue : one, or 'all'. price : of the contract with the largest open
     interest [USD/coin]; coins : usd ÷ price, so that contracts of all kinds can be added. venues, contracts,
-    unseen : how many venues and contracts were added, and how many of these showed no open interest. A sum
+    unseen : how many venues and contracts were added, and how many of these showed no open interest. dataset : whose list. A sum
     of nothing is null, not zero. In order of time and coin; empty where there are no lists.
     """
     rows = (
@@ -50,6 +50,7 @@ def contract_sums(
         pl.col("venue").n_unique().alias("venues"),
         pl.len().alias("contracts"),
         pl.col("open_interest_usd").null_count().alias("unseen"),
+        pl.col("source").str.split("/").list.first().first().alias("dataset"),
     )
     return sums.with_columns(coins=pl.col("usd") / pl.col("price")).sort("time_ns", "coin")
 

@@ -23,10 +23,7 @@ from deleverage.measure.tier_sets import latest_tiers
 
 YEAR_S = 365 * 86_400
 _COUNTS = ("contracts", "venues")
-_BY = {
-    "contracts": "vendor's list of contracts (table snapshots)",
-    "venues": "vendor's sums by venue (table open_interest)",
-}
+_BY = {"contracts": "list of all contracts", "venues": "sums by venue"}
 _DATA = {"contracts": "snapshots: open_interest_usd", "venues": "open_interest: scope all"}
 _LEVELS = (20, 50, 100)
 _DRAWS = 1000
@@ -62,7 +59,9 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
     series = _open_interest(asof, coin, venue, count)
     now = None if series is None else series.last(asof.at_ns, max_age)
     lost = _no_open_interest(asof, coin, venue, count, max_age)
-    by = _BY[count] if venue == "all" else f"{venue}, {_BY[count]}"
+    by = f"{_BY[count]} of {'all its venues' if venue == 'all' else venue}"
+    if series is not None:
+        by += f", {', '.join(sorted(series.frame['dataset'].unique().to_list()))}"
     whose = Whose(by, f"{_DATA[count]} {coin}")
     answered = now is not None
     if series is None or now is None:
@@ -123,6 +122,7 @@ def _venue_sums(asof: AsOf, coin: str, venue: str, start_ns: int) -> pl.DataFram
         pl.when(pl.col("coins").null_count() == 0).then(pl.col("coins").sum()).alias("coins"),
         pl.col("venue").n_unique().alias("venues"),
         pl.col("price").median(),
+        pl.col("source").str.split("/").list.first().first().alias("dataset"),
     )
     most = pl.col("venues").max().over("coin")
     kept = sums.filter(pl.col("venues") >= _VENUES_OF_MOST * most)

@@ -84,7 +84,8 @@ COUNTS = (
     ),
     Count(
         "hyperliquid adl", "HyperReplay, from the chain",
-        "positions closed by auto-deleveraging, 34,983 fills, 21:15 to 21:27 UTC", 21 * 60 + 15, 21 * 60 + 27, "it is ADL alone", "all fills", ("adl-total",),
+        "positions closed by auto-deleveraging, 34,983 fills, 21:15 to 21:27 UTC",
+        21 * 60 + 15, 21 * 60 + 27, "it is ADL alone", "all fills", ("adl-total",),
         "not liquidations but their other side: such fills fall in seconds with as many liquidation fills",
         "adl",
     ),

@@ -22,8 +22,8 @@ def draw(measured: Measured) -> Drawing:
     return Drawing(
         key="leverage",
         title=title,
-        band="Above: open contracts, one side counted, at the price of the moment. Below: largest setting by "
-        "position size, and the fall that ends such an isolated long, without fees.",
+        band="Above: open contracts, one side counted, at the price of the moment. Below: largest setting "
+        "by position size, and the fall that ends such an isolated long, without fees.",
         source=f"By {row.get('by', '')}; {row.get('data', '')}. Tiers: {symbol}. As of "
         f"{date_of(measured.at_ns)} UTC.",
         alt=f"Open interest and leverage allowed. {title}.",
@@ -86,8 +86,8 @@ def _open_interest(axes: Any, measured: Measured, size: Size) -> None:
         if k == top and top == x.size - 1:
             continue
         axes.annotate(
-            style.usd(float(y[k])), (x[k], y[k]), xytext=(8 if side == "left" else -2, 8 if k == top else -17),
-            textcoords="offset points", ha=side, fontsize=size.font, color=style.INK, annotation_clip=False,
+            style.usd(float(y[k])), (x[k], y[k]),
+            xytext=(8 if side == "left" else -2, 8 if k == top else -17), textcoords="offset points", ha=side, fontsize=size.font, color=style.INK, annotation_clip=False,
         )  # fmt: skip
     day_axis(axes, float(x[0]), float(x[-1]), int(size.pick(8, 4)))
     value_axis(axes, 0.0, float(y.max()) * 1.12, style.usd, count=5, pad=0.0)

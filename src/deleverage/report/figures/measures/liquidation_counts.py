@@ -23,7 +23,7 @@ def draw(measured: Measured) -> Drawing:
     return Drawing(
         key="liquidationcounts",
         title=title,
-        band="Liquidated a day, USD: longs below, shorts on top of them. A gap is a day that was not observed. "
+        band="Liquidated a day, USD: longs below, shorts on top of them. A gap is a day not observed. "
         "Dashed: the threshold. Publishers' counts are never added.",
         source=f"By {by}; {data}. As of {date_of(measured.at_ns)} UTC.",
         alt=f"Liquidations a day. {title}.",
@@ -40,9 +40,15 @@ def _sentence(measured: Measured, subjects: list[str]) -> str:
     assert above is not None and seen is not None and middle is not None  # a publisher with days has them
     limit = style.usd(measured.parameters["threshold_usd"])
     return (
-        f"More than {limit} were liquidated on {above['value']:.0f} of {seen['value']:.0f} days observed; "
+        f"More than {limit} in {_coins(measured, subjects[0])} were liquidated on {above['value']:.0f} of {seen['value']:.0f} days observed; "
         f"the median day is {style.usd(middle['value'])}"
     )
+
+
+def _coins(measured: Measured, subject: str) -> str:
+    """Which coins were added; the note begins with them."""
+    row = measured.reading("median_day", subject) or {"note": ""}
+    return str(row["note"].split(" alone;")[0])
 
 
 def _sheet(measured: Measured, subjects: list[str], size: Size) -> str:
@@ -54,7 +60,7 @@ def _sheet(measured: Measured, subjects: list[str], size: Size) -> str:
             page.words(0, used + 20, style.MISSING, color=style.MUTED)
         for k, subject in enumerate(subjects):
             top = used + k * (each + gap)
-            page.words(0, top + 12, f"{subject}, USD a day", fontweight="bold")
+            page.words(0, top + 12, f"{subject}: {_coins(measured, subject)}, USD a day", fontweight="bold")
             axes = page.panel(left, top + 24, size.width - left - 12, each - 24)
             _bars(axes, measured, subject, size)
     return page.svg

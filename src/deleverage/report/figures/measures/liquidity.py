@@ -15,13 +15,13 @@ from deleverage.report.figures.measures.day_axis import DAY_NS, date_of, day_axi
 
 def draw(measured: Measured) -> Drawing:
     """Bid depth of every sample, with the medians of base and window and the lowest."""
-    title = _sentence(measured)
+    title, distance = _sentence(measured), measured.parameters["range_bps"] / 100
     row = measured.reading("depth_bid", measured.parameters["coin"]) or {}
     return Drawing(
         key="liquidity",
         title=title,
-        band=f"Resting bids within {measured.parameters['range_bps'] / 100:g}{style.THIN}% of mid, USD. Dots: "
-        "samples; lines: medians of the base window and of the last days; shade: 90 % bootstrap.",
+        band=f"Resting bids within {distance:g}{style.THIN}% of mid, USD. Dots: samples; "
+        "lines: medians of the base window and of the last days; shade: 90 % bootstrap.",
         source=f"By {row.get('by', '')}; {row.get('data', '')}. As of {date_of(measured.at_ns)} UTC.",
         alt=f"Depth of the order book over time. {title}.",
         wide=_sheet(measured, WIDE),
@@ -44,7 +44,11 @@ def _sentence(measured: Measured) -> str:
     ends = sorted(abs(100 * change[end]) for end in ("low", "high"))
     interval = f" [{ends[0]:.0f}, {ends[1]:.0f}]" if change["low"] * change["high"] > 0 else ""
     share = style.percent(abs(change["value"]))
-    return f"{text}, {share}{interval} {less} than in the base window"
+    base = measured.reading("base_depth_bid", coin)
+    if base is None or base["from_ns"] is None:
+        return f"{text}, {share}{interval} {less} than in the base window"
+    when = f"{date_of(base['from_ns'])} to {date_of(base['to_ns'])}"
+    return f"{text}, {share}{interval} {less} than from {when}"
 
 
 def _sheet(measured: Measured, size: Size) -> str:
@@ -68,9 +72,9 @@ def _sheet(measured: Measured, size: Size) -> str:
         axes.plot(x[lowest], y[lowest], marker="D", markersize=6.5, color=style.LONG)
         middle = x[lowest] > (x[0] + x[-1]) / 2
         axes.annotate(
-            f"lowest {style.usd(float(y[lowest]))}, {date_of(int(x[lowest] * DAY_NS))}", (x[lowest], y[lowest]),
-            xytext=(-8 if middle else 8, -11), textcoords="offset points", ha="right" if middle else "left",
-            fontsize=size.font, color=style.INK,
+            f"lowest {style.usd(float(y[lowest]))}, {date_of(int(x[lowest] * DAY_NS))}",
+            (x[lowest], y[lowest]), xytext=(-8 if middle else 8, -11), textcoords="offset points",
+            ha="right" if middle else "left", fontsize=size.font, color=style.INK,
         )  # fmt: skip
         day_axis(axes, float(x[0]), float(x[-1]), int(size.pick(8, 4)))
         value_axis(axes, 0.0, float(y.max()), style.usd, count=5, pad=0.02)
@@ -88,6 +92,7 @@ def _median(axes: Any, row: dict[str, Any] | None, size: Size) -> None:
     axes.plot(ends, [row["value"]] * 2, color=style.BAND_INK, linewidth=2.4)
     axes.annotate(
         style.usd(row["value"]), (sum(ends) / 2, row["high"] or row["value"]), xytext=(0, 5),
-        textcoords="offset points", ha="center", fontsize=size.font, fontweight="bold", color=style.BAND_INK,
+        textcoords="offset points", ha="center", fontsize=size.font, fontweight="bold",
+        color=style.BAND_INK,
         bbox={"facecolor": style.PAPER, "alpha": 0.85, "edgecolor": "none", "pad": 1.0},
     )  # fmt: skip

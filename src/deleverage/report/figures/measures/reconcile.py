@@ -19,10 +19,10 @@ def draw(measured: Measured) -> Drawing:
     return Drawing(
         key="reconcile",
         title=title,
-        band="USD. Bar: as printed; diamond: what this lake holds of the same. Counts overlap and are never added. "
-        "Grey: fall of open interest in contracts at the price of 20:00, forced or not.",
-        source=f"Night of {measured.parameters['night']}, UTC. By whose count: in each row. Sources stand with "
-        f"the readings. As of {date_of(measured.at_ns)}.",
+        band="USD. Bar: as printed; diamond: what this lake holds of the same. Counts overlap and are never "
+        "added. Grey: fall of open interest in contracts at the price of 20:00, forced or not.",
+        source=f"Night of {measured.parameters['night']}, UTC. By whose count: in each row. Sources stand "
+        f"with the readings. As of {date_of(measured.at_ns)}.",
         alt=f"Counts of one night's liquidations. {title}. "
         + "; ".join(f"{row['subject']}: {style.usd(row['value'])}" for row in rows),
         wide=_sheet(rows, WIDE),
