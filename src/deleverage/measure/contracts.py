@@ -26,10 +26,10 @@ def contract_sums(
 ) -> pl.DataFrame:
     """Sums by moment and coin: time_ns, coin, usd, volume_usd, long_usd, short_usd [USD], price, coins, ...
 
-    coin : one, or 'ALL' for every one; venue : one, or 'all'. price : of the contract with the largest open
+    coin : one, or 'ALL' for every one; venue : one, or 'all'. price : of the perpetual with the largest open
     interest [USD/coin]; coins : usd ÷ price, so that contracts of all kinds can be added. venues, contracts,
-    unseen : how many venues and contracts were added, and how many of these showed no open interest. dataset : whose list. A sum
-    of nothing is null, not zero. In order of time and coin; empty where there are no lists.
+    unseen : how many venues and contracts were added, and how many of these showed no open interest;
+    dataset : whose list. A sum of nothing is null, not zero. In order of time and coin; possibly empty.
     """
     rows = (
         asof.table("snapshots", start_ns=start_ns)

@@ -59,9 +59,9 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
     series = _open_interest(asof, coin, venue, count)
     now = None if series is None else series.last(asof.at_ns, max_age)
     lost = _no_open_interest(asof, coin, venue, count, max_age)
-    by = f"{_BY[count]} of {'all its venues' if venue == 'all' else venue}"
+    by = f"{_BY[count]}, {'all its venues' if venue == 'all' else venue}"
     if series is not None:
-        by += f", {', '.join(sorted(series.frame['dataset'].unique().to_list()))}"
+        by = f"{', '.join(sorted(series.frame['dataset'].unique().to_list()))}: {by}"
     whose = Whose(by, f"{_DATA[count]} {coin}")
     answered = now is not None
     if series is None or now is None:

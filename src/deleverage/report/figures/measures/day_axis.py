@@ -20,7 +20,7 @@ def days(time_ns: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def day_axis(axes: Axes, first: float, last: float, labels: int) -> None:
-    """Dates on the x axis from ``first`` to ``last`` (days since 1970): `6 Oct`, or `Oct 25` for months."""
+    """Dates on the x axis from ``first`` to ``last`` (days since 1970): `6 Oct`, or `Oct 2025` for months."""
     span = max(last - first, 1.0)
     axes.set_xlim(first - span * 0.01, last + span * 0.01)
     step = next((s for s in (1, 2, 7, 14) if span / s <= labels), 0)
@@ -32,7 +32,7 @@ def day_axis(axes: Axes, first: float, last: float, labels: int) -> None:
     months = [day for day in range(int(np.ceil(first)), int(last) + 1) if _moment(day).day == 1]
     every = max(1, -(-len(months) // labels))
     chosen = months[::every]
-    axes.set_xticks([float(day) for day in chosen], [_name(day, "%b %y") for day in chosen])
+    axes.set_xticks([float(day) for day in chosen], [_name(day, "%b %Y") for day in chosen])
 
 
 def date_of(time_ns: int) -> str:

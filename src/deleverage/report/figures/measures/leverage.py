@@ -85,9 +85,10 @@ def _open_interest(axes: Any, measured: Measured, size: Size) -> None:
     for k, side in ((top, "left"), (x.size - 1, "right")):
         if k == top and top == x.size - 1:
             continue
+        above = k == top
         axes.annotate(
-            style.usd(float(y[k])), (x[k], y[k]),
-            xytext=(8 if side == "left" else -2, 8 if k == top else -17), textcoords="offset points", ha=side, fontsize=size.font, color=style.INK, annotation_clip=False,
+            style.usd(float(y[k])), (x[k], y[k]), xytext=(-2 if side == "right" else 8, 8 if above else -17),
+            textcoords="offset points", ha=side, fontsize=size.font, annotation_clip=False,
         )  # fmt: skip
     day_axis(axes, float(x[0]), float(x[-1]), int(size.pick(8, 4)))
     value_axis(axes, 0.0, float(y.max()) * 1.12, style.usd, count=5, pad=0.0)
@@ -125,9 +126,9 @@ def _settings(
         )  # fmt: skip
     lines = []
     for level in (100, 20):
-        row = measured.reading(f"move_to_liquidation_{level}x", symbol)
-        if row is not None and row["value"] is not None:
-            lines.append(f"{level}× ends with a fall of {style.percent(row['value'], 2)}")
+        move = measured.reading(f"move_to_liquidation_{level}x", symbol)
+        if move is not None and move["value"] is not None:
+            lines.append(f"{level}× ends with a fall of {style.percent(move['value'], 2)}")
     y = top + each * len(sizes) + 18
     for line in lines:
         page.words(0, y, line, color=style.INK)

@@ -40,8 +40,8 @@ def _sentence(measured: Measured, subjects: list[str]) -> str:
     assert above is not None and seen is not None and middle is not None  # a publisher with days has them
     limit = style.usd(measured.parameters["threshold_usd"])
     return (
-        f"More than {limit} in {_coins(measured, subjects[0])} were liquidated on {above['value']:.0f} of {seen['value']:.0f} days observed; "
-        f"the median day is {style.usd(middle['value'])}"
+        f"More than {limit} in {_coins(measured, subjects[0])} were liquidated on {above['value']:.0f} of "
+        f"{seen['value']:.0f} days observed; the median day is {style.usd(middle['value'])}"
     )
 
 
