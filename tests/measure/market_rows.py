@@ -65,8 +65,8 @@ def tier(symbol: str, day: int, number: int, floor: float, cap: float | None, pp
          deduction: float) -> dict[str, Any]:  # fmt: skip
     """One margin tier of Binance."""
     return {
-        "time_ns": day, "venue": "binance", "symbol": symbol, "tier": number, "floor_usd": floor, "cap_usd": cap,
-        "rate_ppm": ppm, "rate_num": ppm, "rate_den": 1_000_000, "max_leverage": most,
+        "time_ns": day, "venue": "binance", "symbol": symbol, "tier": number, "floor_usd": floor,
+        "cap_usd": cap, "rate_ppm": ppm, "rate_num": ppm, "rate_den": 1_000_000, "max_leverage": most,
         "deduction_usd": deduction, "source": "tiers/made.json",
     }  # fmt: skip
 
@@ -92,6 +92,6 @@ def depth(
     """One sample of a book at binance."""
     return {
         "time_ns": moment, "venue": "binance", "kind": "perp", "coin": "BTC", "range_bps": distance,
-        "taken": "bar", "bid_usd": bid, "bid_coins": bid / 100_000, "ask_usd": ask, "ask_coins": ask / 100_000,
+        "taken": "bar", "bid_usd": bid, "bid_coins": bid / 1e5, "ask_usd": ask, "ask_coins": ask / 1e5,
         "source": "made/depth.parquet",
     } | more  # fmt: skip

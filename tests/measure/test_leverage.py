@@ -149,8 +149,8 @@ def test_funding_is_a_year_of_the_mean_rate_and_basis_is_perp_over_spot() -> Non
         for k in range(10)
     ]  # fmt: skip
     bars = [
-        {"time_ns": NOW - (k + 1) * HOUR, "venue": "binance", "kind": kind, "coin": "BTC", "symbol": f"BTC{kind}",
-         "interval_s": 3600, "open": 1.0, "high": 1.0, "low": 1.0, "close": close, "source": "made/c.csv"}
+        {"time_ns": NOW - (k + 1) * HOUR, "venue": "binance", "kind": kind, "coin": "BTC", "interval_s": 3600,
+         "symbol": f"BTC{kind}", "open": 1.0, "high": 1.0, "low": 1.0, "close": close, "source": "made/c.csv"}
         for k in range(3) for kind, close in (("perp", 101.0), ("spot", 100.0))
     ]  # fmt: skip
     frames = _lists(funding=table("funding", funding), candles=table("candles", bars))

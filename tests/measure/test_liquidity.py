@@ -89,8 +89,9 @@ def test_a_side_that_the_book_does_not_reach_is_null_and_not_zero() -> None:
 
 def test_the_spread_is_the_median_over_seconds() -> None:
     quotes = [
-        {"time_ns": NOW - k * 1_000_000_000, "venue": "binance", "kind": "perp", "coin": "BTC", "symbol": "BTCUSDT",
-         "bid_price": 99_995.0, "bid_coins": 1.0, "ask_price": 100_005.0, "ask_coins": 1.0, "update_id": k,
+        {"time_ns": NOW - k * 1_000_000_000, "venue": "binance", "kind": "perp", "coin": "BTC",
+         "symbol": "BTCUSDT", "bid_price": 99_995.0,
+         "bid_coins": 1.0, "ask_price": 100_005.0, "ask_coins": 1.0, "update_id": k,
          "source": "made/q.gz"}
         for k in range(1, 200)
     ]  # fmt: skip
