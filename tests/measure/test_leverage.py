@@ -197,3 +197,28 @@ def test_nothing_later_is_looked_at() -> None:
         rows += contracts(BASE + day * DAY + 5 * HOUR, "BTC", 100.0 + day, [100.0 + day**2 % 37] * 6)
     frames = {"snapshots": table("snapshots", rows), "tiers": table("tiers", TIERS)}
     assert_no_look_ahead(MEASURE, frames, BASE, BASE + 45 * DAY, {"coin": "BTC"})
+
+
+def _held(notional: float, accounts: int = 4) -> dict[str, pl.DataFrame]:
+    held = [
+        {"time_ns": NOW - HOUR, "venue": "hyperliquid", "account": f"0x{k}", "coin": coin, "symbol": coin,
+         "coins": 1.0, "notional_usd": notional, "account_value_usd": 50.0, "source": "made/h.json"}
+        for k in range(accounts) for coin in ("BTC", "ETH")
+    ]  # fmt: skip
+    interest = {"time_ns": NOW - HOUR, "venue": "hyperliquid", "coin": "BTC", "scope": "all", "usd": 1000.0,
+                "source": "made/oi.parquet"}  # fmt: skip
+    return {"holdings": table("holdings", held), "open_interest": table("open_interest", [interest])}
+
+
+def test_effective_leverage_is_notional_over_equity_of_accounts_that_matter() -> None:
+    # 4 accounts × 2 positions × $100 on 4 × $50; both sides of $1,000 are $2,000
+    row = MEASURE.at(Frames(_lists(**_held(100.0))), NOW, {"coin": "BTC"}).reading(
+        "effective_leverage", "hyperliquid accounts"
+    )
+    assert row is not None and row["value"] == pytest.approx(800 / 200) and "40%" in row["note"]
+
+
+def test_a_handful_of_accounts_says_nothing_about_a_venue() -> None:
+    found = MEASURE.at(Frames(_lists(**_held(10.0))), NOW, {"coin": "BTC"})
+    assert found.reading("effective_leverage", "hyperliquid accounts") is None
+    assert _value(found, "effective_leverage", "BTC") is None

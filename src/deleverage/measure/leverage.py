@@ -27,6 +27,9 @@ _BY = {"contracts": "list of all contracts", "venues": "sums by venue"}
 _DATA = {"contracts": "snapshots: open_interest_usd", "venues": "open_interest: scope all"}
 _LEVELS = (20, 50, 100)
 _DRAWS = 1000
+_SEEN = 0.1
+"""Accounts that hold less than this share of both sides of open interest say nothing about a venue."""
+
 _VENUES_OF_MOST = 0.8
 """A moment with fewer than this share of the most venues ever seen is not the market."""
 
@@ -77,6 +80,7 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
                 rows = series.frame.filter(pl.col("coin") == one).select("time_ns", value="usd")
                 found.series("open_interest_usd", one, "USD", rows)
     coins = series.coins if series is not None else [] if coin == "ALL" else [coin]
+    answered |= _accounts(found, asof, max_age)
     answered |= _funding(found, asof, coins, series, now, parameters)
     answered |= _basis(found, asof, coins, parameters)
     answered |= _tiers(found, asof, coins, parameters)
@@ -235,8 +239,8 @@ def _ratios(
     _collateral(found, asof, coin, usd, whose, max_age)
 
 
-def _collateral(found: Found, asof: AsOf, coin: str, usd: float, whose: Whose, max_age: int) -> None:
-    """Notional ÷ equity of accounts that were seen; nothing of it can be said for a venue that shows none."""
+def _accounts(found: Found, asof: AsOf, max_age: int) -> bool:
+    """Notional ÷ equity of the accounts seen on chain, where these hold enough of the venue."""
     held = asof.table("holdings", start_ns=asof.at_ns - max_age, venue="hyperliquid")
     held = held.filter(
         pl.col("notional_usd").is_not_null() & pl.col("account_value_usd").is_not_null()
@@ -244,17 +248,28 @@ def _collateral(found: Found, asof: AsOf, coin: str, usd: float, whose: Whose, m
     accounts = held.group_by("account").agg(
         pl.col("notional_usd").sum(), pl.col("account_value_usd").max().alias("equity")
     )
-    equity = float(accounts["equity"].sum()) if accounts.height else 0.0
-    if accounts.height >= 30 and equity > 0:
-        first, last = int(held["time_ns"].min()), int(held["time_ns"].max())  # type: ignore[arg-type]
-        found.reading(
-            "effective_leverage",
-            "hyperliquid, accounts seen",
-            float(accounts["notional_usd"].sum()) / equity,
-            "x",
-            Whose("hyperliquid, on chain", "holdings: hyperliquid", first, last),
-            note=f"notional ÷ equity of {accounts.height} accounts, all their coins; a sample of large ones",
-        )
+    notional = _sum(accounts["notional_usd"]) if accounts.height else 0.0
+    interest = asof.table("open_interest", start_ns=asof.at_ns - max_age, venue="hyperliquid", scope="all")
+    last = interest.sort("time_ns").group_by("coin", maintain_order=True).agg(pl.col("usd").last())
+    both_sides = 2 * _sum(last["usd"]) if last.height else 0.0
+    equity = _sum(accounts["equity"]) if accounts.height else 0.0
+    if both_sides <= 0 or equity <= 0 or notional / both_sides < _SEEN:
+        return False
+    first, final = int(held["time_ns"].min()), int(held["time_ns"].max())  # type: ignore[arg-type]
+    found.reading(
+        "effective_leverage",
+        "hyperliquid accounts",
+        notional / equity,
+        "x",
+        Whose("hyperliquid, on chain", "holdings, open_interest: hyperliquid", first, final),
+        note=f"notional ÷ equity of {accounts.height} accounts, {notional / both_sides:.0%} of both sides of "
+        "the open interest seen; large accounts, not all",
+    )
+    return True
+
+
+def _collateral(found: Found, asof: AsOf, coin: str, usd: float, whose: Whose, max_age: int) -> None:
+    """What is not published, and what is sold in its place."""
     note = (
         "no collateral behind these contracts is published: it needs the equity of accounts (on chain) or "
         "the venues' margin balances"
@@ -262,7 +277,7 @@ def _collateral(found: Found, asof: AsOf, coin: str, usd: float, whose: Whose, m
     found.reading("effective_leverage", coin, None, "x", whose, note=note)
     balances = asof.table("indicators", name="exchange_balance_coins", symbol=coin)
     balances = balances.filter(pl.col("time_ns") >= asof.at_ns - max_age)
-    price = found.asof.table("snapshots", start_ns=asof.at_ns - max_age, coin=coin)
+    price = asof.table("snapshots", start_ns=asof.at_ns - max_age, coin=coin)
     price = price.filter((pl.col("kind") == "perp") & pl.col("price").is_not_null()).sort("time_ns")
     if balances.is_empty() or price.is_empty():
         return
