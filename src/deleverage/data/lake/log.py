@@ -181,7 +181,8 @@ class DeltaLog:
             self.refresh()
             if self.version == before:  # nobody was faster: trying again would fail again
                 raise DataError(
-                    f"expected to commit to the table '{self.table.name}' in '{self.place.uri}', found: {error}",
+                    f"expected to commit to the table '{self.table.name}' in '{self.place.uri}', "
+                    f"found: {error}",
                     hint="check the free space and that the folder or the store can be written; nothing of "
                     "this commit is live, and the same command can be repeated",
                     table=self.table.name,
