@@ -55,7 +55,9 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
     first = int(history["time_ns"][0])
 
     note = "; ".join(
-        text for text in (_population(publisher), _gaps(found, asof, window, history, start, end, what)) if text
+        text
+        for text in (_population(publisher), _gaps(found, asof, window, history, start, end, what))
+        if text
     )
     found.reading("flow", coin, float(window["usd"].sum()), "USD", whose, note=note)
     for other in sorted(set(days["coin"])):
@@ -103,7 +105,9 @@ def by_day(asof: AsOf, publisher: str, fund: str) -> pl.DataFrame:
     return rows.select("coin", "time_ns", "usd").sort("coin", "time_ns")
 
 
-def percentile_before(history: np.ndarray[Any, np.dtype[np.float64]], length: int) -> tuple[float, int] | None:
+def percentile_before(
+    history: np.ndarray[Any, np.dtype[np.float64]], length: int
+) -> tuple[float, int] | None:
     """Share of earlier windows below the last one, ties by half, and how many there were.
 
     history : daily flows in order of time, the window being the last ``length`` of them. Windows that share a
