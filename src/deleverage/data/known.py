@@ -1,8 +1,9 @@
 """From when on was a row known to the world?
 
-A bar is known when it has ended, a fund's flow on the morning after, a level at its own time. What this machine
-collected live was known when it was received. When a row was fetched *afterwards* says nothing about that: a
-history that is backfilled today was published then. Only a revision is news of its fetch: it was not seen before.
+A bar is known when it has ended, a fund's flow on the morning after, a level at its own time. What this
+machine collected live was known when it was received. When a row was fetched *afterwards* says nothing about
+that: a history that is backfilled today was published then. Only a revision is news of its fetch: it was not
+seen before.
 
 Where a publisher's clock is not known, a row counts as known later rather than earlier.
 """
@@ -28,10 +29,10 @@ _LATER_NS = {
     "market_caps": DAY_NS,
     "sentiment": 5 * MINUTE_NS,
 }
-"""After the stamp. Capitalisations: some publishers stamp the day whose close it is, CoinGecko the midnight at
-which it was taken; the later one holds for both. Sentiment: computed of the days before its date (its changes
-go with the return of the day before, r = 0.57, and with that of its own date not at all) and put out as that
-date begins; the countdown of its publisher ends at 00:00 UTC, and a few minutes pass until it stands there."""
+"""After the stamp. Capitalisations: some publishers stamp the day whose close it is, CoinGecko the midnight
+at which it was taken; the later one holds for both. Sentiment: computed of the days before its date (its
+changes go with the return of the day before, r = 0.57, and with that of its own date not at all) and put out
+as that date begins: its publisher's countdown ends at 00:00 UTC. The few minutes after are an assumption."""
 
 _OF_A_MOMENT = r"_(running|now|recent|24h|accumulated_\d+d)$"
 """Indicators that a vendor showed at the moment of the stamp, about the stretch *before* it."""
@@ -40,18 +41,18 @@ _AFTERWARDS_NS = {
     "HyperReplay": 1_760_131_620 * SECOND_NS,  # 2025-10-10T21:27:00Z, the end of the chain's stretch
     "pluriholonomic": 1_760_131_620 * SECOND_NS,
 }
-"""Who computed figures of a whole stretch and stamped them inside it, and when the stretch had ended. When they
-were printed is not known; later than that in any case."""
+"""Who computed figures of a whole stretch and stamped them inside it, and when the stretch had ended. When
+they were printed is not known; later than that in any case."""
 
 _SCORES = r"^day_(mean|std|zscore)$"
-_SCORED_NS = 1_765_238_400 * SECOND_NS  # 2025-12-09: the days that they were scored against reach to the 8th
+_SCORED_NS = 1_765_238_400 * SECOND_NS  # 2025-12-09: the author's list of days reaches to the 8th
 
 
 def known_from(table: str) -> pl.Expr:
     """The moment [ns UTC] from which a row of the table was known, as a column of Int64.
 
-    A bar is stamped with its opening and known at its end; sums of auto-deleveraging and gaps are known at the
-    end of their stretch; a revision when it was received, and never where that was not written down.
+    A bar is stamped with its opening and known at its end; sums of auto-deleveraging and gaps are known at
+    the end of their stretch; a revision when it was received, and never where that was not written down.
     """
     if table == "revisions":
         return pl.col("received_ns").fill_null(NEVER_NS)

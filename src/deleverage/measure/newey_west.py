@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Slope:
-    """value, low, high : y per unit of x; r2 : share of the variance; n : pairs used; lags : of the errors."""
+    """value, low, high : y per unit of x; r2 : share of the variance; n : pairs; lags : of the errors."""
 
     value: float
     low: float
@@ -27,8 +27,8 @@ class Slope:
 def slope(x: Floats, y: Floats, *, level: float = 0.9) -> Slope | None:
     """Least squares of y on x with a constant; the interval holds errors that correlate over time.
 
-    x, y : of the same length, in order of time; pairs in which one is not finite are left out. None with fewer
-    than ten pairs, or where x does not vary.
+    x, y : of the same length, in order of time; pairs in which one is not finite are left out. None with
+    fewer than ten pairs, or where x does not vary.
 
     Source: Newey and West (Econometrica 55, 1987): Bartlett weights 1 − l/(L+1); L = ⌊4(n/100)^(2/9)⌋, the
     rule of thumb of Newey and West (1994); times n/(n−2), and Student's t with n−2 degrees of freedom.

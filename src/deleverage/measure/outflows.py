@@ -1,7 +1,7 @@
 """How much money left the funds, how unusual was it, and what did the price do on such days?
 
-Flows are a publisher's count, date by date, > 0 into the funds. A date's figure becomes known a day later, and
-a slope of returns on flows says what went together, not what caused what.
+Flows are a publisher's count, date by date, > 0 into the funds. A date's figure becomes known on the morning
+after, and a slope of returns on flows says what went together, not what caused what.
 """
 
 from __future__ import annotations
