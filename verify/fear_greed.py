@@ -34,7 +34,7 @@ START_NS = 19_000 * DAY_NS  # 2022-01-08
 DAYS = 1_000
 SHOWN = 120
 CUTS = 25
-RAISES = 400
+RAISES = 100
 _SOURCE = "science.md §5, FG-1"
 
 
@@ -105,8 +105,8 @@ def verdicts() -> list[Verdict]:
     found = [
         Verdict("FG-1 constant", "composite of a market in which nothing moves", 50.0, float(flat.value[-1]),
                 1e-9, "points", _SOURCE),
-        Verdict("FG-1 constant, coverage", "share of the weight that was there", 1.0, float(flat.coverage[-1]),
-                1e-12, "share", _SOURCE),
+        Verdict("FG-1 constant, coverage", "share of the weight that was there", 1.0,
+                float(flat.coverage[-1]), 1e-12, "share", _SOURCE),
         Verdict("FG-1 weights", "sum of the weights", 1.0, float(weights.sum()), 1e-12, "share", _SOURCE),
     ]  # fmt: skip
 
@@ -132,13 +132,13 @@ def verdicts() -> list[Verdict]:
     ]
     found.append(
         Verdict("FG-1 mid-rank", "largest distance from scipy's percentileofscore, with ties", 0.0,
-                _apart(ranked, np.array(theirs)), 1e-12, "share", "scipy.stats.percentileofscore, kind='mean'")
+                _apart(ranked, np.array(theirs)), 1e-12, "share", "scipy.stats.percentileofscore, 'mean'")
     )  # fmt: skip
     return found
 
 
 def revision_of_hindsight() -> float:
-    """How far a composite over the whole sample changes a past value: what the replay has to be able to see."""
+    """How far a composite over the whole sample changes a past value: what the replay must be able to see."""
     whole = measured(market(2), START_NS + DAYS * DAY_NS)
     return _apart(hindsight(whole.raw)[: SHOWN // 2], hindsight(whole.raw[:, : SHOWN // 2]))
 
@@ -191,9 +191,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     found = verdicts()
     for one in found:
-        print(
-            f"{one.id}: {one.what}: {one.measured:.6g} {one.unit} (expected {one.expected:g} ± {one.tolerance:g})"
-        )
+        wanted = f"expected {one.expected:g} ± {one.tolerance:g}"
+        print(f"{one.id}: {one.what}: {one.measured:.6g} {one.unit} ({wanted})")
     print(f"a composite with hindsight would change past values by {revision_of_hindsight():.3g} points")
     if given.out is not None:
         save(found, given.out)
