@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ SUNDAY = time_ns("2025-11-09")
 
 
 def flows(
-    coin: str, usd_m: list[float | None], *, start: int = MONDAY, publisher: str = "farside"
+    coin: str, usd_m: Sequence[float | None], *, start: int = MONDAY, publisher: str = "farside"
 ) -> pl.DataFrame:
     """One figure a weekday from ``start``; None is a closed day."""
     times = [start + k * DAY_NS for k in range(2 * len(usd_m)) if (start // DAY_NS + k + 3) % 7 < 5]
@@ -108,7 +109,9 @@ def test_another_publisher_stands_beside_and_is_not_added() -> None:
 def test_rank_among_earlier_windows_that_share_no_day_with_it() -> None:
     # windows of 2 before the last two: (1,2) (2,3) (3,4) → 3, 5, 7; the last: 5, one below and one equal
     ranked = percentile_before(np.array([1.0, 2, 3, 4, 5, 0]), 2)
-    assert ranked == (pytest.approx(1.5 / 3), 3)
+    assert ranked is not None
+    assert ranked[0] == pytest.approx(1.5 / 3)
+    assert ranked[1] == 3
     assert percentile_before(np.array([1.0, 2, 3]), 2) is None
 
 
