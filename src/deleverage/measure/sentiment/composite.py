@@ -50,7 +50,7 @@ def composite(asof: AsOf, *, shown: int = SHOWN_DAYS) -> Composite:
     kept = slice(DAYS, None)
     weights = np.array([component.weight for component in COMPONENTS])
     value, coverage = weigh(scored[:, kept], weights)
-    low, high = left_out(scored[:, kept], weights)
+    low, high = (np.where(np.isfinite(value), end, np.nan) for end in left_out(scored[:, kept], weights))
     return Composite(COMPONENTS, midnights[kept], raw[:, kept], scored[:, kept], value, low, high, coverage)
 
 

@@ -24,12 +24,18 @@ def draw(measured: Measured) -> Drawing:
     """Bars of the last sessions with the window shaded, the sum since the data begin, and slopes."""
     flow = measured.reading("flow") or {}
     title = sentence(measured)
+    sloped = any((measured.reading(name) or {"value": None})["value"] is not None for name, _ in _SLOPES)
     return Drawing(
         key="outflows",
         title=title,
-        band=f"Shaded: the window. Bars of the slopes: 90{THIN}% intervals (Newey–West); what goes together "
-        "need not cause each other.",
-        source=f"Flows by {flow['by']} ({_counted(flow)}); price of binance spot, UTC days. As known at "
+        band="Shaded: the window."
+        + (
+            f" Bars of the slopes: 90{THIN}% intervals (Newey–West); what goes together need not cause "
+            "each other."
+            if sloped
+            else ""
+        ),
+        source=f"Flows by {flow['by']} ({_counted(flow)}){'; price of binance spot, UTC days' if sloped else ''}. As known at "
         f"{style.clock(measured.at_ns)} UTC on {style.day(measured.at_ns)}.",
         alt=f"Daily fund flows, their running sum, and the return per billion of flow. {title}",
         wide=_page(measured, WIDE),
@@ -42,10 +48,10 @@ def sentence(measured: Measured) -> str:
     flow = measured.reading("flow")
     if flow is None or flow["value"] is None:
         return "No flow was observed in the window"
-    coin = "" if flow["subject"] == "ALL" else f"{flow['subject']} "
+    coin = _coins(measured) if flow["subject"] == "ALL" else flow["subject"]
     went = "left" if flow["value"] < 0 else "went into"
     when = _stretch(style.day(flow["from_ns"]), style.day(flow["to_ns"] - DAY_NS))
-    text = f"{style.usd(abs(flow['value']))} {went} {coin}funds {when}"
+    text = f"{style.usd(abs(flow['value']))} {went} {coin} funds {when}"
     days, leaving = measured.reading("days_observed"), measured.reading("days_of_outflow")
     if days and leaving and days["value"] > 1:
         text += f", out on {leaving['value']:.0f} of {days['value']:.0f} days"
@@ -60,6 +66,13 @@ def sentence(measured: Measured) -> str:
 def _counted(flow: dict[str, Any]) -> str:
     """Whose funds are counted: the beginning of the reading's note."""
     return str(flow["note"]).partition(":")[0].partition(";")[0]
+
+
+def _coins(measured: Measured) -> str:
+    """`BTC and ETH`: whose funds are in the sum of the window."""
+    rows = measured.readings.filter(pl.col("name") == "flow_" + pl.col("subject"))
+    coins = sorted(rows.drop_nulls("value")["subject"])
+    return " and ".join([", ".join(coins[:-1]), coins[-1]] if len(coins) > 1 else coins) or "all"
 
 
 def _stretch(first: str, last: str) -> str:
@@ -105,7 +118,7 @@ def _days(page: Sheet, measured: Measured, box: tuple[float, float, float, float
     page.words(0, top - 10, "USD a day, by the session's date", color=style.MUTED, fontsize=page.size.small)
     axes = page.panel(left, top, width, height)
     back = page.size.pick(90, 45)
-    first = min(start - 5, end - back)
+    first = max(min(start - 5, end - back), min(float(days[0]), start))
     shown = (days >= first) & (days <= end + 7)
     days, usd = days[shown], usd[shown]
     axes.axvspan(start - 0.5, end + 0.5, color=style.BAND, alpha=style.BAND_ALPHA, linewidth=0)

@@ -24,9 +24,9 @@ def draw(measured: Measured) -> Drawing:
         key="sentiment",
         title=title,
         band="Points, 0 extreme fear to 100 extreme greed. Band: least and most of the composite with one "
-        "of its parts left out; it is no error of sampling.",
-        source=f"{publisher}, its own index; {_by(measured)}, causal percentiles over 365 days, weights fixed "
-        f"beforehand. As known at {style.clock(measured.at_ns)} UTC on {style.day(measured.at_ns)}.",
+        "of its parts left out; it is no error of sampling. Dotted: the last published value.",
+        source=f"{publisher}, its own index; {_by(measured)}, causal percentiles over 365 days, weights "
+        f"fixed beforehand. As known at {style.clock(measured.at_ns)} UTC on {style.day(measured.at_ns)}.",
         alt=f"Fear and Greed indices over two years and the parts of the own composite. {title}",
         wide=_page(measured, WIDE),
         narrow=_page(measured, NARROW),
@@ -34,7 +34,7 @@ def draw(measured: Measured) -> Drawing:
 
 
 def sentence(measured: Measured) -> str:
-    """`alternative.me stands at 10 on 16 November 2025, as last on 27 February 2025; the own composite at 26`."""
+    """`alternative.me stands at 10 on 16 November 2025, as last on 27 February 2025; the own ... at 26`."""
     publisher = str(measured.parameters["publisher"])
     row = measured.reading("published", publisher)
     if row is None or row["value"] is None:
@@ -117,10 +117,9 @@ def _parts(page: Sheet, parts: list[dict[str, Any]], box: tuple[float, float, fl
     axes.set_ylim(max(len(parts), 1) - 0.5, -0.5)
     axes.set_xlim(0, 100)
     axes.set_xticks([0, 25, 50, 75, 100], ["0 fear", "", "50", "", "greed 100"])
-    for label, side in zip(
-        axes.get_xticklabels(), ("left", "center", "center", "center", "right"), strict=True
-    ):
-        label.set_horizontalalignment(side)
+    labels = axes.get_xticklabels()
+    labels[0].set_horizontalalignment("left")
+    labels[-1].set_horizontalalignment("right")
     axes.axvline(50, color=style.RULE, linewidth=1.0)
     for k, row in enumerate(parts):
         at = top + height * (k + 0.5) / len(parts) + 4
