@@ -35,7 +35,8 @@ def draw(measured: Measured) -> Drawing:
             if sloped
             else ""
         ),
-        source=f"Flows by {flow['by']} ({_counted(flow)}){'; price of binance spot, UTC days' if sloped else ''}. As known at "
+        source=f"Flows by {flow['by']} ({_counted(flow)})"
+        f"{'; price of binance spot, UTC days' if sloped else ''}. As known at "
         f"{style.clock(measured.at_ns)} UTC on {style.day(measured.at_ns)}.",
         alt=f"Daily fund flows, their running sum, and the return per billion of flow. {title}",
         wide=_page(measured, WIDE),
