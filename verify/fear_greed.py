@@ -33,8 +33,8 @@ Floats = NDArray[np.float64]
 START_NS = 19_000 * DAY_NS  # 2022-01-08
 DAYS = 1_000
 SHOWN = 120
-CUTS = 25
-RAISES = 100
+CUTS = 15
+RAISES = 60
 _SOURCE = "science.md §5, FG-1"
 
 

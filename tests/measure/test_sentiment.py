@@ -16,7 +16,14 @@ from deleverage.measure.asof import DAY_NS, AsOf, Frames
 from deleverage.measure.measure import Measured, time_ns
 from deleverage.measure.sentiment import MEASURE
 from deleverage.measure.sentiment.agreement import agreement
-from deleverage.measure.sentiment.components import COMPONENTS, as_known, bars, drawdown, funding, in_order
+from deleverage.measure.sentiment.components import (
+    COMPONENTS,
+    Inputs,
+    as_known,
+    drawdown,
+    funding,
+    in_order,
+)
 from deleverage.measure.sentiment.composite import left_out, score, weigh
 from deleverage.measure.sentiment.percentile import causal
 from deleverage.measure.sentiment.published import present_run
@@ -122,6 +129,13 @@ def test_a_value_that_is_too_old_does_not_stand_for_today() -> None:
     found = MEASURE.at(Frames({"sentiment": both}), LAST + DAY_NS)
     row = found.reading("published", "coinglass")
     assert row is not None and row["value"] is None and "44 of 2025-10-17" in row["note"]
+
+
+def test_a_difference_that_is_too_old_does_not_stand_for_today() -> None:
+    then = index([44] * 30, publisher="coinglass", last=LAST - 20 * DAY_NS)
+    both = pl.concat([index([50] * 40), then])
+    row = MEASURE.at(Frames({"sentiment": both}), LAST + DAY_NS).reading("difference")
+    assert row is not None and row["value"] is None and "+6 on 2025-10-27" in row["note"]
 
 
 def test_the_index_of_a_day_is_not_known_as_the_day_begins() -> None:
@@ -257,9 +271,10 @@ def test_drawdown_and_funding_by_hand() -> None:
     asof = AsOf(Frames(tables), START_NS + 400 * DAY_NS)
     midnights = np.array([asof.at_ns], dtype=np.int64)
     close = tables["candles"].filter(pl.col("coin") == "BTC")["close"].to_numpy()
-    assert drawdown(asof, midnights)[0] == pytest.approx(math.log(close[-1] / close[-365:].max()))
-    assert funding(asof, midnights)[0] == pytest.approx(tables["funding"]["rate"][-21:].mean())
-    found = bars(asof, "BTC")
+    inputs = Inputs(asof)
+    assert drawdown(inputs, midnights)[0] == pytest.approx(math.log(close[-1] / close[-365:].max()))
+    assert funding(inputs, midnights)[0] == pytest.approx(tables["funding"]["rate"][-21:].mean())
+    found = inputs.bars("BTC")
     assert found is not None and found.close.size == 400
 
 

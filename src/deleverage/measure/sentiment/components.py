@@ -43,7 +43,7 @@ class Component:
     unit: str
     meaning: str
     data: str
-    at: Callable[[AsOf, Ints], Floats]
+    at: Callable[[Inputs, Ints], Floats]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,20 @@ class Bars:
         there = self.known > 0
         stamps = self.first + np.flatnonzero(there) * DAY_NS
         return as_known(stamps, self.known[there], values[there], midnights, fresh_ns=_FRESH_NS)
+
+
+class Inputs:
+    """The lake as of a moment; a coin's bars are read once for all components."""
+
+    def __init__(self, asof: AsOf) -> None:
+        self.asof = asof
+        self._bars: dict[str, Bars | None] = {}
+
+    def bars(self, coin: str) -> Bars | None:
+        """Daily spot bars of a coin as published; None where there are none."""
+        if coin not in self._bars:
+            self._bars[coin] = bars(self.asof, coin)
+        return self._bars[coin]
 
 
 def bars(asof: AsOf, coin: str) -> Bars | None:
@@ -107,22 +121,24 @@ def as_known(stamps: Ints, known: Ints, values: Floats, midnights: Ints, *, fres
     return found
 
 
-def volatility(asof: AsOf, midnights: Ints) -> Floats:
+def volatility(inputs: Inputs, midnights: Ints) -> Floats:
     """Standard deviation of 30 daily log returns, a year: × √365."""
-    return _of_bars(asof, midnights, lambda found: _rolled(_log_returns(found.close), 30, np.std) * 365**0.5)
+    return _of_bars(
+        inputs, midnights, lambda found: _rolled(_log_returns(found.close), 30, np.std) * 365**0.5
+    )
 
 
-def drawdown(asof: AsOf, midnights: Ints) -> Floats:
+def drawdown(inputs: Inputs, midnights: Ints) -> Floats:
     """ln(close ÷ highest close of 365 days); never > 0."""
-    return _of_bars(asof, midnights, lambda found: np.log(found.close / _rolled(found.close, 365, np.max)))
+    return _of_bars(inputs, midnights, lambda found: np.log(found.close / _rolled(found.close, 365, np.max)))
 
 
-def momentum(asof: AsOf, midnights: Ints) -> Floats:
+def momentum(inputs: Inputs, midnights: Ints) -> Floats:
     """ln(close ÷ mean close of 90 days)."""
-    return _of_bars(asof, midnights, lambda found: np.log(found.close / _rolled(found.close, 90, np.mean)))
+    return _of_bars(inputs, midnights, lambda found: np.log(found.close / _rolled(found.close, 90, np.mean)))
 
 
-def volume(asof: AsOf, midnights: Ints) -> Floats:
+def volume(inputs: Inputs, midnights: Ints) -> Floats:
     """Share of 30 days' volume that was traded on days that closed higher than the day before."""
 
     def share(found: Bars) -> Floats:
@@ -130,12 +146,14 @@ def volume(asof: AsOf, midnights: Ints) -> Floats:
         up = np.where(np.isfinite(rose), np.where(rose > 0, found.volume, 0.0), np.nan)
         return _divided(_rolled(up, 30, np.sum), _rolled(found.volume, 30, np.sum))
 
-    return _of_bars(asof, midnights, share)
+    return _of_bars(inputs, midnights, share)
 
 
-def funding(asof: AsOf, midnights: Ints) -> Floats:
+def funding(inputs: Inputs, midnights: Ints) -> Floats:
     """Mean settled rate of 7 days, as a share per 8 h; a rate counts for the day on which it was known."""
-    rows = asof.table("funding", venue=_VENUE, symbol=f"{COIN}USDT").with_columns(known=known_from("funding"))
+    rows = inputs.asof.table("funding", venue=_VENUE, symbol=f"{COIN}USDT").with_columns(
+        known=known_from("funding")
+    )
     if rows.is_empty():
         return np.full(midnights.size, np.nan)
     days = (
@@ -155,24 +173,24 @@ def funding(asof: AsOf, midnights: Ints) -> Floats:
     return as_known(stamps, stamps + DAY_NS, _rolled(rates, 7, np.mean), midnights, fresh_ns=_FRESH_NS)
 
 
-def flows(asof: AsOf, midnights: Ints) -> Floats:
+def flows(inputs: Inputs, midnights: Ints) -> Floats:
     """Sum of the last 20 sessions' flows into US spot funds that were known [USD]."""
-    rows = asof.table("flows", publisher="farside", coin=COIN, fund="total")
+    rows = inputs.asof.table("flows", publisher="farside", coin=COIN, fund="total")
     rows = in_order(rows.with_columns(known=known_from("flows")))
     summed = _rolled(rows["usd"].to_numpy(), 20, np.sum)
     stamps, known = rows["time_ns"].to_numpy(), rows["known"].to_numpy()
     return as_known(stamps, known, summed, midnights, fresh_ns=_FRESH_FLOWS_NS)
 
 
-def breadth(asof: AsOf, midnights: Ints) -> Floats:
+def breadth(inputs: Inputs, midnights: Ints) -> Floats:
     """Median over other coins of their log return of 90 days less Bitcoin's."""
-    base = bars(asof, COIN)
+    base = inputs.bars(COIN)
     if base is None:
         return np.full(midnights.size, np.nan)
     own = base.at(_log_over(base.close, 90), midnights)
     ahead = []
     for coin in OTHERS:
-        found = bars(asof, coin)
+        found = inputs.bars(coin)
         if found is not None:
             ahead.append(found.at(_log_over(found.close, 90), midnights) - own)
     if len(ahead) < _LEAST_OTHERS:
@@ -184,8 +202,8 @@ def breadth(asof: AsOf, midnights: Ints) -> Floats:
     return found_at
 
 
-def _of_bars(asof: AsOf, midnights: Ints, value: Callable[[Bars], Floats]) -> Floats:
-    found = bars(asof, COIN)
+def _of_bars(inputs: Inputs, midnights: Ints, value: Callable[[Bars], Floats]) -> Floats:
+    found = inputs.bars(COIN)
     return np.full(midnights.size, np.nan) if found is None else found.at(value(found), midnights)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deleverage.measure.asof import DAY_NS, AsOf
-from deleverage.measure.sentiment.components import COMPONENTS, Component, Ints
+from deleverage.measure.sentiment.components import COMPONENTS, Component, Inputs, Ints
 from deleverage.measure.sentiment.percentile import DAYS, causal
 
 Floats = NDArray[np.float64]
@@ -45,7 +45,8 @@ def composite(asof: AsOf, *, shown: int = SHOWN_DAYS) -> Composite:
     """The composite on the last ``shown`` midnights up to the moment that was asked for."""
     last = asof.at_ns // DAY_NS * DAY_NS
     midnights = last - np.arange(shown + DAYS - 1, -1, -1, dtype=np.int64) * DAY_NS
-    raw = np.array([component.at(asof, midnights) for component in COMPONENTS])
+    inputs = Inputs(asof)
+    raw = np.array([component.at(inputs, midnights) for component in COMPONENTS])
     scored = np.array([score(values, one.greed) for values, one in zip(raw, COMPONENTS, strict=True)])
     kept = slice(DAYS, None)
     weights = np.array([component.weight for component in COMPONENTS])

@@ -61,7 +61,7 @@ def _composite(found: Found, asof: AsOf, own: Composite) -> None:
         whose,
         low=float(own.low[-1]) if math.isfinite(value) else None,
         high=float(own.high[-1]) if math.isfinite(value) else None,
-        interval="least and most with one component left out",
+        interval="least and most with one component left out" if math.isfinite(value) else "",
         note=note,
     )
     absent = [

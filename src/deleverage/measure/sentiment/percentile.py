@@ -23,8 +23,9 @@ def causal(values: Floats, *, days: int = DAYS, least: int = LEAST) -> Floats:
     padded = np.concatenate([np.full(days - 1, np.nan), values])
     windows = np.lib.stride_tricks.sliding_window_view(padded, days)
     own = values[:, None]
-    smaller = np.sum(windows < own, axis=1)
-    equal = np.sum(windows == own, axis=1)
-    there = np.sum(np.isfinite(windows), axis=1)
+    smaller = np.count_nonzero(windows < own, axis=1)
+    equal = np.count_nonzero(windows == own, axis=1)
+    counted = np.concatenate([[0], np.cumsum(np.isfinite(padded))])
+    there = counted[days:] - counted[:-days]
     enough = np.isfinite(values) & (there >= least)
     return np.where(enough, (smaller + 0.5 * equal) / np.maximum(there, 1), np.nan)

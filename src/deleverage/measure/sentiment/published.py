@@ -34,7 +34,7 @@ def published(found: Found, asof: AsOf, publisher: str, level: float | None) -> 
             found.reading(reading, publisher, None, unit, whose, note=note)
         return index
     for difference in _differences(rows, publisher):
-        _difference(found, publisher, *difference)
+        _difference(found, asof, publisher, *difference)
     _history(found, publisher, index, level)
     return index
 
@@ -72,7 +72,7 @@ def _differences(rows: pl.DataFrame, publisher: str) -> Iterator[tuple[str, pl.D
         yield other, own.join(one, on="time_ns", how="inner").sort("time_ns")
 
 
-def _difference(found: Found, publisher: str, other: str, both: pl.DataFrame) -> None:
+def _difference(found: Found, asof: AsOf, publisher: str, other: str, both: pl.DataFrame) -> None:
     subject = f"{publisher} less {other}"
     whose = Whose(f"{publisher}; {other}", "sentiment")
     if both.is_empty():
@@ -82,7 +82,10 @@ def _difference(found: Found, publisher: str, other: str, both: pl.DataFrame) ->
     last = both.row(-1, named=True)
     day = int(last["time_ns"])
     that = whose.over(day, day + DAY_NS)
-    found.reading("difference", subject, last["own"] - last["other"], "points", that, note=iso(day)[:10])
+    gap, said = last["own"] - last["other"], iso(day)[:10]
+    if asof.at_ns - day > _STALE_NS:
+        gap, said = None, f"{gap:+g} on {said}, the last day that both have: too old to stand for this moment"
+    found.reading("difference", subject, gap, "points", that, note=said)
     year = both.filter(pl.col("time_ns") > day - _YEAR * DAY_NS)
     sizes = (year["own"] - year["other"]).abs().cast(pl.Float64)
     equal = int((sizes == 0).sum())
