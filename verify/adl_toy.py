@@ -17,7 +17,7 @@ from deleverage.venues.adl import Winner, compare
 from deleverage.venues.adl.allocate import fill_queue, fill_water
 from deleverage.venues.margin import bankruptcy_price, liquidation_price, tiers_record
 from deleverage.venues.rules import MarginTier, TierTable
-from verify.verdict import Finding, Departure, Verdict
+from verify.verdict import Departure, Finding, Verdict
 
 F = Fraction
 SOURCE = "arXiv 2512.01112 v3; design notes §3.2"
@@ -83,20 +83,20 @@ def liquidated(name: str) -> float:
 def verdicts() -> list[Finding]:
     """The toy to the micro-dollar, the example's prices, and its shortfall as printed and as it is."""
     found: list[Finding] = [
-        Verdict("ADL-1 toy", what, expected, measured, tolerance, "USD", SOURCE)
+        Verdict("ADL-1", what, expected, measured, tolerance, "1" if "share" in what else "USD", SOURCE)
         for what, expected, measured, tolerance in adl_1()
     ]
     for name, expected in zip(POSITIONS, BANKRUPT, strict=True):
         what = f"bankruptcy price of {name}"
-        found.append(Verdict("ADL-2 bankruptcy", what, expected, bankrupt(name, F(1)), 5e-5, "USD", SOURCE))
+        found.append(Verdict("ADL-2", what, expected, bankrupt(name, F(1)), 5e-5, "USD", SOURCE))
     for name, expected in zip(POSITIONS, LIQUIDATED, strict=True):
         what = f"liquidation price of {name}"
         note = "printed 1.0010; exactly 1090/1089 = 1.00092" if name == "E" else ""
-        found.append(Verdict("ADL-2 liquidation", what, expected, liquidated(name), 1e-4, "USD", SOURCE, note))
+        found.append(Verdict("ADL-2", what, expected, liquidated(name), 1e-4, "USD", SOURCE, note))
     rebased = 1.55 - bankrupt("E", F(105, 100))
     found += [
         Verdict(
-            "ADL-2 shortfall",
+            "ADL-2",
             "shortfall of E at 1.55, opened anew at 1.05",
             0.399,
             rebased,
@@ -106,7 +106,7 @@ def verdicts() -> list[Finding]:
             "the printed formula: entry moved to the current price with cash unchanged",
         ),
         Departure(
-            "ADL-2 shortfall",
+            "ADL-2",
             "shortfall of E at 1.55, as it is",
             0.399,
             1.55 - bankrupt("E", F(1)),

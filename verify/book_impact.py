@@ -87,11 +87,11 @@ def verdicts() -> list[Verdict]:
         dearer += shortfall(trades) > costs["optimal"]
     note = "the notes print 0.2835; what follows from the equations is (1 + e⁻²)/4 = 0.28383"
     return [
-        Verdict("SQ-1 small", "exponent of impact, Q near 10⁻⁶ of a day", 1.0, exponent(1e-6, 3e-6), 0.01, "1", SQ),
-        Verdict("SQ-1 large", "exponent of impact, Q near a day's volume", 0.5, exponent(0.3, 1.0), 0.02, "1", SQ),
-        Verdict("OW-1 optimal", "cost of the optimal schedule", 0.25, costs["optimal"], 1e-3, "1", OW),
-        Verdict("OW-1 even", "cost of selling evenly (printed)", 0.2835, costs["even"], 1e-3, "1", OW, note),
-        Verdict("OW-1 even", "cost of selling evenly (exact)", exact, costs["even"], 2e-4, "1", "theory", note),
-        Verdict("OW-1 block", "cost of one block", 0.5, costs["block"], 1e-3, "1", OW),
-        Verdict("OW-1 least", "other end blocks that cost more", 4.0, float(dearer), 0.0, "of 4", OW),
+        Verdict("SQ-1", "exponent of impact, Q near 10⁻⁶ of a day", 1.0, exponent(1e-6, 3e-6), 0.01, "1", SQ),
+        Verdict("SQ-1", "exponent of impact, Q near a day's volume", 0.5, exponent(0.3, 1.0), 0.02, "1", SQ),
+        Verdict("OW-1", "cost of the optimal schedule", 0.25, costs["optimal"], 1e-3, "1", OW),
+        Verdict("OW-1", "cost of selling evenly (printed)", 0.2835, costs["even"], 1e-3, "1", OW, note),
+        Verdict("OW-1", "cost of selling evenly (exact)", exact, costs["even"], 2e-4, "1", "theory", note),
+        Verdict("OW-1", "cost of one block", 0.5, costs["block"], 1e-3, "1", OW),
+        Verdict("OW-1", "other end blocks that cost more", 4.0, float(dearer), 0.0, "of 4", OW),
     ]

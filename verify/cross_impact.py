@@ -56,6 +56,6 @@ def verdicts() -> list[Verdict]:
         worst = np.maximum(worst, errors)
     names = ("K is symmetric", "K has no negative eigenvalue", "KΩKᵀ = Σ", "K after a split of shares")
     return [
-        Verdict("X-1 property", f"largest violation: {name}", 0.0, float(x), 1e-10, "1", SOURCE)
+        Verdict("X-1", f"largest violation: {name}", 0.0, float(x), 1e-10, "1", SOURCE)
         for name, x in zip(names, worst, strict=True)
     ]

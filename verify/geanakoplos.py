@@ -65,7 +65,7 @@ def verdicts() -> list[Verdict]:
     a, b, p0, down = dynamic()
     half = 5e-4
     return [
-        Verdict(f"GEA-1 {case}", f"{case}: {what}", expected, measured, tolerance, unit, SOURCE)
+        Verdict("GEA-1", f"{case}: {what}", expected, measured, tolerance, unit, SOURCE)
         for case, what, expected, measured, tolerance, unit in (
             ("static, cash only", "marginal buyer b", 0.596, cash_b, half, "1"),
             ("static, cash only", "price p", 0.677, cash_p, half, "1"),

@@ -34,7 +34,13 @@ def verdicts() -> list[Verdict]:
             fund = float(np.quantile(deficits, 1.0 - 1.0 / ratio))
             found.append(
                 Verdict(
-                    f"IF-1 {law}", f"fund at κ/r = {ratio:g}, {law}", expected, fund, 0.01 * expected, "money", SOURCE
+                    "IF-1",
+                    f"fund at κ/r = {ratio:g}, {law}",
+                    expected,
+                    fund,
+                    0.01 * expected,
+                    "money",
+                    SOURCE,
                 )
             )
     return found

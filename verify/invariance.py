@@ -17,7 +17,7 @@ SOURCE = "design notes §2.3; formula: Kyle, Obizhaeva 2023"
 
 
 def fall(volume_usd: float, deflator: float, volatility: float, sold_usd: float) -> float:
-    """Predicted fall [share]: daily volume [USD], dollars of 2005 per dollar, daily volatility, sold [USD]."""
+    """Predicted fall [share]: day's volume [USD], dollars of 2005 per dollar, daily sd, sold [USD]."""
     size = (volume_usd * deflator / 40e6) ** (1 / 3) * (volatility / 0.02) ** (4 / 3)
     return -math.expm1(-5.00e-4 * size * sold_usd / (0.01 * volume_usd))
 
@@ -26,7 +26,7 @@ def verdicts() -> list[Verdict]:
     """The crash of 1987: portfolio insurers' sales against what the formula says."""
     return [
         Verdict(
-            "KO-1 1987",
+            "KO-1",
             "predicted fall, October 1987",
             0.167,
             fall(20.64e9, 1.54, 0.0135, 13.75e9),

@@ -26,7 +26,7 @@ def verdicts() -> list[Verdict]:
     """One percent up and one down, at assets of 100 on equity of 10."""
     return [
         Verdict(
-            "AS-1 trade",
+            "AS-1",
             f"trade after {sign}1 %: assets 100, equity 10",
             expected,
             float(trade(Fraction(100), Fraction(10), Fraction(int(f"{sign}1"), 100))),

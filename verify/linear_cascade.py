@@ -1,4 +1,4 @@
-"""Does a market with the same branching ratio n everywhere end at shock ÷ (1 − n), wave by wave? LIN-1, LIN-2.
+"""Does a market of one branching ratio n end at shock ÷ (1 − n), wave by wave? LIN-1, LIN-2.
 
 A map uniform in log price against a flat book: every coin sold moves the price onto n coins more. Asked of
 the fast layer (least fixed point of map and book) and of the engine's step, with last-price triggers and no
@@ -47,10 +47,18 @@ def verdicts() -> list[Verdict]:
         waves = fast.waves(SHOCK)
         engine = -math.log1p(-float(drop(engine_run(n, ACCOUNTS, 0.5))[0]))
         rows += [
-            Verdict("LIN-1 fast", f"n = {n}: fall, fast layer", expected, fast.clear(SHOCK).u, 1e-4, "log price", SOURCE),
-            Verdict("LIN-1 engine", f"n = {n}: fall, engine", expected, engine, 1e-4, "log price", SOURCE),
             Verdict(
-                "LIN-1 waves",
+                "LIN-1",
+                f"n = {n}: fall, fast layer",
+                expected,
+                fast.clear(SHOCK).u,
+                1e-4,
+                "log price",
+                SOURCE,
+            ),
+            Verdict("LIN-1", f"n = {n}: fall, engine", expected, engine, 1e-4, "log price", SOURCE),
+            Verdict(
+                "LIN-1",
                 f"n = {n}: wave 4 ÷ wave 3, fast layer",
                 n,
                 float(waves[3] / waves[2]),
@@ -67,8 +75,8 @@ def verdicts() -> list[Verdict]:
     rational = "the engine's e^(−u) is rational, good to 10⁻⁵ here"
     return [
         *rows,
-        Verdict("LIN-2 fast", "n = 1.05: accounts reached", ACCOUNTS, runaway.accounts, 0.0, "accounts", SOURCE),
-        Verdict("LIN-2 fast", "n = 1.05: fall, fast layer", 1.07, runaway.u, 1e-9, "log price", SOURCE),
-        Verdict("LIN-2 engine", "n = 1.05: liquidated, engine", 1.0, sold, 0.0, "share", SOURCE),
-        Verdict("LIN-2 engine", "n = 1.05: fall, engine", 1.07, away, 2e-5, "log price", SOURCE, rational),
+        Verdict("LIN-2", "n = 1.05: accounts reached", ACCOUNTS, runaway.accounts, 0.0, "accounts", SOURCE),
+        Verdict("LIN-2", "n = 1.05: fall, fast layer", 1.07, runaway.u, 1e-9, "log price", SOURCE),
+        Verdict("LIN-2", "n = 1.05: liquidated, engine", 1.0, sold, 0.0, "share", SOURCE),
+        Verdict("LIN-2", "n = 1.05: fall, engine", 1.07, away, 2e-5, "log price", SOURCE, rational),
     ]

@@ -1,4 +1,4 @@
-"""Are positions liquidated at the prices that the venues' formulas give, and is equity = maintenance there? LIQ-1.
+"""Are positions liquidated where the venues' formulas say, and is equity = maintenance there? LIQ-1.
 
 Three things are asked of the program: its exact fractions and its integer kernels against printed prices;
 the calculator against the formulas typed here from the notes; and, over accounts in every tier of a real
@@ -61,7 +61,9 @@ def printed() -> Iterator[tuple[str, float, float, float, str]]:
         # Coins in satoshi, ticks of 10⁻³ USD: one lot is the whole position.
         unit = int(size * 10**8 * 1000)
         worth = int(size / entry * 10**8)
-        ticks = trigger_price(worth // lever, side, -side * worth, 1, unit, 0, tiers_record([flat(rate)], [1]))
+        ticks = trigger_price(
+            worth // lever, side, -side * worth, 1, unit, 0, tiers_record([flat(rate)], [1])
+        )
         yield f"inverse {name} by the integer kernel", coin_margined, ticks / 1000, 6e-3, ""
         linear_leg = Leg(side, F(1), entry, rate)
         found = linear.liquidation_price(entry / lever, [linear_leg])
@@ -79,13 +81,15 @@ def accounts(rules: VenueRules, symbol: str, price: Fraction) -> Iterator[Assess
             leverage = max(F(1), tier.max_leverage * share)
             yield assess(
                 rules,
-                Position(symbol, side, price, notional / price, price, leverage=leverage, mode=MarginMode.ISOLATED),
+                Position(
+                    symbol, side, price, notional / price, price, leverage=leverage, mode=MarginMode.ISOLATED
+                ),
             )
         floor = F(tier.cap_usd)
 
 
 def gap_at_price(found: Assessment) -> Fraction | None:
-    """|equity − maintenance| at the liquidation price, by the definitions, ÷ notional; None without a price."""
+    """|equity − maintenance| ÷ notional at the liquidation price, by definition; None without a price."""
     price, position = found.liquidation_price, found.position
     if price is None or price <= 0:
         return None
@@ -133,7 +137,7 @@ def kernel_misses(found: list[Assessment]) -> int:
 def verdicts() -> list[Verdict]:
     """Printed prices; the identity and the venues' formulas over every tier; the kernels' ticks."""
     rows = [
-        Verdict("LIQ-1 price", what, expected, measured, tolerance, "USD", PRINTED, note)
+        Verdict("LIQ-1", what, expected, measured, tolerance, "USD", PRINTED, note)
         for what, expected, measured, tolerance, note in printed()
     ]
     price = F(115_000)
@@ -145,7 +149,7 @@ def verdicts() -> list[Verdict]:
         tiers = len({one.liquidation_tier for one in found})
         rows.append(
             Verdict(
-                "LIQ-1 tiers",
+                "LIQ-1",
                 f"{name}: largest |equity − maintenance| ÷ notional at P",
                 0.0,
                 float(max(gaps)),
@@ -164,7 +168,7 @@ def verdicts() -> list[Verdict]:
         worst = max(abs(formula(one) / (one.liquidation_price or 1) - 1) for one in positions)
         rows.append(
             Verdict(
-                "LIQ-1 formula",
+                "LIQ-1",
                 f"{name}: largest relative gap",
                 0.0,
                 float(worst),
@@ -176,7 +180,7 @@ def verdicts() -> list[Verdict]:
         )
     rows.append(
         Verdict(
-            "LIQ-1 kernel",
+            "LIQ-1",
             "positions whose tick is not the first with health < 0",
             0.0,
             float(kernel_misses(priced)),

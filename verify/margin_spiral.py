@@ -72,10 +72,14 @@ def difference(price: Callable[[float], float]) -> float:
 
 
 def verdicts() -> list[Verdict]:
-    """Largest gap between solver and formula over a grid, no amplification without either spiral, and with."""
-    grid = [Market(x0, theta, base) for x0, theta, base in product((0.0, 0.1, 0.2), (0.0, 0.1, 0.2), (20.0, 40.0))]
+    """Largest gap of solver and formula over a grid; no amplification without either spiral, and both."""
+    grid = [
+        Market(x0, theta, base) for x0, theta, base in product((0.0, 0.1, 0.2), (0.0, 0.1, 0.2), (20.0, 40.0))
+    ]
     if min(market.denominator() for market in grid) <= 0.0:
-        raise ArithmeticError("expected a grid of stable markets, found one whose denominator is not positive")
+        raise ArithmeticError(
+            "expected a grid of stable markets, found one whose denominator is not positive"
+        )
     worst = max(abs(difference(m.price) * m.denominator() - 1.0) for m in grid)
     calm = Market(0.0, 0.0)
     alone = 1.0 / (2.0 / (calm.gamma * calm.sigma**2) * calm.base)
@@ -84,7 +88,7 @@ def verdicts() -> list[Verdict]:
     more = difference(both.price) - max(difference(loss.price), difference(margin.price))
     return [
         Verdict(
-            "BP-1 formula",
+            "BP-1",
             f"largest relative gap, solver to formula, {len(grid)} markets",
             0.0,
             worst,
@@ -93,7 +97,7 @@ def verdicts() -> list[Verdict]:
             SOURCE,
         ),
         Verdict(
-            "BP-1 amplification",
+            "BP-1",
             "amplification with x₀ = 0 and θ̄ = 0",
             1.0,
             difference(calm.price) / alone,
@@ -102,7 +106,7 @@ def verdicts() -> list[Verdict]:
             SOURCE,
         ),
         Verdict(
-            "BP-1 spirals",
+            "BP-1",
             "both spirals together move more than either: 1 if so",
             1.0,
             float(more > 0.0),

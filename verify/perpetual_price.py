@@ -24,7 +24,7 @@ SOURCE = "design notes §10; formula: Ackerer, Hugonnier, Jermann 2025"
 
 
 def ratio(kappa: float, iota: float, growth: float) -> float:
-    """f ÷ S by quadrature: rates a year, growth = r_a − r_b."""
+    """F ÷ S by quadrature: rates a year, growth = r_a − r_b."""
     integral = quad(
         lambda x: math.exp(-x * (1.0 - growth / kappa)), 0.0, math.inf, epsabs=1e-13, epsrel=1e-13
     )[0]  # x = κ·t
@@ -35,7 +35,7 @@ def verdicts() -> list[Verdict]:
     """Funding every eight hours (κ = 1095 a year) at 0.01 % (ι = 0.1095), and the case where f = S."""
     return [
         Verdict(
-            "AHJ-1 8 h",
+            "AHJ-1",
             "f/S: κ = 1095, ι = .1095, r_a − r_b = .05",
             0.9999456596,
             ratio(1095.0, 0.1095, 0.05),
@@ -43,5 +43,5 @@ def verdicts() -> list[Verdict]:
             "1",
             SOURCE,
         ),
-        Verdict("AHJ-1 ι", "f/S where ι = r_a − r_b", 1.0, ratio(1095.0, 0.05, 0.05), 1e-9, "1", SOURCE),
+        Verdict("AHJ-1", "f/S where ι = r_a − r_b", 1.0, ratio(1095.0, 0.05, 0.05), 1e-9, "1", SOURCE),
     ]

@@ -43,7 +43,9 @@ def verdicts() -> list[Verdict]:
         values, other = rng.uniform(-0.5, 0.9, (2, 1 << players))
         phi = shapley_values(values)
         dummy = shapley_values(values[subsets & ~1])  # player 0 changes nothing
-        alike = shapley_values(values[np.bitwise_count(subsets & 3) + 4 * (subsets >> 2)]) if players > 1 else phi
+        alike = (
+            shapley_values(values[np.bitwise_count(subsets & 3) + 4 * (subsets >> 2)]) if players > 1 else phi
+        )
         worst = np.maximum(
             worst,
             (
@@ -64,8 +66,16 @@ def verdicts() -> list[Verdict]:
     glove = shapley_values(np.array([float(bool(s & 1) and bool(s & 6)) for s in range(8)]))
     return [
         *(
-            Verdict("SHAP-1 axiom", f"largest violation, {name}", 0.0, float(x), 1e-9, "share", SOURCE)
+            Verdict("SHAP-1", f"largest violation, {name}", 0.0, float(x), 1e-9, "share", SOURCE)
             for name, x in zip(names, worst, strict=True)
         ),
-        Verdict("SHAP-1 gloves", "one left glove, two right: the left's value", 2 / 3, float(glove[0]), 1e-9, "1", SOURCE),
+        Verdict(
+            "SHAP-1",
+            "one left glove, two right: the left's value",
+            2 / 3,
+            float(glove[0]),
+            1e-9,
+            "1",
+            SOURCE,
+        ),
     ]

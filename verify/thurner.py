@@ -214,7 +214,7 @@ def verdicts() -> list[Verdict]:
             ("defaults in 10⁴ steps", row.defaults, ours.defaults, 3 * row.sd_defaults, OWN_SD),
         ):
             found.append(
-                Verdict(f"TFG-1 {name}", f"{name}: {what}", expected, measured, tolerance, "1", SOURCE, note)
+                Verdict("TFG-1", f"{name}: {what}", expected, measured, tolerance, "1", SOURCE, note)
             )
     noise = ensemble(0.0)
     tails = [ensemble(most).hill_1 for most in PRINTED]
@@ -224,13 +224,19 @@ def verdicts() -> list[Verdict]:
     spread = SIGMA / math.sqrt(1 - RHO**2)
     error = spread / 2 * math.sqrt(2 * (1 + RHO**2) / ((1 - RHO**2) * n))
     found += [
-        Verdict("TFG-1 noise", "noise alone: sd of returns", 0.0351, noise.sd_return, 1e-4, "1", theory),
-        Verdict("TFG-1 noise", "noise alone: sd of log price", spread, noise.sd_log_price, 3 * error, "1", theory),
+        Verdict("TFG-1", "noise alone: sd of returns", 0.0351, noise.sd_return, 1e-4, "1", theory),
+        Verdict("TFG-1", "noise alone: sd of log price", spread, noise.sd_log_price, 3 * error, "1", theory),
         Verdict(
-            "TFG-1 noise", "noise alone: excess kurtosis", 0.0, noise.kurtosis, 3 * math.sqrt(24 / n), "1", theory
+            "TFG-1",
+            "noise alone: excess kurtosis",
+            0.0,
+            noise.kurtosis,
+            3 * math.sqrt(24 / n),
+            "1",
+            theory,
         ),
         Verdict(
-            "TFG-1 order",
+            "TFG-1",
             "tail index (1 %) falls from each λ to the next: how often",
             3.0,
             float(np.count_nonzero(np.diff(tails) < 0)),

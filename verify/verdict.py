@@ -1,7 +1,7 @@
 """What is a numeric verdict: a number that the program found, beside the one that theory or print demands?
 
-Three things can be said: a `Verdict` holds or does not; a `NotRun` says why nothing could be said, and is never
-counted as one that holds; a `Departure` is a printed value that we could not reproduce, with ours and the
+Three things can be said: a `Verdict` holds or does not; a `NotRun` says why nothing could be said, and never
+counts as one that holds; a `Departure` is a printed value that we could not reproduce, with ours and the
 reason, and stands only as long as ours really differs.
 """
 
@@ -52,7 +52,7 @@ class NotRun:
 class Departure:
     """A printed value that the program does not give, on record.
 
-    printed, measured : in ``unit``; tolerance : |measured − printed| up to which it would have been reproduced.
+    printed, measured : in ``unit``; tolerance : |measured − printed| up to which it would be reproduced.
     why : the reason, as far as it is known.
     """
 

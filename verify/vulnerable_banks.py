@@ -37,9 +37,9 @@ def verdicts() -> list[Verdict]:
         ("sales of bank 2", 2.0, float(sales[1])),
     )
     return [
-        *(Verdict("GLT-1 toy", what, expected, x, 1e-9, "money", SOURCE) for what, expected, x in figures),
+        *(Verdict("GLT-1", what, expected, x, 1e-9, "money", SOURCE) for what, expected, x in figures),
         Verdict(
-            "GLT-1 AV",
+            "GLT-1",
             "aggregate vulnerability: second loss ÷ equity",
             0.1077,
             float(again.sum() / equity.sum()),
