@@ -26,7 +26,7 @@ from typing import cast
 
 import deleverage
 from verify.studies import STUDIES, TOOLS, stored
-from verify.table import heading, lines, summary
+from verify.table import body, heading, summary
 from verify.verdict import Departure, Finding, NotRun, Verdict, as_row, passes
 
 FOLDER = Path(__file__).resolve().parent / "verdicts"
@@ -175,8 +175,8 @@ def main(arguments: Sequence[str] | None = None, modules: dict[str, str] | None 
         findings += [x for x in result if not prefixes or x.id.upper().startswith(prefixes)]
     studies = [] if only else stored(chosen.verdicts)
     print(heading())
-    for finding in findings:
-        print("\n".join(lines(finding)))
+    for line in body(findings):
+        print(line)
     for study in studies:
         print("\n".join(study.lines()))
     for module in broken:

@@ -1,9 +1,10 @@
-"""How does a finding look as a row of at most 100 columns, its reason below it?"""
+"""How does a finding look as a row of at most 100 columns, its note below it?"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from textwrap import wrap
 
 from verify.verdict import Departure, Finding, NotRun, Verdict, passes
@@ -13,13 +14,15 @@ _PLAIN = ("", "1", "share", "money")
 _ID, _WHAT, _NUMBER, _TOLERANCE = 11, 43, 12, 9
 
 
-def number(value: float) -> str:
-    """A value in at most twelve signs; 'none' for what is no number."""
+def number(value: float, tolerance: float = 1.0) -> str:
+    """A value in at most twelve signs, more of them for a small tolerance; 'none' for what is no number."""
     if not math.isfinite(value):
         return "none"
     if value != 0.0 and (abs(value) < 1e-4 or abs(value) >= 1e9):
         return f"{value:.2e}"
-    return f"{value:,.0f}" if abs(value) >= 1e5 else f"{value:.6g}"
+    if abs(value) >= 1e5:
+        return f"{value:,.0f}"
+    return f"{value:.{10 if tolerance < 1e-6 else 8 if abs(value) >= 1e3 else 6}g}"
 
 
 def _row(id_: str, what: str, cells: Sequence[str], word: str) -> list[str]:
@@ -53,19 +56,42 @@ def _what(finding: Verdict | Departure) -> str:
     return what if finding.unit in _PLAIN else f"{what} [{finding.unit}]"
 
 
+def note_of(finding: Finding) -> str:
+    """What must be known of it."""
+    return finding.note if isinstance(finding, Verdict) else finding.why
+
+
+def body(findings: Iterable[Finding]) -> Iterator[str]:
+    """Lines of the table; a note that several rows in turn share stands below the last of them."""
+    rows = list(findings)
+    for finding, after in zip_longest(rows, rows[1:]):
+        yield from lines(finding)
+        if after is None or note_of(after) != note_of(finding):
+            yield from _below(note_of(finding))
+
+
 def lines(finding: Finding) -> list[str]:
-    """The row, and below it what must be known."""
+    """The row without its note."""
     if isinstance(finding, NotRun):
-        return [*_row(short_id(finding.id), finding.what, ("", "", ""), "not run"), *_below(finding.why)]
+        return _row(short_id(finding.id), finding.what, ("", "", ""), "not run")
     what = _what(finding)
     tolerance = f"{finding.tolerance:.2g}"
+    measured = number(finding.measured, finding.tolerance)
     if isinstance(finding, Verdict):
-        cells = (number(finding.expected), number(finding.measured), tolerance)
+        cells = (
+            number(finding.expected, finding.tolerance),
+            number(finding.measured, finding.tolerance),
+            tolerance,
+        )
         word = "yes" if finding.holds else "NO"
-        return [*_row(short_id(finding.id), what, cells, word), *_below(finding.note)]
-    cells = (number(finding.printed), number(finding.measured), tolerance)
+        return _row(short_id(finding.id), what, cells, word)
+    cells = (
+        number(finding.printed, finding.tolerance),
+        number(finding.measured, finding.tolerance),
+        tolerance,
+    )
     word = "departs" if passes(finding) else "NO MORE"
-    return [*_row(short_id(finding.id), what, cells, word), *_below(finding.why)]
+    return _row(short_id(finding.id), what, cells, word)
 
 
 def summary(findings: Sequence[Finding], broken: int, seconds: float) -> str:
@@ -81,4 +107,4 @@ def summary(findings: Sequence[Finding], broken: int, seconds: float) -> str:
     parts.append(f"{waiting} not run")
     if broken:
         parts.append(f"{broken} modules BROKEN")
-    return f"{'─' * WIDTH}\n{'; '.join(parts)} ({seconds:.0f} s)"
+    return f"{'─' * WIDTH}\n{'; '.join(parts)}.\n{seconds:.0f} s"
