@@ -74,24 +74,13 @@ def lines(finding: Finding) -> list[str]:
     """The row without its note."""
     if isinstance(finding, NotRun):
         return _row(short_id(finding.id), finding.what, ("", "", ""), "not run")
-    what = _what(finding)
-    tolerance = f"{finding.tolerance:.2g}"
     measured = number(finding.measured, finding.tolerance)
     if isinstance(finding, Verdict):
-        cells = (
-            number(finding.expected, finding.tolerance),
-            number(finding.measured, finding.tolerance),
-            tolerance,
-        )
-        word = "yes" if finding.holds else "NO"
-        return _row(short_id(finding.id), what, cells, word)
-    cells = (
-        number(finding.printed, finding.tolerance),
-        number(finding.measured, finding.tolerance),
-        tolerance,
-    )
-    word = "departs" if passes(finding) else "NO MORE"
-    return _row(short_id(finding.id), what, cells, word)
+        expected, word = finding.expected, "yes" if finding.holds else "NO"
+    else:
+        expected, word = finding.printed, "departs" if passes(finding) else "NO MORE"
+    cells = (number(expected, finding.tolerance), measured, f"{finding.tolerance:.2g}")
+    return _row(short_id(finding.id), _what(finding), cells, word)
 
 
 def summary(findings: Sequence[Finding], broken: int, seconds: float) -> str:
@@ -107,4 +96,4 @@ def summary(findings: Sequence[Finding], broken: int, seconds: float) -> str:
     parts.append(f"{waiting} not run")
     if broken:
         parts.append(f"{broken} modules BROKEN")
-    return f"{'─' * WIDTH}\n{'; '.join(parts)}.\n{seconds:.0f} s"
+    return "\n".join(("─" * WIDTH, *wrap(f"{'; '.join(parts)}; {seconds:.0f} s", WIDTH)))
