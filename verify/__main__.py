@@ -1,6 +1,6 @@
 """Does the program give the numbers that theory and print demand? Every verdict, in one table.
 
-    python -m verify                          all of it: some minutes
+    python -m verify                          all of it: about two minutes
     python -m verify --only HK,MDD,adl_toy    only ids that begin so, or modules of that name
     python -m verify --list                   what there is, without running anything
     python -m verify --out all.json           everything in one file, too

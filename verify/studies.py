@@ -61,9 +61,10 @@ STUDIES = (
 TOOLS = {
     "kill_backfill": "kills backfills and judges what they leave",
     "kill_writers": "kills writers of a lake and judges what they leave (scripts/kill_writers)",
+    "look_ahead": "asks of every measure, over a lake, whether it feels what became known later",
     "throttled_worlds": "the outside generator of `verify.throttle`",
 }
-"""Files of this folder that are neither: commands about the lake, and parts of a study."""
+"""Files of this folder that are neither: commands about a lake, and parts of a study."""
 
 
 @dataclass(frozen=True)
