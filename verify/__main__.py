@@ -20,7 +20,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -119,6 +119,14 @@ def document(module: str, findings: Sequence[Finding]) -> dict[str, object]:
     }
 
 
+def with_stored(finding: Finding, path: Path) -> Finding:
+    """The finding, which says where its last numbers are if it was not run and there are any."""
+    if not isinstance(finding, NotRun) or not path.exists():
+        return finding
+    version = json.loads(path.read_text(encoding="utf-8"))["version"]
+    return replace(finding, why=f"{finding.why}. Last numbers, of version {version}: {path.name}")
+
+
 def write(path: Path, content: object) -> None:
     """Write JSON with a final newline."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,8 +178,11 @@ def main(arguments: Sequence[str] | None = None, modules: dict[str, str] | None 
         if isinstance(result, Broken):
             broken.append(result)
             continue
-        if not chosen.no_save and not all(isinstance(finding, NotRun) for finding in result):
-            write(chosen.verdicts / f"{name}.json", document(name, result))
+        path = chosen.verdicts / f"{name}.json"
+        if all(isinstance(finding, NotRun) for finding in result):
+            result = [with_stored(finding, path) for finding in result]
+        elif not chosen.no_save:
+            write(path, document(name, result))
         findings += [x for x in result if not prefixes or x.id.upper().startswith(prefixes)]
     studies = [] if only else stored(chosen.verdicts)
     print(heading())

@@ -82,13 +82,14 @@ def test_not_run_is_shown_with_its_reason_and_leaves_the_stored_file(
     say: Say, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stored_before = tmp_path / "made_up.json"
-    stored_before.write_text("{}", encoding="utf-8")
+    stored_before.write_text('{"version": "0.0.7"}', encoding="utf-8")
     assert run(say(made_up=[WAITS]), tmp_path) == 0
     out = capsys.readouterr().out
     assert "not run" in out
     assert "set DELEVERAGE_TEST_DATA" in out
     assert "0 of 0 verdicts hold" in out
-    assert stored_before.read_text(encoding="utf-8") == "{}"
+    assert "Last numbers, of version 0.0.7: made_up.json" in " ".join(out.split())
+    assert stored_before.read_text(encoding="utf-8") == '{"version": "0.0.7"}'
 
 
 @pytest.mark.parametrize("content", [RuntimeError("no root"), []])
