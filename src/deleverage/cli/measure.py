@@ -21,6 +21,14 @@ app = typer.Typer(rich_markup_mode=None, help="What happened, by a lake's data, 
 # What each answers; a test holds the list to the catalogue, which is not loaded for a help text.
 QUESTIONS = {
     "candle": "How large was the largest daily candle, and what was the record before it?",
+    "episodes": "Which falls were cascades, when did each start, find its low and end, and in which coins?",
+    "leverage": "How much leverage is in the market, and what leverage did the venue allow?",
+    "liquidity": "How thick is the book, against a window before and through a crash?",
+    "liquidation_counts": "How much was liquidated a day, by each publisher's count?",
+    "reconcile": "Who counted the night's liquidations, what does each count, and why do they differ?",
+    "outflows": "How much money left the funds, how unusual was it, and what did the price do on such days?",
+    "sentiment": "How fearful is the market, by the published indices and by an own composite without revision?",
+    "exhaustion": "How probable is it that the price holds from here, and does who says so have any skill?",
 }
 
 LakeOption = Annotated[str | None, typer.Option("--lake", metavar="DIR", help="Folder of the lake.")]

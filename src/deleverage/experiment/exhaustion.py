@@ -648,6 +648,7 @@ MEASURE = Measure(
         Parameter("block", "days", 90.0, "days that the bootstrap keeps together, 30 or more", "days"),
     ),
     compute=compute,
+    headline=("probability", "climatology", "skill"),
     readings={
         "probability": "that no low of the next days lies below the floor; null without skill",
         "climatology": "share of all earlier days on which it held",

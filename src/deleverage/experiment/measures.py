@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from deleverage.experiment import exhaustion
 from deleverage.measure.catalogue import MEASURES
 from deleverage.measure.measure import Measure
 
 OF_RUNS: dict[str, Measure] = {}
 """They read no lake: a run's answer, or a venue's rules."""
 
-ALL: dict[str, Measure] = {**MEASURES, **OF_RUNS}
+ALL: dict[str, Measure] = {**MEASURES, exhaustion.MEASURE.name: exhaustion.MEASURE, **OF_RUNS}
 """By name, in the order of the screen."""

@@ -20,6 +20,7 @@ from deleverage.schema import LAKE_TABLES, empty
 
 Value = str | int | float | bool
 DAY_NS = 86_400 * 1_000_000_000
+_INTERVALS: dict[Value, str] = {60: "1m", 300: "5m", 3_600: "1h", 14_400: "4h", 86_400: "1d"}
 
 
 class Tables(Protocol):
@@ -189,6 +190,7 @@ class AsOf:
             name,
             coin=str(where.get("coin", "BTC")),
             kind=str(where.get("kind", "spot")),
+            interval=_INTERVALS.get(where.get("interval_s", 86_400), "1d"),
             start_ns=start_ns,
             end_ns=end,
         )

@@ -351,6 +351,7 @@ MEASURE = Measure(
         Parameter("apart", "days", 30.0, "between episodes that count as independent", "days"),
     ),
     compute=compute,
+    headline=("episodes", "independent_deep", "open"),
     readings={
         "episodes": "episodes since the first bar",
         "independent": "those that start `apart` days or more after the end of the one counted before",

@@ -387,7 +387,7 @@ def _basis(found: Found, asof: AsOf, coins: list[str], parameters: Mapping[str, 
         if both.is_empty():
             kind = "perp" if sides[0].is_empty() else "spot"
             what = f"hourly bars of {one} ({kind}) at {venue}"
-            found.lacks(asof.missing("candles", what, start_ns=start, coin=one, kind=kind))
+            found.lacks(asof.missing("candles", what, start_ns=start, coin=one, kind=kind, interval_s=3_600))
             note = f"the lake has no {what} within {parameters['max_age']:g} days"
             found.reading("basis", one, None, "share", whose, note=note)
             continue
@@ -505,6 +505,13 @@ MEASURE = Measure(
         Parameter("move", "number", 0.02, "adverse move to give the leverage for that it ends", "share"),
     ),
     compute=compute,
+    headline=(
+        "open_interest_usd",
+        "change_from_peak_usd",
+        "funding_annualised",
+        "max_leverage",
+        "move_to_liquidation_100x",
+    ),
     readings={
         "open_interest_usd": "open contracts, one side, in USD",
         "open_interest_coins": "the same in coins",

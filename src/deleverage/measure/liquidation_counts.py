@@ -293,7 +293,7 @@ def _events(found: Found, coin: str, start: int, end: int, asked: str) -> int:
 
 MEASURE = Measure(
     name="liquidation_counts",
-    question="How much was liquidated a day by each publisher's count, and how often more than a threshold?",
+    question="How much was liquidated a day, by each publisher's count?",
     parameters=(
         Parameter("coin", "coin", "ALL", "the coin, or ALL for those that the publisher has"),
         Parameter("from", "time", None, "first moment; default: 30 days before the end"),
@@ -303,6 +303,7 @@ MEASURE = Measure(
         Parameter("others_share", "number", 0.5, "what other coins are assumed to add", "share"),
     ),
     compute=compute,
+    headline=("median_day", "days_above", "largest_day"),
     readings={
         "largest_day": "largest day",
         "largest_day_date": "when",

@@ -323,6 +323,7 @@ MEASURE = Measure(
         Parameter("recovery_days", "days", 7.0, "days after the lowest that are fitted", "days"),
     ),
     compute=compute,
+    headline=("depth_bid", "change", "thinness"),
     readings={
         "spread": "best offer − best bid over mid",
         "depth_bid": "resting bids within range_bps, median of the window",

@@ -315,6 +315,7 @@ MEASURE = Measure(
         Parameter("fund", "text", "total", "a fund's ticker, or the publisher's total"),
     ),
     compute=compute,
+    headline=("flow", "cumulative"),
     readings={
         "flow": "sum over the window; < 0 left the funds",
         "flow_*": "the same window for another coin; flow_published is the coin's by each publisher",

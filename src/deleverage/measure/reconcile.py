@@ -134,7 +134,7 @@ def _open_interest(found: Found, night: int) -> None:
 
 MEASURE = Measure(
     name="reconcile",
-    question="Who counted the liquidations of the night, what does each count, and why do they differ?",
+    question="Who counted the night's liquidations, what does each count, and why do they differ?",
     parameters=(Parameter("night", "choice", NIGHTS[0], "the night, its UTC day", choices=NIGHTS),),
     compute=compute,
     readings={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,9 @@ from deleverage.report.lines import HEAD, SOFT, Line, Piece, flow, fold, render
 from deleverage.report.style import MISSING
 
 Row = dict[str, Any]
+
+_SUBJECTS = 2
+"""So many subjects of a figure stand on the screen of all measures."""
 
 _INLINE = 24
 """A note of up to so many letters stands behind its value; a longer one below, by number."""
@@ -103,6 +107,9 @@ def reading_lines(measure: Measure) -> list[tuple[str, str]]:
 def reading_text(row: Row) -> str:
     """A reading with its unit and interval: `−25.3 %`, `0.31 [0.12, 0.48]`, `10 October 2025`."""
     value, low, high, unit = row["value"], row["low"], row["high"], row["unit"]
+    if unit == "share per $m":
+        value, low, high = (None if x is None else 1e4 * x for x in (value, low, high))
+        unit = "bp per $m"
     if unit == "date":
         return MISSING if value is None else _date(value)
     if unit == "probability":
@@ -124,7 +131,10 @@ def _headline(measure: Measure, found: Measured) -> list[Row]:
     rows = list(found.readings.iter_rows(named=True))
     if not measure.headline:
         return rows[:3]
-    return [row for name in measure.headline for row in rows if row["name"] == name]
+    chosen = []
+    for name in measure.headline:
+        chosen += [row for row in rows if row["name"] == name][:_SUBJECTS]
+    return chosen
 
 
 def _values(rows: Sequence[Row], width: int, notes: dict[str, int] | None = None) -> list[Line]:
@@ -135,6 +145,8 @@ def _values(rows: Sequence[Row], width: int, notes: dict[str, int] | None = None
         if notes is not None and row["note"]:
             short = len(row["note"]) <= _INLINE
             text += f"  ({row['note'] if short else notes.setdefault(row['note'], len(notes) + 1)})"
+        elif notes is None and row["value"] is None and row["low"] is None and row["note"]:
+            text = re.split(r"[:;.(]", row["note"])[0].strip()
         cells.append((row["name"].replace("_", " "), row["subject"], text))
     first = max((len(name) for name, _, _ in cells), default=0)
     second = max((len(subject) for _, subject, _ in cells), default=0)

@@ -151,6 +151,7 @@ MEASURE = Measure(
         Parameter("level", "number", None, "a value of it to look for; its last one where none is given"),
     ),
     compute=compute,
+    headline=("published", "composite"),
     readings={
         "published": "last value of each publisher that the lake has",
         "difference": "the publisher's value less another's, on the last day that both have",

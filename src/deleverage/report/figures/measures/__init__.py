@@ -6,8 +6,27 @@ from collections.abc import Callable
 
 from deleverage.measure.measure import Measured
 from deleverage.report.figures.canvas import Drawing
+from deleverage.report.figures.measures import (
+    episodes,
+    exhaustion,
+    leverage,
+    liquidation_counts,
+    liquidity,
+    outflows,
+    reconcile,
+    sentiment,
+)
 
-DRAWINGS: dict[str, Callable[[Measured], Drawing]] = {}
+DRAWINGS: dict[str, Callable[[Measured], Drawing]] = {
+    "episodes": episodes.draw,
+    "leverage": leverage.draw,
+    "liquidity": liquidity.draw,
+    "liquidation_counts": liquidation_counts.draw,
+    "reconcile": reconcile.draw,
+    "outflows": outflows.draw,
+    "sentiment": sentiment.draw,
+    "exhaustion": exhaustion.draw,
+}
 """By the measure's name."""
 
 
