@@ -1,14 +1,15 @@
 """How likely is a drawdown of a given size, if the log price is a Brownian motion?
 
-The drawdown D = running maximum − log price is a Brownian motion with the drift −µ, reflected at 0. The largest
-drawdown until T stays below h as long as D does not reach h, which is solved by the eigenfunctions of that
-motion on [0, h]. Magdon-Ismail, Atiya, Pratap, Abu-Mostafa, *On the maximum drawdown of a Brownian motion*,
-J. Appl. Prob. 41 (2004). Everything here is in log terms: a fall of 30 % is h = −ln 0.7.
+The drawdown D = running maximum − log price is a Brownian motion with the drift −µ, reflected at 0. The
+largest drawdown until T stays below h as long as D does not reach h, which is solved by the eigenfunctions of
+that motion on [0, h]. Magdon-Ismail, Atiya, Pratap, Abu-Mostafa, *On the maximum drawdown of a
+Brownian motion*, J. Appl. Prob. 41 (2004). Everything here is in log terms: a fall of 30 % is h = −ln 0.7.
 """
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +40,9 @@ def log_depth(share: float) -> float:
 def probability(depth: float, volatility: float, years: float, drift: float = 0.0, samples: int = 0) -> float:
     """P(largest drawdown within ``years`` ≥ ``depth``).
 
-    depth : h > 0 [log]. volatility : σ [1/√year]. drift : µ of the log price [1/year], 0 for none.
-    Errors below 1e-6. samples : 0 where the path is watched all the time; n where only n + 1 equidistant points are seen, which
-    shifts the depth by 2·0.5826·σ√(T/n), since high and low are both missed.
+    depth : h > 0 [log]. volatility : σ [1/√year]. drift : µ of the log price [1/year], 0 for none. Errors are
+    below 1e-6. samples : 0 where the path is watched all the time; n where only n + 1 equidistant points are
+    seen, which shifts the depth by 2·0.5826·σ√(T/n), since high and low are both missed.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def expected(volatility: float, years: float, drift: float = 0.0, samples: int =
     nodes, weights = np.polynomial.legendre.leggauss(12)
     edges = np.concatenate(([0.0], np.linspace(0.05, _FAR, 30)))
     total = 0.0
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         at = 0.5 * (high - low) * nodes + 0.5 * (high + low)
         above = [1.0 - _below(float(h), slope) for h in at]
         total += 0.5 * (high - low) * float(np.dot(weights, above))

@@ -15,13 +15,13 @@ from deleverage.data.lake.times import iso
 from deleverage.errors import InputError
 from deleverage.measure.asof import DAY_NS, AsOf
 from deleverage.measure.measure import Found, Measure, Measured, Parameter, Whose
-from deleverage.measure.prices import last_day_note, need_daily, no_bars, source_of
+from deleverage.measure.prices import last_day_note, need_daily, source_of
 
 YEAR_DAYS = 365.0
 
 
 def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
-    """Readings, the closes with each day's low and high [USD], and the closes against the first price [share]."""
+    """Readings, the closes with each day's low and high [USD], and all against the first price [share]."""
     coin, venue, kind = parameters["coin"], parameters["venue"], parameters["kind"]
     bars = need_daily(asof, coin, venue=venue, kind=kind)
     last = bars.row(-1, named=True)
@@ -74,7 +74,7 @@ _AS_SERIES = (("close", "value"), ("low", "low"), ("high", "high"))
 
 
 def first_day(parameters: Mapping[str, Any], last_ns: int, at_ns: int) -> int:
-    """The day [ns UTC, 00:00] from which is counted: of ``since``, or ``since_days`` before the last closed day.
+    """The day [ns UTC, 00:00] from which is counted: ``since``, or ``since_days`` before the last closed day.
 
     Raises
     ------

@@ -98,7 +98,8 @@ def _lows(
     if after.is_empty():
         note = "the high is in the last closed day: daily bars do not say what came after it"
         for name, unit in (
-            ("from_high_low", "share"), ("worst_since_high", "share"), ("worst_day", "date"), ("recovered", "share"),
+            ("from_high_low", "share"), ("worst_since_high", "share"), ("worst_day", "date"),
+            ("recovered", "share"),
         ):  # fmt: skip
             found.reading(name, coin, None, unit, since, note=note)
         return None
@@ -121,7 +122,7 @@ def _lows(
 
 @dataclass(frozen=True)
 class _Days:
-    """Days before the high, log against the close of the day before [float64 [n]]; their first and last ns."""
+    """Before the high: log against the close of the day before, float64 [n]; their first and last ns."""
 
     closes: Floats
     highs: Floats
@@ -216,7 +217,7 @@ def _chance(
         found.reading(
             name, coin, hits / draws, "share", over, low=low_p, high=high_p,
             interval=f"90 % Wilson, {draws:,} draws; not what one year of days leaves open",
-            note=f"{asked}, highs and lows of trades; blocks of {length} d of the {many} d before the high; {words}",
+            note=f"{asked}, highs and lows of trades; blocks of {length} d of {many} d before it; {words}",
         )  # fmt: skip
 
 

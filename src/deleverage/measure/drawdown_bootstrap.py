@@ -22,7 +22,7 @@ def stream(*names: str | int) -> np.random.Generator:
 
 
 def blocks(rng: np.random.Generator, count: int, length: int, days: int, draws: int) -> NDArray[np.int64]:
-    """Which of ``count`` days stands on each day, int64 [draws, days]: blocks of ``length`` days in a row, each
+    """Which of ``count`` days stands on each day, int64 [draws, days]: ``length`` days in a row a block, each
     start equally likely (moving blocks; Künsch 1989).
     """
     length = min(length, count)

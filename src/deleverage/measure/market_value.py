@@ -106,7 +106,8 @@ def _ends(asof: AsOf, since: int | None, lead: pl.DataFrame) -> _Ends:
     day = since // DAY_NS * DAY_NS
     if day >= asof.at_ns:
         raise InputError(
-            f"measure market_value, parameter since: expected a day before {iso(asof.at_ns)}, found {iso(day)[:10]}",
+            f"measure market_value, parameter since: expected a day before {iso(asof.at_ns)}, "
+            f"found {iso(day)[:10]}",
             hint="value is erased since a day of the past",
             parameter="since",
         )
@@ -136,7 +137,7 @@ def _basket(
     subject = f"{len(coins)} coins" if len(coins) > 1 else coins[0]
     absent = [coin for coin in coins if coin not in erased]
     if absent:
-        note = f"no price of {', '.join(absent)} on the first or last day; a basket without them can be asked for"
+        note = f"no price of {', '.join(absent)} on the first or last day; ask for a basket without"
         for name, unit in (
             ("erased_basket", "USD"), ("erased_basket_share", "share"), ("erased_per_day", "USD/day"),
             ("basket_before", "USD"), ("basket_now", "USD"),
@@ -147,8 +148,8 @@ def _basket(
     now = sum(values[1] for values in erased.values())
     off = sum(abs(a - b) * SUPPLIES[coin].within for coin, (a, b) in erased.items())
     fixed = (
-        f"{', '.join(coins)}; {_words(price, ends)}{late}; supplies approximate and fixed, as stated in the notes"
-        " of the single coins"
+        f"{', '.join(coins)}; {_words(price, ends)}{late}; supplies approximate and fixed, as stated"
+        " in the notes of the single coins"
     )
     interval = "if all stated supplies are off the same way"
     lost = before - now
@@ -173,7 +174,7 @@ def _basket(
         "erased_per_day", subject, lost / days if days else None, "USD/day", whose,
         low=(lost - off) / days if days else None, high=(lost + off) / days if days else None,
         interval=interval if days else "",
-        note=f"over {days} d; {fixed}" if days else "the first day is the last one: there is no day to spread over",
+        note=f"over {days} d; {fixed}" if days else "the first day is the last one: no day to spread over",
     )  # fmt: skip
     found.reading("days", subject, float(days), "days", whose)
 
@@ -202,7 +203,7 @@ def _basket_share(
     behind = (ends.start_ns - day) // DAY_NS
     found.reading(
         "basket_share", subject, share, "share",
-        Whose(f"basket by stated supplies ÷ {row['publisher']}'s total", "candles, market_caps: total", day, day),
+        Whose(f"stated supplies ÷ {row['publisher']}'s total", "candles, market_caps: total", day, day),
         note=f"of the whole market at 00:00 of {iso(day)[:10]}, {behind} d before the fall: the last known",
     )  # fmt: skip
     return share if 0.0 < share < 1.0 else None
@@ -256,7 +257,7 @@ def _stated(
     alike = lost / share if share is not None and complete else None
     found.reading(
         "erased_total_if_alike", "all", alike, "USD", whose,
-        note="an assumption, no count: as if the rest of the market fell like the basket" if alike else unknown,
+        note="an assumption, no count: as if all other coins fell like the basket" if alike else unknown,
     )  # fmt: skip
     stated = found.parameters["stated_usd"]
     if stated is None:
@@ -276,7 +277,7 @@ def _stated(
     )  # fmt: skip
     found.reading(
         "market_fall_needed", "all", -(stated - lost) / rest, "share", whose,
-        note=f"of all other coins, worth {rest / 1e9:,.0f} bn USD before if the basket was {share:.0%} of the market",
+        note=f"of all other coins, worth {rest / 1e9:,.0f} bn USD before if the basket was {share:.0%} of all",
     )  # fmt: skip
 
 
