@@ -277,7 +277,7 @@ def _stated(
     )  # fmt: skip
     found.reading(
         "market_fall_needed", "all", -(stated - lost) / rest, "share", whose,
-        note=f"of all other coins, worth {rest / 1e9:,.0f} bn USD before if the basket was {share:.0%} of all",
+        note=f"of all other coins, worth {rest / 1e9:,.0f} bn USD before if the basket is {share:.0%} of all",
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ def draw(measured: Measured) -> Drawing:
     return Drawing(
         key="candle",
         title=title,
-        band="Each bar is one UTC day; the last two years are shown, records are of all days that were known.",
+        band="Each bar is one UTC day; two years are shown, records are of all days that were known.",
         source=f"By {row.get('by', '')}. {row.get('data', '')}; as of {date_of(measured.at_ns)} UTC.",
         alt=f"Daily ranges and bodies. {title}.",
         wide=_sheet(measured, WIDE),
@@ -41,10 +41,8 @@ def _title(measured: Measured) -> str:
     if before.get("value") is not None:
         record = f" (before it {_dollars(before['value'])})"
     when = date_of(int(day["value"]) * _DAY_NS)
-    return (
-        f"{measured.parameters['coin']}'s widest day from high to low is {when} with {_dollars(wide['value'])}"
-        f"{record}; the largest from open to close is {_dollars(body['value'])}"
-    )
+    coin = measured.parameters["coin"]
+    return f"{coin}'s widest day from high to low is {when} with {_dollars(wide['value'])}{record}; the largest from open to close is {_dollars(body['value'])}"
 
 
 def _dollars(value: float) -> str:

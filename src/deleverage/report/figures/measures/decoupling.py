@@ -22,8 +22,8 @@ def draw(measured: Measured) -> Drawing:
     return Drawing(
         key="decoupling",
         title=title,
-        band=f"Shaded: 95 % Fisher interval of a correlation over {measured.parameters['window']:g} d, n corrected "
-        "for autocorrelation.",
+        band=f"Shaded: 95 % Fisher interval of a correlation over {measured.parameters['window']:g} d, n "
+        "corrected for autocorrelation.",
         source=f"By {gap.get('by', '')}. As of {date_of(measured.at_ns)} UTC.",
         alt=f"Returns since a day, and rolling correlation. {title}.",
         wide=_sheet(measured, WIDE),
@@ -54,7 +54,7 @@ def _name(measured: Measured) -> str:
 
 def _sheet(measured: Measured, size: Size) -> str:
     each = size.pick(190, 170)
-    with sheet(size, 2 * each + size.pick(146, 186), "decoupling") as page:
+    with sheet(size, 2 * each + size.pick(122, 142), "decoupling") as page:
         keys = [
             ("line", measured.parameters["coin"]),
             ("median", "correlation"),

@@ -31,8 +31,8 @@ def draw(measured: Measured) -> Drawing:
     return Drawing(
         key="drawdown",
         title=title,
-        band="Shaded: each day's low to high. Bars of the lower panel: ends of the 90 % interval of the volatility, "
-        "or of the number of draws.",
+        band="Shaded: each day's low to high. Bars of the lower panel: ends of the 90 % interval of the "
+        "volatility, or of the number of draws.",
         source=f"By {high.get('by', '')}. {high.get('data', '')}; as of {date_of(measured.at_ns)} UTC.",
         alt=f"Price since before its high, and the chance of such a fall. {title}.",
         wide=_sheet(measured, WIDE),
@@ -64,7 +64,7 @@ def _series(measured: Measured, name: str) -> pl.DataFrame:
 def _sheet(measured: Measured, size: Size) -> str:
     each = size.pick(24, 36)
     top = size.pick(230, 200)
-    with sheet(size, 60 + top + 66 + each * len(_CHANCES) + 46, "drawdown") as page:
+    with sheet(size, top + 122 + each * len(_CHANCES) + 26, "drawdown") as page:
         used = page.legend([("line", "close"), ("other", "day's low to high"), ("dash", "high")], 0, 0)
         page.words(0, used + 12, "USD per coin", color=style.MUTED)
         left, right = size.pick(66, 60), 14.0
@@ -88,7 +88,7 @@ def _price(axes: Axes, measured: Measured, size: Size) -> None:
     day, worst = _value(measured, "worst_day"), _value(measured, "worst_since_high")
     if day is not None and worst is not None:
         price = top * (1 + worst)
-        axes.plot(day, price, marker="v", markersize=7, color=style.LONG)
+        axes.plot(day, price, marker="v", markersize=7, color=style.LONG, clip_on=False)
         axes.annotate(
             f"low {style.percent(worst, 1)}", (day, price), (-8, -1), textcoords="offset points", ha="right",
             va="center", color=style.INK, fontsize=size.font,
@@ -107,7 +107,7 @@ def _question(measured: Measured) -> str:
 def _chances(page: Sheet, measured: Measured, size: Size, top: float, each: float) -> None:
     rows = [(name, measured.reading(name)) for name, _ in _CHANCES]
     names = dict(_CHANCES)
-    left, right = size.pick(262, 6), size.pick(70, 60)
+    left, right = size.pick(262, 16), size.pick(70, 60)
     axes = page.panel(left, top, size.width - left - right, each * len(rows), grid=False)
     axes.set_yticks([])
     axes.set_ylim(len(rows), 0)

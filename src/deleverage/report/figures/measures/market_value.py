@@ -21,7 +21,7 @@ def draw(measured: Measured) -> Drawing:
     return Drawing(
         key="market_value",
         title=title,
-        band=f"At fixed, approximate supplies; {lost.get('interval', '')} moves the sum as the title says.{unknown}",
+        band=f"At fixed, approximate supplies. In brackets: {lost.get('interval', '')}.{unknown}",
         source=f"By {lost.get('by', '')}; supplies: see the note of each coin. {lost.get('data', '')}; "
         f"as of {date_of(measured.at_ns)} UTC.",
         alt=f"Market value erased by coin. {title}.",
