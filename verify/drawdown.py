@@ -1,8 +1,8 @@
 """Do the drawdown's laws give the numbers of theory: MDD-1?
 
 Expected values are those of the literature and of an independent finite-difference and simulation
-study (science notes §5: Magdon-Ismail et al. 2004; Broadie, Glasserman and Kou 1997), typed here; measured ones come
-from the functions that `measure drawdown` calls.
+study (science notes §5: Magdon-Ismail et al. 2004; Broadie, Glasserman and Kou 1997), typed here; measured
+ones come from the functions that `measure drawdown` calls.
 
     python -m verify.drawdown
 """
@@ -64,7 +64,7 @@ def verdicts() -> list[Verdict]:
         found.append(
             Verdict(
                 f"MDD-1 −30 % in 41 d, {volatility:.0%}", "probability without drift", value, p,
-                0.005 if volatility == 0.6 else 0.0005, "share", NOTES, note="to the digits that the notes print",
+                0.005 if volatility == 0.6 else 0.0005, "share", NOTES, note="as the notes print it",
             )
         )  # fmt: skip
     return found
@@ -86,8 +86,8 @@ def _own_paths() -> list[Verdict]:
         error = math.sqrt(law * (1 - law) / PATHS)
         found.append(
             Verdict(
-                f"MDD-1 paths, µ = {drift:g}", f"P(MDD ≥ {depth:g}) at {count} points", law, share, 3.3 * error,
-                "share", KOU, note=f"{PATHS:,} paths, 3.3 standard errors; shift of 2·{SAMPLING}·σ√(T/n)",
+                f"MDD-1 paths, µ = {drift:g}", f"P(MDD ≥ {depth:g}) at {count} points", law, share, 3 * error,
+                "share", KOU, note=f"{PATHS:,} paths, 3 standard errors; shift of 2·{SAMPLING}·σ√(T/n)",
             )
         )  # fmt: skip
     return found

@@ -94,7 +94,7 @@ def _breaks() -> list[Verdict]:
             "a penalty of 3·log n keeps false breaks rare",
         ),
         Verdict(
-            "FISH-1 true break", f"{count} pairs, .6 becomes −.6 in the middle", 1.0, hit / tries, 0.05, "share",
+            "FISH-1 true break", f"{count} pairs, .6 becomes −.6 midway", 1.0, hit / tries, 0.05, "share",
             "found to within 15 sessions",
         ),
     ]  # fmt: skip

@@ -35,7 +35,8 @@ def candles(
         LAKE_CANDLES,
         [
             {
-                "time_ns": start_ns + k * interval_s * 1_000_000_000, "received_ns": received_ns, "venue": venue,
+                "time_ns": start_ns + k * interval_s * 1_000_000_000, "received_ns": received_ns,
+                "venue": venue,
                 "kind": kind, "coin": coin, "symbol": symbol or f"{coin}USDT", "interval_s": interval_s,
                 "open": bar[0], "high": bar[1], "low": bar[2], "close": bar[3], "volume_coins": 1.0,
                 "source": source,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from deleverage.data.backfill.ledger import FETCHED
 from deleverage.errors import MissingDataError
 from deleverage.measure.asof import AsOf, Frames, Remembered
 from tests.measure.bars import DAY, FIRST, candles, caps, macro
@@ -26,7 +27,7 @@ def test_what_was_collected_live_is_known_when_it_was_received_and_what_was_fetc
     live = candles([(1, 2, 1, 2)], received_ns=late)
     assert AsOf(Frames({"candles": live}), late - 1).table("candles").is_empty()
     assert AsOf(Frames({"candles": live}), late).table("candles").height == 1
-    fetched = candles([(1, 2, 1, 2)], received_ns=late, source="backfill rest binance")
+    fetched = candles([(1, 2, 1, 2)], received_ns=late, source=FETCHED + "by hand")
     assert AsOf(Frames({"candles": fetched}), FIRST + DAY).table("candles").height == 1
 
 

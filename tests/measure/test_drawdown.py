@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -34,7 +35,8 @@ def test_every_figure_by_hand() -> None:
     found = at()
     expected = {
         "high": 100, "high_day": 20_001, "days_since_high": 2, "from_high_close": -0.2, "from_high_low": -0.28,
-        "worst_since_high": -0.30, "worst_day": 20_002, "recovered": 10 / 30, "high_close": 96,
+        "worst_since_high": -0.30,
+        "worst_day": 20_002, "recovered": 10 / 30, "high_close": 96,
         "from_high_close_to_close": 80 / 96 - 1,
     }  # fmt: skip
     for name, number in expected.items():
@@ -77,7 +79,7 @@ def long() -> list[Bar]:
     top = 1.2 * max(bar[1] for bar in bars)
     bars.append((bars[-1][3], top, bars[-1][3], top))
     closes = top * np.linspace(1.0, 2 / 3, 21)
-    bars += [(float(a), float(a), float(b), float(b)) for a, b in zip(closes[:-1], closes[1:], strict=True)]
+    bars += [(float(a), float(a), float(b), float(b)) for a, b in pairwise(closes)]
     return bars
 
 

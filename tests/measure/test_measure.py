@@ -43,7 +43,8 @@ def test_a_value_of_its_kind_is_taken(kind: str, given: Any, settled: Any) -> No
         ("coin", ""), ("coin", 3), ("venue", None), ("text", "  "), ("choice", "future"),
         ("number", "x"), ("number", float("nan")), ("number", "inf"), ("number", True),
         ("days", 0), ("days", -1), ("days", float("nan")),
-        ("time", "yesterday"), ("time", True), ("time", 1.5), ("list", ""), ("list", ["BTC", ""]), ("list", 3),
+        ("time", "yesterday"), ("time", True), ("time", 1.5),
+        ("list", ""), ("list", ["BTC", ""]), ("list", 3),
     ],
 )  # fmt: skip
 def test_a_value_of_another_kind_is_refused_with_what_was_expected(kind: str, given: Any) -> None:

@@ -42,7 +42,10 @@ def _title(measured: Measured) -> str:
         record = f" (before it {_dollars(before['value'])})"
     when = date_of(int(day["value"]) * _DAY_NS)
     coin = measured.parameters["coin"]
-    return f"{coin}'s widest day from high to low is {when} with {_dollars(wide['value'])}{record}; the largest from open to close is {_dollars(body['value'])}"
+    return (
+        f"{coin}'s widest day from high to low is {when} with {_dollars(wide['value'])}{record}; "
+        f"the largest from open to close is {_dollars(body['value'])}"
+    )
 
 
 def _dollars(value: float) -> str:

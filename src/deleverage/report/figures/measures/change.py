@@ -36,8 +36,8 @@ def _title(measured: Measured) -> str:
     sign = "+" if change > 0 else ""
     first, last = (int(_reading(measured, name)) * DAY_NS for name in ("from_day", "to_day"))
     return (
-        f"{given['coin']} {sign}{style.percent(change, 1)} from the {given['from_price']} of {date_of(first)} to "
-        f"the {given['to_price']} of {date_of(last)}"
+        f"{given['coin']} {sign}{style.percent(change, 1)} from the {given['from_price']} of "
+        f"{date_of(first)} to the {given['to_price']} of {date_of(last)}"
     )
 
 
