@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from deleverage.schema import LAKE_CANDLES, MACRO, MARKET_CAPS
+from deleverage.schema import LAKE_CANDLES, MACRO, MARKET_CAPS, empty
 from tests.measure.events import table
 
 DAY = 86_400_000_000_000
@@ -76,6 +76,8 @@ def macro(
 
 def caps(rows: Sequence[tuple[int, str, float]]) -> pl.DataFrame:
     """Capitalisations: day since 1970, coin or 'total', USD."""
+    if not rows:
+        return empty(MARKET_CAPS)
     return table(
         MARKET_CAPS,
         [

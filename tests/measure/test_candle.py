@@ -10,6 +10,7 @@ from deleverage.measure.candle import MEASURE
 from deleverage.measure.measure import Measured
 from deleverage.report.figures.measures.candle import draw
 from tests.measure.bars import DAY, FIRST, candles, walk
+from tests.measure.read import value
 from tests.measure.truncated import no_look_ahead
 
 # ranges 10, 30, 50, 20; bodies +5, −25, +2, −20
@@ -18,10 +19,6 @@ BARS = [(100, 106, 96, 105), (105, 108, 78, 80), (80, 120, 70, 82), (82, 82, 62,
 
 def at(days: int, **given: object) -> Measured:
     return MEASURE.at(Frames({"candles": candles(BARS)}), FIRST + days * DAY, given)
-
-
-def value(measured: Measured, name: str) -> float | None:
-    return (measured.reading(name) or {})["value"]
 
 
 def test_range_and_body_by_hand() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from deleverage.errors import InputError, MissingDataError
+from deleverage.errors import InputError, MissingDataError, exit_code
 from deleverage.measure.asof import Frames
 from deleverage.measure.change import MEASURE
 from deleverage.measure.measure import Measured
 from deleverage.report.figures.measures.change import draw
 from tests.measure.bars import DAY, FIRST, candles, walk
+from tests.measure.read import value
 from tests.measure.truncated import no_look_ahead
 
 BARS = [(100, 110, 90, 105), (105, 120, 100, 115), (115, 116, 80, 84)]
@@ -17,10 +18,6 @@ BARS = [(100, 110, 90, 105), (105, 120, 100, 115), (115, 116, 80, 84)]
 
 def at(days: float = 3, **given: object) -> Measured:
     return MEASURE.at(Frames({"candles": candles(BARS)}), FIRST + int(days * DAY), given)
-
-
-def value(measured: Measured, name: str) -> float | None:
-    return (measured.reading(name) or {})["value"]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +31,7 @@ def value(measured: Measured, name: str) -> float | None:
     ],
 )
 def test_the_prices_that_were_asked_for_are_compared(given: dict[str, str], change: float) -> None:
-    found = at(since=FIRST, **given)
+    found = at(3, since=FIRST, **given)
     row = found.reading("change") or {}
     assert row["value"] == pytest.approx(change) and row["unit"] == "share"
     first, last = value(found, "from_price"), value(found, "to_price")
@@ -56,8 +53,8 @@ def test_days_count_back_from_the_last_closed_day() -> None:
 def test_a_day_without_a_bar_is_an_error_with_table_day_and_command() -> None:
     for given in ({"since_days": 3}, {"since": FIRST - DAY}, {"coin": "ETH"}):
         with pytest.raises(MissingDataError, match="table candles") as caught:
-            at(**given)  # type: ignore[arg-type]
-        assert caught.value.exit_code == 3 and "backfill" in str(caught.value.hint)
+            at(3, **given)
+        assert exit_code(caught.value) == 3 and "backfill" in str(caught.value.hint)
     with pytest.raises(MissingDataError, match="2024-10-06T00:00:00Z to 2024-10-06T12:00:00Z"):
         at(2.5, since=FIRST + 2 * DAY)  # the day has not closed
 
@@ -74,7 +71,7 @@ def test_a_day_without_a_bar_is_an_error_with_table_day_and_command() -> None:
 )
 def test_what_has_no_sense_is_refused(given: dict[str, object], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        at(**given)  # type: ignore[arg-type]
+        at(3, **given)
 
 
 def test_no_look_ahead() -> None:

@@ -14,6 +14,7 @@ from deleverage.measure.drawdown_bootstrap import stream
 from deleverage.measure.measure import Measured
 from deleverage.report.figures.measures.decoupling import draw
 from tests.measure.bars import DAY, FIRST, candles, macro
+from tests.measure.read import value
 from tests.measure.truncated import no_look_ahead
 
 # Friday 2024-10-04 to Tuesday 2024-10-08
@@ -26,10 +27,6 @@ def small(days: int = 5, **given: object) -> Measured:
         "macro": macro([20_000, 20_003, 20_004], [2000.0, 2100.0, 2200.0]),
     }
     return MEASURE.at(Frames(tables), FIRST + days * DAY, {"since": FIRST, **given})
-
-
-def value(measured: Measured, name: str) -> float | None:
-    return (measured.reading(name) or {})["value"]
 
 
 def long(days: int = 400, rho: float = 0.0) -> dict[str, pl.DataFrame]:

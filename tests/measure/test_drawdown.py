@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from deleverage.errors import InputError, MissingDataError
+from deleverage.errors import InputError, MissingDataError, exit_code
 from deleverage.measure.asof import Frames
 from deleverage.measure.brownian_drawdown import log_depth, probability
 from deleverage.measure.drawdown import MEASURE
@@ -17,6 +17,7 @@ from deleverage.measure.drawdown_bootstrap import blocks, largest_falls, stream,
 from deleverage.measure.measure import Measured
 from deleverage.report.figures.measures.drawdown import draw
 from tests.measure.bars import DAY, FIRST, Bar, candles, walk
+from tests.measure.read import value
 from tests.measure.truncated import no_look_ahead
 
 BARS: list[Bar] = [(90, 95, 88, 92), (92, 100, 60, 96), (96, 98, 70, 75), (75, 85, 72, 80)]
@@ -27,14 +28,11 @@ def at(bars: list[Bar] = BARS, days: int | None = None, **given: object) -> Meas
     return MEASURE.at(Frames({"candles": candles(bars)}), moment, given)
 
 
-def value(measured: Measured, name: str) -> float | None:
-    return (measured.reading(name) or {})["value"]
-
-
 def test_every_figure_by_hand() -> None:
     found = at()
     expected = {
-        "high": 100, "high_day": 20_001, "days_since_high": 2, "from_high_close": -0.2, "from_high_low": -0.28,
+        "high": 100,
+        "high_day": 20_001, "days_since_high": 2, "from_high_close": -0.2, "from_high_low": -0.28,
         "worst_since_high": -0.30,
         "worst_day": 20_002, "recovered": 10 / 30, "high_close": 96,
         "from_high_close_to_close": 80 / 96 - 1,
@@ -60,10 +58,10 @@ def test_the_low_of_the_high_day_does_not_count_since_nobody_knows_what_came_fir
 
 
 def test_from_begins_the_search_for_the_high() -> None:
-    found = at(**{"from": FIRST + 2 * DAY + 5})
+    found = at(BARS, None, **{"from": FIRST + 2 * DAY + 5})
     assert value(found, "high") == 98 and value(found, "days_since_high") == 1
     with pytest.raises(MissingDataError):
-        at(**{"from": FIRST + 4 * DAY})
+        at(BARS, None, **{"from": FIRST + 4 * DAY})
 
 
 def test_too_few_days_before_the_high_say_nothing_about_chance_but_stated_volatilities_do() -> None:
@@ -119,13 +117,13 @@ def test_a_gap_in_the_bars_makes_no_return() -> None:
     holed = bars.filter(~pl.col("time_ns").is_in([FIRST + 100 * DAY]))
     found = MEASURE.at(Frames({"candles": holed}), FIRST + 400 * DAY)
     assert "362 of the 365" in (found.reading("volatility") or {})["note"]
-    assert "13 d before the moment" in (found.reading("from_high_close") or {})["note"]
+    assert "14 d before the moment" in (found.reading("from_high_close") or {})["note"]
 
 
 def test_no_bars_is_an_error_with_a_command() -> None:
     with pytest.raises(MissingDataError, match="daily bars of ETH") as caught:
         at(coin="ETH")
-    assert caught.value.exit_code == 3 and "backfill" in str(caught.value.hint)
+    assert exit_code(caught.value) == 3 and "backfill" in str(caught.value.hint)
 
 
 def test_no_look_ahead() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from deleverage.errors import InputError, MissingDataError
+from deleverage.errors import InputError, MissingDataError, exit_code
 from deleverage.measure.asof import Frames
 from deleverage.measure.market_value import MEASURE
 from deleverage.measure.measure import Measured
 from deleverage.measure.supplies import SUPPLIES
 from deleverage.report.figures.measures.market_value import draw
 from tests.measure.bars import DAY, FIRST, candles, caps, walk
+from tests.measure.read import value
 from tests.measure.truncated import no_look_ahead
 
 BTC = [(100.0, 130.0, 95.0, 120.0), (120.0, 125.0, 100.0, 110.0), (110.0, 112.0, 88.0, 90.0)]
@@ -27,10 +28,6 @@ def tables(*more: tuple[int, str, float]) -> dict[str, pl.DataFrame]:
 
 def at(*more: tuple[int, str, float], days: int = 3, **given: object) -> Measured:
     return MEASURE.at(Frames(tables(*more)), FIRST + days * DAY, {"basket": BOTH, **given})
-
-
-def value(measured: Measured, name: str) -> float | None:
-    return (measured.reading(name) or {})["value"]
 
 
 def test_every_coin_and_the_basket_by_hand() -> None:
@@ -90,7 +87,7 @@ def test_a_coin_without_bars_makes_the_basket_unknown_and_is_told() -> None:
     assert any("SOL" in missing.what for missing in found.missing)
     with pytest.raises(MissingDataError) as caught:
         at(basket="SOL,BTC")  # nobody says which day is the last
-    assert caught.value.exit_code == 3
+    assert exit_code(caught.value) == 3
 
 
 def test_what_has_no_sense_is_refused() -> None:

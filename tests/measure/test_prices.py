@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from deleverage.errors import MissingDataError
+from deleverage.errors import MissingDataError, exit_code
 from deleverage.measure.asof import AsOf, Frames
 from deleverage.measure.prices import daily, last_day_note, need_daily
 from tests.measure.bars import DAY, FIRST, candles
@@ -49,7 +49,7 @@ def test_other_venues_kinds_coins_and_vendors_series_are_left_out() -> None:
 def test_no_bars_is_an_error_that_says_what_fetches_them() -> None:
     with pytest.raises(MissingDataError, match=r"no daily bars of SOL \(perp\) at bybit") as caught:
         need_daily(asof(candles(HOURS)), "SOL", venue="bybit", kind="perp")
-    assert caught.value.exit_code == 3
+    assert exit_code(caught.value) == 3
 
 
 def test_bars_that_end_early_are_said_so() -> None:
