@@ -26,7 +26,7 @@ from deleverage.measure.prices import last_day_note, need_daily, no_bars, source
 Floats = NDArray[np.float64]
 
 DRAWS = 10_000
-_MOST = 2_000_000
+_MOST = 1_000_000
 """Days drawn in all: of a very long fall, fewer paths are drawn."""
 LEAST_DAYS = 60
 """Fewer days before the high than that, and nothing is said about chance."""
