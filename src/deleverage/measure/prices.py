@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from deleverage.data.lake.times import iso
 from deleverage.measure.asof import DAY_NS, AsOf, Missing
 
 _DAY_S = 86_400
@@ -76,3 +77,11 @@ def no_bars(
 def source_of(coin: str, venue: str, kind: str) -> str:
     """How a reading names these bars: 'candles: binance spot BTC, 1 d'."""
     return f"candles: {venue} {kind} {coin}, 1 d"
+
+
+def last_day_note(asof: AsOf, last_ns: int) -> str:
+    """What must be said where the newest bar is older than the last closed day; '' where it is that day."""
+    behind = (asof.at_ns - last_ns) // DAY_NS - 1
+    return (
+        f"; the lake's bars end {iso(last_ns)[:10]}, {behind} d before the moment asked for" if behind else ""
+    )
