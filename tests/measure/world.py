@@ -80,14 +80,15 @@ def tables(seed: int = 1) -> dict[str, pl.DataFrame]:
                 "liquidation_totals", time_ns=four, venue="binance", coin=coin, interval_s=14_400, side=side,
                 usd=rng.lognormal(14, 1.5, four.size), publisher="coinglass",
             )  # fmt: skip
-        add(
-            "snapshots", time_ns=days + 15 * HOUR, venue="binance", coin=coin, symbol=f"{coin}USDT",
-            kind="perp", price=by_day[:, 15], index_price=by_day[:, 15],
-            open_interest_usd=coins[3::6] * by_day[:, 15], open_interest_coins=coins[3::6],
-            volume_usd_24h=rng.lognormal(22, 0.3, DAYS),
-            long_liquidations_usd_24h=rng.lognormal(18, 1, DAYS),
-            short_liquidations_usd_24h=rng.lognormal(18, 1, DAYS),
-        )  # fmt: skip
+        for venue in ("binance", "bybit", "okx", "gate", "kraken", "bitget"):
+            add(
+                "snapshots", time_ns=days + 15 * HOUR, venue=venue, coin=coin, symbol=f"{coin}USDT",
+                kind="perp", price=by_day[:, 15], index_price=by_day[:, 15],
+                open_interest_usd=coins[3::6] * by_day[:, 15], open_interest_coins=coins[3::6],
+                volume_usd_24h=rng.lognormal(22, 0.3, DAYS),
+                long_liquidations_usd_24h=rng.lognormal(18, 1, DAYS),
+                short_liquidations_usd_24h=rng.lognormal(18, 1, DAYS),
+            )  # fmt: skip
         add(
             "market_caps", time_ns=days, publisher="somebody", coin=coin, usd=2e7 * by_day[:, -1],
             supply_coins=np.full(DAYS, 2e7),

@@ -20,14 +20,18 @@ app = typer.Typer(rich_markup_mode=None, help="What happened, by a lake's data, 
 
 # What each answers; a test holds the list to the catalogue, which is not loaded for a help text.
 QUESTIONS = {
+    "drawdown": "How far is the price below its high, and how rare would that be by chance?",
+    "change": "How has a price changed since a day?",
+    "market_value": "How much market value was erased since a day, in total and per day?",
     "candle": "How large was the largest daily candle, and what was the record before it?",
+    "decoupling": "Has a coin come apart from gold, in price and in correlation?",
     "episodes": "Which falls were cascades, when did each start, find its low and end, and in which coins?",
-    "leverage": "How much leverage is in the market, and what leverage did the venue allow?",
-    "liquidity": "How thick is the book, against a window before and through a crash?",
     "liquidation_counts": "How much was liquidated a day, by each publisher's count?",
     "reconcile": "Who counted the night's liquidations, what does each count, and why do they differ?",
+    "leverage": "How much leverage is in the market, and what leverage did the venue allow?",
+    "liquidity": "How thick is the book, against a window before and through a crash?",
     "outflows": "How much money left the funds, how unusual was it, and what did the price do on such days?",
-    "sentiment": "How fearful is the market, by the published indices and by an own composite without revision?",
+    "sentiment": "How fearful is the market, by published indices and by an own composite without revision?",
     "exhaustion": "How probable is it that the price holds from here, and does who says so have any skill?",
 }
 

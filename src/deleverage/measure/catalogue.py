@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from deleverage.measure import (
     candle,
+    change,
+    decoupling,
+    drawdown,
     episodes,
     leverage,
     liquidation_counts,
     liquidity,
+    market_value,
     outflows,
     reconcile,
     sentiment,
@@ -17,12 +21,16 @@ from deleverage.measure.measure import Measure
 MEASURES: dict[str, Measure] = {
     room.MEASURE.name: room.MEASURE
     for room in (
+        drawdown,
+        change,
+        market_value,
         candle,
+        decoupling,
         episodes,
-        leverage,
-        liquidity,
         liquidation_counts,
         reconcile,
+        leverage,
+        liquidity,
         outflows,
         sentiment,
     )

@@ -138,6 +138,7 @@ MEASURE = Measure(
         ),
     ),
     compute=compute,
+    headline=("change", "from_day"),
     readings={
         "change": "last price ÷ first price − 1; < 0 fell",
         "change_usd": "last price − first price",

@@ -291,6 +291,10 @@ MEASURE = Measure(
         Parameter("kind", "choice", "spot", "spot or perpetual", choices=("spot", "perp")),
     ),
     compute=compute,
+    headline=(
+        "gap",
+        "correlation",
+    ),
     readings={
         "gap": "return of the coin less the other's since the base; < 0 the coin did worse",
         "gap_day": "the session from which is counted",

@@ -238,6 +238,13 @@ MEASURE = Measure(
         ),
     ),
     compute=compute,
+    headline=(
+        "high",
+        "days_since_high",
+        "from_high_close",
+        "p_brownian",
+        "p_bootstrap",
+    ),
     readings={
         "high": "highest trade",
         "high_day": "its day",

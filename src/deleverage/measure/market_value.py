@@ -309,6 +309,10 @@ MEASURE = Measure(
         Parameter("stated_usd", "number", None, "a stated total, to see what it would need", "USD"),
     ),
     compute=compute,
+    headline=(
+        "erased_basket",
+        "erased_per_day",
+    ),
     readings={
         "erased_total": "fall of the whole market's capitalisation; > 0 is lost",
         "erased_basket": "value that the basket lost, at fixed supplies",

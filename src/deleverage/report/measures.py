@@ -120,6 +120,9 @@ def reading_text(row: Row) -> str:
     if unit == "USD" and value is not None and low is None and 1e3 <= abs(value) < 1e6:
         text = style.number(value)
         return f"{style.MINUS}${text[1:]}" if text.startswith(style.MINUS) else f"${text}"
+    if unit.startswith("USD/") and unit != "USD/coin":
+        dollars = reading_text({**row, "unit": "USD"})
+        return dollars if dollars == MISSING else f"{dollars} a {unit.removeprefix('USD/')}"
     if value is not None and low is not None and high is not None:
         return style.quantity_interval({"p05": low, "p50": value, "p95": high}, _unit(unit))
     if value is None and low is not None and high is not None:

@@ -7,17 +7,27 @@ from collections.abc import Callable
 from deleverage.measure.measure import Measured
 from deleverage.report.figures.canvas import Drawing
 from deleverage.report.figures.measures import (
+    candle,
+    change,
+    decoupling,
+    drawdown,
     episodes,
     exhaustion,
     leverage,
     liquidation_counts,
     liquidity,
+    market_value,
     outflows,
     reconcile,
     sentiment,
 )
 
 DRAWINGS: dict[str, Callable[[Measured], Drawing]] = {
+    "drawdown": drawdown.draw,
+    "change": change.draw,
+    "market_value": market_value.draw,
+    "candle": candle.draw,
+    "decoupling": decoupling.draw,
     "episodes": episodes.draw,
     "leverage": leverage.draw,
     "liquidity": liquidity.draw,
