@@ -1,8 +1,8 @@
 """Is the sentence true? A file of claims in, a verdict for each out. The room itself can be called:
 
-    import deleverage as dl
-    found = dl.claims("nov-2025", dl.Lake.open("lake"), run="out")
-    found["claims"][3]["verdict"]
+import deleverage as dl
+found = dl.claims("nov-2025", dl.Lake.open("lake"), run="out")
+found["claims"][3]["verdict"]
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What does `deleverage claims --json` hold? Plain values; the keys are a contract, told in `docs/claims.md`."""
+"""What does `deleverage claims --json` hold? Plain values by the contract of `docs/claims.md`."""
 
 from __future__ import annotations
 
@@ -113,7 +113,10 @@ def _value(value: Value) -> dict[str, Any]:
     data = value.data + (f", {span}" if (span := span_text(value)) and value.data else "")
     return {
         "means": value.name,
-        **{name: known[name] for name in ("measure", "reading", "subject", "unit", "note", "lacks", "command")},
+        **{
+            name: known[name]
+            for name in ("measure", "reading", "subject", "unit", "note", "lacks", "command")
+        },
         "measured": value.value,
         "interval": interval,
         "interval_of": value.interval,

@@ -156,7 +156,9 @@ class _Judging:
         for k, figure in enumerate(claim.figure):
             value = self._value(claim, "figure", k, at_ns)
             if value.unit:
-                check_unit(claim, figure, value.unit, ("claim", self._numbers[claim.id], "figure", k), self._lines)
+                check_unit(
+                    claim, figure, value.unit, ("claim", self._numbers[claim.id], "figure", k), self._lines
+                )
             judged = judge(figure.as_stated(), value.value, value.low, value.high)
             parts.append(Part(figure, value, judged, self._when(claim, figure, judged, at_ns)))
         rivals = tuple(self._value(claim, "rival", k, at_ns) for k in range(len(claim.rival)))
@@ -207,7 +209,9 @@ class _Judging:
         if claim.outcome is None or self._happened is None:
             return None
         try:
-            return self._happened(self._source, at_ns, float(claim.outcome.horizon), float(claim.outcome.floor))
+            return self._happened(
+                self._source, at_ns, float(claim.outcome.horizon), float(claim.outcome.floor)
+            )
         except MissingDataError as error:
             return error.message
 

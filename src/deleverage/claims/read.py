@@ -1,4 +1,4 @@
-"""How is a file of claims read? Every error names file, line, key, what was expected, found, and what to do."""
+"""How is a file of claims read? With errors that name file, line, key and what to do."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ class Source:
     def __init__(self, text: str, file: str) -> None:
         self.file = file
         self._lines = key_lines(text)
-        self._claims = [line for place, line in self._lines.items() if place[:1] == ("claim",) and len(place) == 2]
+        self._claims = [
+            line for place, line in self._lines.items() if place[:1] == ("claim",) and len(place) == 2
+        ]
         self._nested: dict[tuple[str, int, int], Place] = {}
         counts: dict[tuple[str, int], int] = {}
         for place, line in sorted(self._lines.items(), key=lambda item: item[1]):
@@ -196,7 +198,9 @@ def _with_figures(content: dict[str, Any]) -> dict[str, Any]:
     for claim in claims:
         if isinstance(claim, dict) and "measure" in claim and "figure" not in claim:
             own = {key: value for key, value in claim.items() if key in _FIGURE_KEYS}
-            claim = {key: value for key, value in claim.items() if key not in _FIGURE_KEYS} | {"figure": [own]}
+            claim = {key: value for key, value in claim.items() if key not in _FIGURE_KEYS} | {
+                "figure": [own]
+            }
         made.append(claim)
     return content | {"claim": made}
 
@@ -239,16 +243,16 @@ def _check_kind(claim: Claim, place: Place, source: Source) -> None:
             for key in ("arithmetic", "stated", "unit", "tolerance"):
                 if getattr(claim, key) is None:
                     raise wrong(key, f"the key '{key}', since its kind is 'arithmetic'", "nothing",
-                                'For example arithmetic = { operation = "ratio", of = ["erased", "days"] }.')  # fmt: skip
+                                'For instance arithmetic = { operation = "ratio", of = ["a", "b"] }.')  # fmt: skip
             if claim.figure:
                 raise wrong("measure", "no measure, since its kind is 'arithmetic'", claim.figure[0].measure,
-                            "It is computed from other claims; measured things go below [[claim.also]].")  # fmt: skip
+                            "It is computed from other claims; what is measured goes below [[claim.also]].")  # fmt: skip
             _check_unit(str(claim.unit), (*place, "unit"), f"{claim.id}.unit", source)
             _check_tolerance(claim.tolerance or 0, claim.rounding, (*place, "tolerance"), claim, source)
         case _:
             if claim.figure or claim.stated is not None:
                 raise wrong("stated", f"no figure, since its kind is '{claim.kind.value}'", "one",
-                            "What is to come cannot be checked; what bears on it goes below [[claim.also]].")  # fmt: skip
+                            "It cannot be checked; what bears on it goes below [[claim.also]].")  # fmt: skip
     if claim.one_vendor and len(claim.figure) != 1:
         raise wrong("one_vendor", "one figure, that of the vendor", f"{len(claim.figure)}",
                     "Make each vendor's figure a claim.")  # fmt: skip
@@ -272,7 +276,8 @@ def _check_reading(
         for name in names
     ):
         raise source.error(
-            (*place, "reading"), f"{claim.id}.reading", f"a reading of {measure.name}", f"'{reading.reading}'",
+            (*place, "reading"), f"{claim.id}.reading", f"a reading of {measure.name}",
+            f"'{reading.reading}'",
             _near(reading.reading, names),
         )  # fmt: skip
     try:
@@ -337,7 +342,11 @@ def _of_form(error: ValidationError, content: dict[str, Any], source: Source) ->
     # a missing key that stands there misspelt is told as the misspelt one
     misspelt = {hint for _, _, _, _, hint in found if hint.startswith("Did you mean")}
     first = next(
-        (one for one in found if one[2] != "nothing" or not any(f"'{one[0][-1]}'" in hint for hint in misspelt)),
+        (
+            one
+            for one in found
+            if one[2] != "nothing" or not any(f"'{one[0][-1]}'" in hint for hint in misspelt)
+        ),
         found[0],
     )
     place, expected, shown, key, hint = first
@@ -353,7 +362,9 @@ def _problem(details: ErrorDetails, content: dict[str, Any]) -> tuple[Place, str
     """Place, what was expected, what was found, key, hint."""
     # pydantic names the member of a union in its place; it is no key
     place: Place = tuple(
-        part for part in details["loc"] if isinstance(part, int) or part.isidentifier() and part not in _MEMBERS
+        part
+        for part in details["loc"]
+        if isinstance(part, int) or (part.isidentifier() and part not in _MEMBERS)
     )
     kind, context = details["type"], details.get("ctx") or {}
     key = ".".join(str(part) for part in (_id_of(place, content), *place[2:]) if part != "")
@@ -361,8 +372,12 @@ def _problem(details: ErrorDetails, content: dict[str, Any]) -> tuple[Place, str
         key = ".".join(str(part) for part in place)
     if kind == "extra_forbidden":
         model = _model(place)
-        return place, f"a key that {'a claim' if place[0] == 'claim' else 'the file'} knows", f"'{place[-1]}'", key, (
-            _near(str(place[-1]), [*model, *(_FIGURE_KEYS - set(model) if model is _CLAIM_KEYS else ())])
+        return (
+            place,
+            f"a key that {'a claim' if place[0] == 'claim' else 'the file'} knows",
+            f"'{place[-1]}'",
+            key,
+            (_near(str(place[-1]), [*model, *(_FIGURE_KEYS - set(model) if model is _CLAIM_KEYS else ())])),
         )
     if kind == "missing":
         return place, f"the key '{place[-1]}'", "nothing", key, f"Add it; {_SEE}"
@@ -390,7 +405,7 @@ def _model(place: Place) -> list[str]:
 
 def _id_of(place: Place, content: dict[str, Any]) -> str:
     try:
-        return str(content["claim"][place[1]]["id"])  # type: ignore[index]
+        return str(content["claim"][place[1]]["id"])
     except (KeyError, IndexError, TypeError):
         return f"claim {place[1]}" if len(place) > 1 else "claim"
 

@@ -33,6 +33,7 @@ _UNITS = {
     ("liquidation_distance", "move_to_liquidation"): "share",
 }
 
+
 def unit_of(measure: str, reading: str) -> str | None:
     """The unit of a reading; None where only measuring tells."""
     if (measure, reading) in _UNITS:

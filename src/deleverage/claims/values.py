@@ -19,7 +19,8 @@ class Value:
     """A reading of a measure.
 
     value, low, high : in ``unit``; value None where it was not observed, and ``note`` or ``lacks`` say why.
-    interval : what the ends are. by : by whose count. lacks, command : what the lake lacks, and what fetches it.
+    interval : what the ends are. by : by whose count. lacks, command : what
+    the lake lacks, and what fetches it.
     """
 
     name: str

@@ -60,7 +60,9 @@ class Stated:
     rounding: float = 0.0
 
 
-def judge(stated: Stated, measured: float | None, low: float | None = None, high: float | None = None) -> Judged:
+def judge(
+    stated: Stated, measured: float | None, low: float | None = None, high: float | None = None
+) -> Judged:
     """The verdict on one figure.
 
     Without a measured value nothing is known. A value alone is judged by `_of_point`. An interval is looked
@@ -149,7 +151,9 @@ def _of_point(stated: Stated, measured: float) -> Judged:
     """Without an interval: within the rounding true, within the tolerance so too, else by how much."""
     gap = measured - stated.value
     room = _ROUND_OFF * max(abs(measured), abs(stated.value))
-    short = {Comparison.EQUAL: abs(gap), Comparison.AT_LEAST: -gap, Comparison.AT_MOST: gap}[stated.comparison]
+    short = {Comparison.EQUAL: abs(gap), Comparison.AT_LEAST: -gap, Comparison.AT_MOST: gap}[
+        stated.comparison
+    ]
     if short <= stated.rounding + room:
         return Judged(Verdict.TRUE)
     if short <= stated.tolerance + room:

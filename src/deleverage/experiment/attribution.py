@@ -40,8 +40,8 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
     market = parameters["market"]
     if market not in summary["mechanical_share"]:
         raise InputError(
-            f"measure attribution, parameter market: expected one of {', '.join(summary['mechanical_share'])}, "
-            f"found '{market}'",
+            "measure attribution, parameter market: expected one of "
+            f"{', '.join(summary['mechanical_share'])}, found '{market}'",
             hint="a market is named as in the answer of the run",
             parameter="market",
         )
@@ -103,7 +103,9 @@ def _summary(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         try:
             summary = read_replay(folder).summary
         except InputError as error:
-            raise InputError(error.message.replace("--replay", _STORED), hint=error.hint, **error.context) from None
+            raise InputError(
+                error.message.replace("--replay", _STORED), hint=error.hint, **error.context
+            ) from None
         wanted = _name(parameters["scenario"])
         found = str(summary["scenario"])
         if wanted is not None and not (found == wanted or found.startswith(str(parameters["scenario"]))):
@@ -160,11 +162,13 @@ MEASURE = Measure(
         Parameter("market", "text", "BTC", "market of the scenario"),
         Parameter("run", "text", None, "folder of a stored run; without it the scenario is run"),
         Parameter("seeds", "number", 8.0, "draws of a run of its own", "count"),
-        Parameter("accounts", "number", None, "accounts of a run of its own; the scenario's by default", "count"),
+        Parameter(
+            "accounts", "number", None, "accounts of a run of its own; the scenario's by default", "count"
+        ),
     ),
     compute=compute,
     readings={
-        "mechanical_share": "liquidations + ADL + withdrawal that the cascade caused + collateral, of the fall",
+        "mechanical_share": "liquidations, ADL, withdrawal that the cascade caused, and collateral ÷ the fall",
         "mechanical_share_priors": "the same with the band of the priors alone",
         "mechanical_share_draws": "the same with the error of the draws alone",
         "mechanical_share_never_closed": "the same against positions that are never closed",
