@@ -15,12 +15,12 @@ from deleverage.claims.verdict import HOLDS, Judged, Stated, Verdict, combine, f
 from deleverage.claims.when import Otherwise, true_on
 from deleverage.data.lake.times import iso
 from deleverage.data.obtain import command_for
-from deleverage.errors import MissingDataError
+from deleverage.errors import InputError, MissingDataError
 from deleverage.measure.asof import DAY_NS, Remembered, Tables
 from deleverage.measure.measure import Measure
 
 Progress = Callable[[int, int, str], None]
-Happened = Callable[[Tables, int, float, float], Any]
+Happened = Callable[[Tables, int, int, float], Any]
 """What followed a moment: (tables, at_ns, horizon [days], floor [share]) to words or plain values."""
 
 
@@ -159,7 +159,8 @@ class _Judging:
                 check_unit(
                     claim, figure, value.unit, ("claim", self._numbers[claim.id], "figure", k), self._lines
                 )
-            judged = judge(figure.as_stated(), value.value, value.low, value.high)
+            doubt = (value.low, value.high) if figure.interval == "error" else (None, None)
+            judged = judge(figure.as_stated(), value.value, *doubt)
             parts.append(Part(figure, value, judged, self._when(claim, figure, judged, at_ns)))
         rivals = tuple(self._value(claim, "rival", k, at_ns) for k in range(len(claim.rival)))
         judged = combine([part.judged for part in parts])
@@ -192,6 +193,15 @@ class _Judging:
                 reading.subject or "none",
                 f"There are: {several}.",
             ) from None
+        except InputError as error:
+            line = self._lines.line(("claim", self._numbers[claim.id], name, k, "parameters"))
+            raise InputError(
+                f"{self._lines.file}, line {line}, {claim.id}.parameters: {error.message}",
+                hint=error.hint,
+                file=self._lines.file,
+                line=line,
+                key=f"{claim.id}.parameters",
+            ) from None
 
     def _when(self, claim: Claim, figure: Figure, judged: Judged, at_ns: int) -> Otherwise | None:
         """Only what a lake says day by day is looked for on other days."""
@@ -202,16 +212,20 @@ class _Judging:
             return None
         return true_on(
             figure.as_stated(), at_ns, figure.scan, self._last_ns,
-            lambda moment: self._measuring.value(figure, moment).value,
+            lambda moment: self._on_another_day(figure, moment),
         )  # fmt: skip
+
+    def _on_another_day(self, figure: Figure, moment: int) -> float | None:
+        try:
+            return self._measuring.value(figure, moment).value
+        except InputError:  # its parameters name days that had not come
+            return None
 
     def _what_followed(self, claim: Claim, at_ns: int) -> Any:
         if claim.outcome is None or self._happened is None:
             return None
         try:
-            return self._happened(
-                self._source, at_ns, float(claim.outcome.horizon), float(claim.outcome.floor)
-            )
+            return self._happened(self._source, at_ns, claim.outcome.horizon, float(claim.outcome.floor))
         except MissingDataError as error:
             return error.message
 

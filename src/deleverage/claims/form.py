@@ -21,6 +21,12 @@ UNITS: dict[str, str] = {
     "points": "points of an index",
     "x": "times, as of leverage",
     "count": "a number of things",
+    "bp": "hundredths of a percent",
+    "USD/day": "dollars a day",
+    "1/s": "a second",
+    "share per $1 bn": "a part of one for each billion",
+    "share per $m": "a part of one for each million",
+    "share per sqrt(year)": "volatility of a year",
 }
 """Units that a stated figure may have."""
 
@@ -79,6 +85,8 @@ class Figure(Reading):
     tolerance: Amount
     rounding: Amount = 0.0
     comparison: Comparison = Comparison.EQUAL
+    interval: Literal["error", "range"] = "error"
+    """Whether the reading's interval is doubt, which is judged, or other hours of the day, which are shown."""
     scan: Annotated[StrictInt, Field(ge=0, le=366)] = SCAN_DAYS
     """Days before and after in which a date is looked for on which it would have been true."""
 
@@ -97,8 +105,10 @@ class Arithmetic(_Strict):
 class Outcome(_Strict):
     """What is looked up afterwards: was the price lower within the horizon?"""
 
-    horizon: Annotated[Number, Field(gt=0)]
-    floor: Annotated[Number, Field(ge=0, lt=1)]
+    horizon: Annotated[StrictInt, Field(gt=0)]
+    """Days that are looked at."""
+    floor: Annotated[Number, Field(gt=0, le=1)]
+    """Share of the day's close below which no low may lie."""
 
 
 class Claim(_Strict):

@@ -243,10 +243,10 @@ def _check_kind(claim: Claim, place: Place, source: Source) -> None:
             for key in ("arithmetic", "stated", "unit", "tolerance"):
                 if getattr(claim, key) is None:
                     raise wrong(key, f"the key '{key}', since its kind is 'arithmetic'", "nothing",
-                                'For instance arithmetic = { operation = "ratio", of = ["a", "b"] }.')  # fmt: skip
+                                'Like arithmetic = { operation = "ratio", of = ["a", "b"] }.')  # fmt: skip
             if claim.figure:
                 raise wrong("measure", "no measure, since its kind is 'arithmetic'", claim.figure[0].measure,
-                            "It is computed from other claims; what is measured goes below [[claim.also]].")  # fmt: skip
+                            "What is measured beside it goes below [[claim.also]].")  # fmt: skip
             _check_unit(str(claim.unit), (*place, "unit"), f"{claim.id}.unit", source)
             _check_tolerance(claim.tolerance or 0, claim.rounding, (*place, "tolerance"), claim, source)
         case _:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-_ENDINGS = (("_usd", "USD"), ("_share", "share"))
-"""Readings are named by what they are of; these endings say their unit."""
-
 _UNITS = {
     ("drawdown", "days_since_high"): "days",
     ("drawdown", "high_day"): "date",
@@ -20,7 +17,13 @@ _UNITS = {
     ("market_value", "erased_basket"): "USD",
     ("market_value", "erased_per_day"): "USD",
     ("decoupling", "gap"): "share",
+    ("leverage", "open_interest_usd"): "USD",
+    ("leverage", "open_interest_coins"): "coins",
+    ("leverage", "change_usd"): "share",
+    ("leverage", "change_coins"): "share",
+    ("leverage", "max_leverage"): "x",
     ("liquidity", "change"): "share",
+    ("liquidity", "depth_bid"): "USD",
     ("liquidation_counts", "share_of_days_above"): "share",
     ("liquidation_counts", "largest_day"): "USD",
     ("liquidation_counts", "median_day"): "USD",
@@ -29,6 +32,8 @@ _UNITS = {
     ("sentiment", "published"): "points",
     ("sentiment", "last_equal_day"): "date",
     ("sentiment", "last_lower_day"): "date",
+    ("reconcile", "published"): "USD",
+    ("exhaustion", "probability"): "share",
     ("attribution", "mechanical_share"): "share",
     ("liquidation_distance", "move_to_liquidation"): "share",
 }
@@ -36,6 +41,4 @@ _UNITS = {
 
 def unit_of(measure: str, reading: str) -> str | None:
     """The unit of a reading; None where only measuring tells."""
-    if (measure, reading) in _UNITS:
-        return _UNITS[measure, reading]
-    return next((unit for ending, unit in _ENDINGS if reading.endswith(ending)), None)
+    return _UNITS.get((measure, reading))

@@ -82,21 +82,18 @@ class Measuring:
         subjects = [row["subject"] for row in rows]
         if reading.subject is not None:
             rows = [row for row in rows if row["subject"] == reading.subject]
-        lacks = found.missing[0] if found.missing else None
         if not rows:
             note = f"no such subject; there are {', '.join(subjects)}" if subjects else "no such reading here"
-            return _with(
-                empty, note=note, lacks=str(lacks) if lacks else "", command=lacks.command if lacks else ""
-            )
+            lacks, command = _lacking(found, "")
+            return _with(empty, note=note, lacks=lacks or note, command=command)
         if len(rows) > 1:
             raise Subjects(subjects)
         row = rows[0]
+        lacks, command = ("", "") if row["value"] is not None else _lacking(found, row["note"])
         return Value(
             reading.name(), reading.measure, reading.reading, row["subject"], at,
             row["value"], row["low"], row["high"], row["interval"], row["unit"], row["by"], row["data"],
-            row["from_ns"], row["to_ns"], row["note"],
-            str(lacks) if lacks and row["value"] is None else "",
-            lacks.command if lacks and row["value"] is None else "",
+            row["from_ns"], row["to_ns"], row["note"], lacks, command,
         )  # fmt: skip
 
     def _measured(self, reading: Reading, at_ns: int) -> Measured | MissingDataError:
@@ -132,6 +129,14 @@ def span_text(value: Value) -> str:
         return ""
     start, end = iso(value.from_ns)[:10], iso(value.to_ns)[:10]
     return start if start == end else f"{start} to {end}"
+
+
+def _lacking(found: Measured, note: str) -> tuple[str, str]:
+    """What a null reading lacks, by its own note where it has one, and the command where that is clear."""
+    named = [missing for missing in found.missing if str(missing) in note]
+    known = named or (list(found.missing) if len(found.missing) == 1 else [])
+    command = known[0].command if known else ""
+    return note or (str(known[0]) if known else ""), command
 
 
 def _with(value: Value, **changes: Any) -> Value:

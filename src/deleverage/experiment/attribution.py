@@ -58,7 +58,7 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
 
 def _shares(found: Found, market: str, share: Mapping[str, Any], whose: Whose) -> None:
     none = "" if share["mean"] is not None else "the market hardly fell: there is no fall to share"
-    rows = [("mechanical_share", share)]
+    rows = [("mechanical_share_priors", share)]
     absent = {"mean": None, "present": False}  # a run stored before the program knew the mechanism
     rows += [(f"{name}_share", share["shapley"].get(name, absent)) for name in MECHANISMS]
     for name, row in rows:
@@ -168,7 +168,7 @@ MEASURE = Measure(
     ),
     compute=compute,
     readings={
-        "mechanical_share": "liquidations, ADL, withdrawal that the cascade caused, and collateral ÷ the fall",
+        "mechanical_share": "liquidations, ADL, withdrawal that the cascade caused, collateral ÷ the fall",
         "mechanical_share_priors": "the same with the band of the priors alone",
         "mechanical_share_draws": "the same with the error of the draws alone",
         "mechanical_share_never_closed": "the same against positions that are never closed",

@@ -24,7 +24,7 @@ MARKS = {
     "understated": "▼",
     "false": "✗",
     "arithmetic only": "∑",
-    "one vendor's count": "1",
+    "one vendor's count": "◆",
     "not knowable from this data": "?",
     "cannot be checked": "–",
 }
@@ -97,9 +97,10 @@ def remarks(claim: Content) -> list[str]:
     if claim["true_on"]:
         out.append(f"would have been true on {claim['true_on']}")
     out += [f"{other['means']}: {quantity(other['measured'], other['unit'])}" for other in claim["rivals"]]
-    if claim["measured"] is None or claim["verdict"] in ("not knowable from this data", "cannot be checked"):
-        known = [other for other in claim["also"] if other["measured"] is not None]
-        out += [f"{other['means']}: {quantity(other['measured'], other['unit'])}" for other in known]
+    known = [other for other in claim["also"] if other["measured"] is not None]
+    if known:
+        told = (f"{other['means']} {quantity(other['measured'], other['unit'])}" for other in known)
+        out.append(f"also: {'; '.join(told)}")
     if claim["happened_next"] is not None:
         out.append(f"what followed: {plain(claim['happened_next'])}")
     return out
@@ -175,6 +176,8 @@ def quantity(value: float | None, unit: str) -> str:
 
 def plain(value: Any) -> str:
     """Words or plain values of what followed, in a line."""
+    if isinstance(value, Mapping) and "text" in value:
+        return str(value["text"])
     if isinstance(value, Mapping):
         told = (
             f"{str(name).replace('_', ' ')} {plain(item)}" for name, item in value.items() if item is not None
