@@ -8,7 +8,7 @@ from typing import Any
 from deleverage.claims.check import Checked, CheckedFile, Part
 from deleverage.claims.form import number_of
 from deleverage.claims.values import Value, span_text
-from deleverage.claims.verdict import Verdict
+from deleverage.claims.verdict import HOLDS, Verdict
 from deleverage.data.lake.times import iso
 
 FORMAT = "deleverage claims"
@@ -73,7 +73,8 @@ def _claim(checked: Checked, file: CheckedFile) -> dict[str, Any]:
         "date": iso(checked.at_ns - 1)[:10],
         "at": iso(checked.at_ns),
         "true_on": true_on.day if true_on else None,
-        "true_on_note": true_on.note if true_on else "",
+        "true_on_value": true_on.value if true_on else None,
+        "true_on_passed_from": true_on.passed_from if true_on else None,
         "data": data,
         "note": claim.note,
         "lacks": lacks,
@@ -86,8 +87,9 @@ def _claim(checked: Checked, file: CheckedFile) -> dict[str, Any]:
 
 def _lead(checked: Checked) -> Part | None:
     """The figure that decided, else the first."""
-    decided = (part for part in checked.parts if part.judged == checked.judged)
-    return next(decided, checked.parts[0] if checked.parts else None)
+    decided = [part for part in checked.parts if part.judged == checked.judged]
+    failing = [part for part in checked.parts if part.judged.verdict not in HOLDS]
+    return next(iter([*decided, *failing, *checked.parts]), None)
 
 
 def _part(part: Part) -> dict[str, Any]:

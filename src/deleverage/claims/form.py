@@ -86,7 +86,7 @@ class Figure(Reading):
     rounding: Amount = 0.0
     comparison: Comparison = Comparison.EQUAL
     interval: Literal["error", "range"] = "error"
-    """Whether the reading's interval is doubt, which is judged, or other hours of the day, which are shown."""
+    """Whether the reading's interval is doubt, which is judged, or other hours, which are shown."""
     scan: Annotated[StrictInt, Field(ge=0, le=366)] = SCAN_DAYS
     """Days before and after in which a date is looked for on which it would have been true."""
 

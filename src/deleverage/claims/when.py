@@ -12,10 +12,15 @@ from deleverage.measure.asof import DAY_NS
 
 @dataclass(frozen=True)
 class Otherwise:
-    """A day at whose end (00:00 UTC of the next) the figure would have held, and how that was found."""
+    """A day on which the figure would have held.
+
+    value : of the figure at its end (00:00 UTC of the next); passed_from : the value at the end of the day
+    before, where the stated one lay between both and was passed in the course of the day.
+    """
 
     day: str
-    note: str
+    value: float
+    passed_from: float | None = None
 
 
 def true_on(
@@ -50,7 +55,7 @@ def true_on(
                 continue
             day = iso(at_ns + number * DAY_NS - 1)[:10]
             if judge(stated, there).verdict in HOLDS:
-                return Otherwise(day, f"{there:.6g} at its end")
+                return Otherwise(day, there)
             if stated.comparison is not Comparison.EQUAL:
                 continue
             # the neighbour towards the claim has been looked at; between both the value may have passed by
@@ -58,5 +63,5 @@ def true_on(
             if nearer is not None and (nearer - stated.value) * (there - stated.value) < 0:
                 later = day if number > 0 else iso(at_ns + (number + 1) * DAY_NS - 1)[:10]
                 before, after = (nearer, there) if number > 0 else (there, nearer)
-                return Otherwise(later, f"passed in the course of that day, from {before:.6g} to {after:.6g}")
+                return Otherwise(later, after, before)
     return None

@@ -95,7 +95,7 @@ def remarks(claim: Content) -> list[str]:
     if len(claim["figures"]) > 1:
         out += [figure_text(figure) for figure in claim["figures"]]
     if claim["true_on"]:
-        out.append(f"would have been true on {claim['true_on']}")
+        out.append(f"would have been true on {true_on_text(claim)}")
     out += [f"{other['means']}: {quantity(other['measured'], other['unit'])}" for other in claim["rivals"]]
     known = [other for other in claim["also"] if other["measured"] is not None]
     if known:
@@ -104,6 +104,14 @@ def remarks(claim: Content) -> list[str]:
     if claim["happened_next"] is not None:
         out.append(f"what followed: {plain(claim['happened_next'])}")
     return out
+
+
+def true_on_text(claim: Content) -> str:
+    """The day on which it would have been true, and the figure of that day."""
+    value = quantity(claim["true_on_value"], claim["unit"])
+    if claim["true_on_passed_from"] is not None:
+        value = f"passed on the way from {quantity(claim['true_on_passed_from'], claim['unit'])} to {value}"
+    return f"{claim['true_on']}: {value}"
 
 
 def figure_text(figure: Content) -> str:
@@ -170,6 +178,8 @@ def quantity(value: float | None, unit: str) -> str:
         case "days" | "points" | "count":
             places = 0 if value == round(value) else 1
             return style.with_unit(style.number(value, places), "" if unit == "count" else unit)
+        case "USD/day":
+            return f"{style.usd(value)} a day"
         case _:
             return style.quantity(value, unit)
 
@@ -205,5 +215,6 @@ __all__ = [
     "remarks",
     "screen",
     "stated_text",
+    "true_on_text",
     "verdict_text",
 ]

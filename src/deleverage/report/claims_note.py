@@ -18,6 +18,7 @@ from deleverage.report.claims import (
     plain,
     quantity,
     stated_text,
+    true_on_text,
     verdict_text,
 )
 from deleverage.report.page import Html
@@ -105,20 +106,28 @@ def _counts(content: Content) -> Html:
         items.append(
             Html(f"{strong}: {', '.join(page.element('a', name, href=f'#c-{name}') for name in ids)}")
         )
-    return page.listing(items, of="answer", ordered=False)
+    hold = sum(claim["verdict"] in ("true", "true within rounding") for claim in claims)
+    fail = sum(claim["verdict"] in ("overstated", "understated", "false") for claim in claims)
+    lead = f"Of {len(claims)} claims {hold} hold, {fail} do not, and {len(claims) - hold - fail} are not decided."
+    return page.join([page.paragraph(lead, of="lead"), page.listing(items)])
 
 
 def _overview(claims: list[Content]) -> Html:
     rows = [
         [
-            page.element("a", claim["id"], href=f"#c-{claim['id']}"),
-            f"{MARKS[claim['verdict']]} {verdict_text(claim)}",
+            # the verdict below the name: three columns fit a phone
+            page.join(
+                [
+                    page.element("a", claim["id"], href=f"#c-{claim['id']}"),
+                    page.element("div", f"{MARKS[claim['verdict']]} {verdict_text(claim)}"),
+                ]
+            ),
             stated_text(claim),
             _measured(claim),
         ]
         for claim in claims
     ]
-    return page.table("Stated and measured", ["claim", "verdict", "stated", "measured"], rows, words=2)
+    return page.table("Stated and measured", ["claim and verdict", "stated", "measured"], rows)
 
 
 def _measured(claim: Content) -> str:
@@ -139,7 +148,7 @@ def _claim(claim: Content) -> Html:
         pairs += [("figure", figure_text(figure)) for figure in claim["figures"]]
     elif claim["measured"] is not None or claim["figures"]:
         what = f", {claim['figures'][0]['means']}" if claim["figures"] else ""
-        pairs.append(("measured", f"{measured_text(claim)}{what}"))
+        pairs.append(("measured" if what else "computed", f"{measured_text(claim)}{what}"))
     if claim["interval"]:
         low, high = (quantity(end, claim["unit"]) for end in claim["interval"])
         pairs.append(("interval", f"[{low}, {high}], {claim['interval_of']}"))
@@ -147,7 +156,7 @@ def _claim(claim: Content) -> Html:
         if figure["note"]:
             pairs.append(("reading", figure["note"]))
     if claim["true_on"]:
-        pairs.append(("true on", f"{claim['true_on']}: {claim['true_on_note']}"))
+        pairs.append(("true on", true_on_text(claim)))
     for other in claim["rivals"]:
         pairs.append(("others count", f"{other['means']}: {quantity(other['measured'], other['unit'])}"))
     for other in claim["also"]:
