@@ -79,13 +79,13 @@ class Source:
     def __init__(self, text: str, file: str) -> None:
         self.file = file
         self._lines = key_lines(text)
-        self._claims = [
-            line for place, line in self._lines.items() if place[:1] == ("claim",) and len(place) == 2
-        ]
+        self._claims = sorted(
+            line for place, line in self._lines.items() if place[:1] == ("claim",) and _numbered(place, 2)
+        )
         self._nested: dict[tuple[str, int, int], Place] = {}
         counts: dict[tuple[str, int], int] = {}
         for place, line in sorted(self._lines.items(), key=lambda item: item[1]):
-            if len(place) == 3 and place[0] == "claim" and isinstance(place[2], int):
+            if place[0] == "claim" and _numbered(place, 3):
                 owner = bisect_right(self._claims, line) - 1
                 name = str(place[1])
                 number = counts.get((name, owner), 0)
@@ -96,20 +96,14 @@ class Source:
         """Line (from 1) of the deepest part of the place that stands in the text."""
         match place:
             case ("claim", int() as owner, str() as name, int() as number, *rest):
-                nested = self._nested.get((name, owner, number))
                 # a claim of one figure has its keys itself
-                head = [(*nested, *rest)] if nested else []
-                places: list[Place] = [*head, ("claim", owner, *rest), place[:2]]
+                head = self._nested.get((name, owner, number), ("claim", owner))
+                place = (*head, *rest)
             case _:
-                places = [place]
-        for whole in places:
-            for length in range(len(whole), 0 if len(places) == 1 else len(whole) - 1, -1):
-                if whole[:length] in self._lines:
-                    return self._lines[whole[:length]]
-            if len(places) > 1 and whole is places[0]:  # inside: the key is not there, its table is
-                nested_place = whole[:3]
-                if nested_place in self._lines:
-                    return self._lines.get(whole[:4], self._lines[nested_place])
+                pass
+        for length in range(len(place), 0, -1):
+            if place[:length] in self._lines:
+                return self._lines[place[:length]]
         return 1
 
     def error(self, place: Place, key: str, expected: str, found: str, hint: str) -> InputError:
@@ -124,6 +118,11 @@ class Source:
             expected=expected,
             found=found,
         )
+
+
+def _numbered(place: Place, length: int) -> bool:
+    """True for the header of an entry of an array of tables, whose place ends with its number."""
+    return len(place) == length and isinstance(place[-1], int)
 
 
 def read_claims(

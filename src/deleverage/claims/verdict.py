@@ -40,7 +40,7 @@ class Comparison(StrEnum):
 
 @dataclass(frozen=True)
 class Judged:
-    """A verdict, and for over- and understated figures by how much [unit of the figure, > 0]."""
+    """A verdict, and for figures that do not hold by how much [unit of the figure, > 0]."""
 
     verdict: Verdict
     off_by: float | None = None
@@ -116,8 +116,8 @@ def combine(parts: Sequence[Judged]) -> Judged:
         return Judged(Verdict.TRUE)
     known = [word for word in words if word is not Verdict.NOT_KNOWABLE]
     if all(word is Verdict.FALSE for word in known):
-        return Judged(Verdict.FALSE)
-    off = next((part for part in failing if part.off_by is not None), None)
+        return failing[0]
+    off = next((part for part in failing if part.verdict is not Verdict.FALSE), None)
     return off or Judged(Verdict.OVERSTATED)
 
 
@@ -159,7 +159,7 @@ def _of_point(stated: Stated, measured: float) -> Judged:
     if short <= stated.tolerance + room:
         return Judged(Verdict.ROUNDED)
     if _is_another(stated.value, measured):
-        return Judged(Verdict.FALSE)
+        return Judged(Verdict.FALSE, abs(gap))
     larger = abs(stated.value) > abs(measured)
     return Judged(Verdict.OVERSTATED if larger else Verdict.UNDERSTATED, abs(gap))
 

@@ -152,6 +152,8 @@ def _verdict(of: Content) -> str:
     if of["off_by"] is None:
         return verdict
     gap = of["off_by"]
+    if verdict == "false":
+        verdict = "false, off"
     if of["unit"] == "share":
         return f"{verdict} by {style.with_unit(style.number(100 * gap, 1), 'points')}"
     if of["unit"] == "date":

@@ -108,7 +108,8 @@ def _counts(content: Content) -> Html:
         )
     hold = sum(claim["verdict"] in ("true", "true within rounding") for claim in claims)
     fail = sum(claim["verdict"] in ("overstated", "understated", "false") for claim in claims)
-    lead = f"Of {len(claims)} claims {hold} hold, {fail} do not, and {len(claims) - hold - fail} are not decided."
+    rest = len(claims) - hold - fail
+    lead = f"Of {len(claims)} claims {hold} hold, {fail} do not, and {rest} are not decided."
     return page.join([page.paragraph(lead, of="lead"), page.listing(items)])
 
 
