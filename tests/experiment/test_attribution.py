@@ -80,7 +80,7 @@ def test_a_run_of_another_scenario_or_market_is_refused(stored: Path, tmp_path: 
         MEASURE.at(NO_LAKE, LATER, {"run": str(stored), "scenario": "quiet"})
     with pytest.raises(InputError, match="parameter market: expected one of BTC, found 'DOGE'"):
         MEASURE.at(NO_LAKE, LATER, {"run": str(stored), "market": "DOGE"})
-    with pytest.raises(InputError, match="--run .*no such file"):
+    with pytest.raises(InputError, match=r"--run .*no such file"):
         MEASURE.at(NO_LAKE, LATER, {"run": str(tmp_path / "absent")})
 
 

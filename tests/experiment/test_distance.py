@@ -42,7 +42,7 @@ def test_a_venue_that_refuses_the_leverage_has_no_distance_and_says_why() -> Non
 
 
 def test_what_no_venue_knows_is_bad_input() -> None:
-    with pytest.raises(InputError, match="liquidation_distance"):
+    with pytest.raises(InputError, match=r"expected some of .*found 'nowhere'"):
         MEASURE.at(NO_LAKE, DAY_41, {"venues": "nowhere"})
     with pytest.raises(InputError, match="one of long, short"):
         MEASURE.at(NO_LAKE, DAY_41, {"side": "both"})

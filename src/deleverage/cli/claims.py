@@ -20,7 +20,8 @@ Examples:
 
 def claims(
     file: Annotated[
-        str | None, typer.Argument(metavar="FILE|NAME", help="A TOML file of claims, or embedded ones.")
+        str | None,
+        typer.Argument(metavar="FILE", help="A TOML file of claims, or the name of embedded ones."),
     ] = None,
     lake: Annotated[str | None, typer.Option("--lake", metavar="DIR", help="Folder of the lake.")] = None,
     run: Annotated[

@@ -25,14 +25,21 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
             parameters["side"],
             leverage=_whole(parameters["leverage"]),
             notional_usd=_whole(parameters["notional"]),
-            venues=parameters["venues"],
             at=iso(at_ns - 1)[:10],  # midnight is the end of the day before
         )
     except RulesError as error:
         raise InputError(f"measure liquidation_distance: {error.message}", hint=error.hint) from None
     found = Found("liquidation_distance", asof, parameters)
-    for column in found_at.columns:
-        _venue(found, column, at_ns)
+    columns = {column.venue: column for column in found_at.columns}
+    for name in parameters["venues"]:
+        if name not in columns:
+            raise InputError(
+                f"measure liquidation_distance, parameter venues: expected some of {', '.join(columns)}, "
+                f"found '{name}'",
+                hint=f"these are the venues whose rules for {parameters['coin']} are in the program",
+                parameter="venues",
+            )
+        _venue(found, columns[name], at_ns)
     return found.measured()
 
 
