@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from deleverage import __version__
 from deleverage.claims.check import Checked, CheckedFile, Part
 from deleverage.claims.form import number_of
 from deleverage.claims.values import Value, span_text
@@ -23,6 +24,7 @@ def to_dict(checked: CheckedFile) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
+        "version": __version__,
         "file": checked.file,
         "title": checked.read.title,
         "source": checked.read.source,

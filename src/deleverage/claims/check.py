@@ -24,6 +24,10 @@ Happened = Callable[[Tables, int, int, float], Any]
 """What followed a moment: (tables, at_ns, horizon [days], floor [share]) to words or plain values."""
 
 
+OWN_RUN = ": the engine runs its own eight seeds, which takes minutes; --run DIR takes a stored run"
+"""What progress says of a claim that no stored run answers."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One stated figure of a claim beside the measured one."""
@@ -114,7 +118,8 @@ def check(
     order = [claim for claim in read.claim if claim.kind is not Kind.ARITHMETIC] + later
     for count, claim in enumerate(order):
         if progress is not None:
-            progress(count, len(order), claim.id)
+            own_run = run is None and any(figure.measure == "attribution" for figure in claim.figure)
+            progress(count, len(order), f"{claim.id}{OWN_RUN if own_run else ''}")
         done[claim.id] = judging.claim(claim, done)
     if progress is not None:
         progress(len(order), len(order), "all claims")

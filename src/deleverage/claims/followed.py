@@ -25,8 +25,8 @@ def happened(source: Tables, at_ns: int, horizon: int, floor: float) -> dict[str
         *(_words(one) for one in found.lowest),
     ]
     end = {
-        True: f"no low of {horizon} days was below {100 * floor:g} % of it",
-        False: f"a low within {horizon} days was below {100 * floor:g} % of it: it did not hold",
+        True: f"no low of {horizon} days was below {100 * floor:g}\u202f% of it",
+        False: f"a low within {horizon} days was below {100 * floor:g}\u202f% of it: it did not hold",
         None: f"whether it held for {horizon} days is not known yet",
     }[found.held]
     return {**asdict(found), "text": "; ".join([*told, end])}
@@ -36,5 +36,5 @@ def _words(one: Lowest) -> str:
     if one.low is None or one.share is None or one.low_day_ns is None:
         return f"the lake knows none of the next {one.days} days"
     over = f"{one.days} days" if one.complete else f"the {one.seen} days that the lake knows"
-    change = f"{100 * (one.share - 1):+.1f} %".replace("-", "−")
+    change = f"{100 * (one.share - 1):+.1f}\u202f%".replace("-", "−")
     return f"lowest within {over} ${one.low:,.0f} ({change}, {iso(one.low_day_ns)[:10]})"

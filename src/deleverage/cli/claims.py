@@ -62,11 +62,17 @@ def claims(
     if out is not None:
         _check_target(out)
     from deleverage.claims.answer import to_dict
-    from deleverage.claims.check import check
+    from deleverage.claims.check import OWN_RUN, check
     from deleverage.claims.followed import happened
     from deleverage.data.lake import Lake
 
     source = Lake.open(lake)
+
+    def tell(done: int, total: int, what: str) -> None:
+        progress(done, total, what)
+        if what.endswith(OWN_RUN):  # progress skips lines; this one must be seen
+            note(what)
+
     with Progress() as progress:
         found = check(
             file,
@@ -75,7 +81,7 @@ def claims(
             at_ns=at_ns,
             today=datetime.now(UTC).date(),
             happened=happened,
-            progress=progress,
+            progress=tell,
         )
     content = to_dict(found)
     if out is not None:

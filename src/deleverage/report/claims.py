@@ -97,6 +97,9 @@ def remarks(claim: Content) -> list[str]:
     if claim["true_on"]:
         out.append(f"would have been true on {true_on_text(claim)}")
     out += [f"{other['means']}: {quantity(other['measured'], other['unit'])}" for other in claim["rivals"]]
+    for other in claim["also"]:
+        if other["measured"] is None and claim["verdict"] == "cannot be checked":
+            out.append(f"{other['means']}: {MISSING}; {other['note'] or other['lacks']}")
     known = [other for other in claim["also"] if other["measured"] is not None]
     if known:
         told = (f"{other['means']} {quantity(other['measured'], other['unit'])}" for other in known)

@@ -83,7 +83,7 @@ def note(content: Content) -> str:
             page.paragraph(content["about"], of="lead") if content["about"] else "",
             page.paragraph(
                 f"{len(claims)} claims · as of {when}, end of the day (UTC) · {content['source']} · "
-                f"data to {content['newest_data'][:10]}",
+                f"data to {content['newest_data'][:10]} · deleverage {content['version']}",
                 of="facts",
             ),
         ]
