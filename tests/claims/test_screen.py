@@ -13,7 +13,7 @@ from deleverage.claims.answer import to_dict
 from deleverage.claims.verdict import Verdict
 from deleverage.cli import main
 from deleverage.data.lake import Lake
-from deleverage.experiment import measures
+from deleverage.experiment import attribution, measures
 from deleverage.report.claims import MARKS, quantity, screen
 from deleverage.report.claims_note import note, write_note
 from tests.claims.standin import CLOSE, MEASURES, checked, frame, write
@@ -175,6 +175,30 @@ def test_bad_arguments_end_with_2_and_say_what_was_expected(
 ) -> None:
     assert main(["claims", *arguments]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_run_is_told_before_the_work_and_not_as_a_fault_of_the_file(
+    tmp_path: Path, lake: str, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measures, "ALL", {**MEASURES, "attribution": attribution.MEASURE})
+    engine = """
+[[claim]]
+id = "forced"
+text = "It was forced."
+kind = "mechanism"
+measure = "attribution"
+reading = "mechanical_share"
+stated = 0.5
+unit = "share"
+comparison = "at least"
+tolerance = 0
+"""
+    file = str(write(tmp_path, CLOSE + engine))
+    assert main(["claims", file, "--lake", lake, "--run", str(tmp_path / "absent")]) == 2
+    said = capsys.readouterr().err
+    assert "deleverage: --run" in said
+    assert "no such file" in said
+    assert "close" not in said.split("deleverage:")[0]  # no other claim was looked at
 
 
 def test_show_prints_the_embedded_file(capsys: Out) -> None:

@@ -102,6 +102,12 @@ def test_a_figure_that_is_met_stands_unless_an_end_of_its_interval_is_another_fi
     assert judge(FALL, -0.30, -0.70, 0.10) == UNKNOWN
 
 
+def test_a_date_is_met_or_false_since_it_has_no_size() -> None:
+    february = Stated(20_133.0, tolerance=14, rounding=14, is_date=True)
+    assert judge(february, 20_147.0) == TRUE
+    assert judge(february, 20_148.0) == Judged(Verdict.FALSE, 15.0)
+
+
 @given(numbers, numbers, comparisons, st.floats(0, 1e6), st.floats(0, 1e6))
 def test_a_wider_tolerance_never_makes_a_claim_worse(
     stated: float, measured: float, comparison: Comparison, tolerance: float, more: float

@@ -116,9 +116,11 @@ def check(
     done: dict[str, Checked] = {}
     later = [claim for claim in read.claim if claim.kind is Kind.ARITHMETIC]
     order = [claim for claim in read.claim if claim.kind is not Kind.ARITHMETIC] + later
+    if run is not None:  # a folder that is no run is told before the work
+        order.sort(key=lambda claim: not _wants_run(claim))
     for count, claim in enumerate(order):
         if progress is not None:
-            own_run = run is None and any(figure.measure == "attribution" for figure in claim.figure)
+            own_run = run is None and _wants_run(claim)
             progress(count, len(order), f"{claim.id}{OWN_RUN if own_run else ''}")
         done[claim.id] = judging.claim(claim, done)
     if progress is not None:
@@ -199,6 +201,8 @@ class _Judging:
                 f"There are: {several}.",
             ) from None
         except InputError as error:
+            if error.context.get("parameter") == "run":  # the caller's, not the file's
+                raise
             line = self._lines.line(("claim", self._numbers[claim.id], name, k, "parameters"))
             raise InputError(
                 f"{self._lines.file}, line {line}, {claim.id}.parameters: {error.message}",
@@ -246,6 +250,10 @@ _OPERATIONS: dict[str, Callable[[float, float], float | None]] = {
 def holds(checked: Checked) -> bool:
     """True when the claim is true, or true within rounding."""
     return checked.judged.verdict in HOLDS
+
+
+def _wants_run(claim: Claim) -> bool:
+    return any(figure.measure == "attribution" for figure in claim.figure)
 
 
 def _all_measures() -> Mapping[str, Measure]:

@@ -92,7 +92,13 @@ class Figure(Reading):
 
     def as_stated(self) -> Stated:
         """For the rules of `verdict`."""
-        return Stated(number_of(self.stated), self.comparison, float(self.tolerance), float(self.rounding))
+        return Stated(
+            number_of(self.stated),
+            self.comparison,
+            float(self.tolerance),
+            float(self.rounding),
+            is_date=self.unit == "date",
+        )
 
 
 class Arithmetic(_Strict):

@@ -52,12 +52,14 @@ class Stated:
 
     value : in its unit. rounding : half a unit of the last digit that was printed; tolerance : up to which
     difference the figure is taken as the same, at least the rounding; both ≥ 0 in the unit of value.
+    is_date : it is a day, which has no size to be overstated: it is met or false.
     """
 
     value: float
     comparison: Comparison = Comparison.EQUAL
     tolerance: float = 0.0
     rounding: float = 0.0
+    is_date: bool = False
 
 
 def judge(
@@ -158,7 +160,7 @@ def _of_point(stated: Stated, measured: float) -> Judged:
         return Judged(Verdict.TRUE)
     if short <= stated.tolerance + room:
         return Judged(Verdict.ROUNDED)
-    if _is_another(stated.value, measured):
+    if stated.is_date or _is_another(stated.value, measured):
         return Judged(Verdict.FALSE, abs(gap))
     larger = abs(stated.value) > abs(measured)
     return Judged(Verdict.OVERSTATED if larger else Verdict.UNDERSTATED, abs(gap))

@@ -103,9 +103,9 @@ def _summary(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         try:
             summary = read_replay(folder).summary
         except InputError as error:
-            raise InputError(
-                error.message.replace("--replay", _STORED), hint=error.hint, **error.context
-            ) from None
+            context = {**error.context, "parameter": "run"}
+            message = error.message.replace("--replay", _STORED)
+            raise InputError(message, hint=error.hint, **context) from None
         wanted = _name(parameters["scenario"])
         found = str(summary["scenario"])
         if wanted is not None and not (found == wanted or found.startswith(str(parameters["scenario"]))):
