@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from deleverage.claims import claims
     from deleverage.data.importing import import_paths
     from deleverage.data.lake import Lake
     from deleverage.engine.simulate import simulate
@@ -40,6 +41,7 @@ __all__ = [
     "Lake",
     "Scenario",
     "__version__",
+    "claims",
     "import_paths",
     "margin",
     "run",
@@ -49,6 +51,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "claims":  # the room can be called, since importing it puts it here under its own name
+        return import_module("deleverage.claims")
     if name not in _HOME:
         raise AttributeError(f"module 'deleverage' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

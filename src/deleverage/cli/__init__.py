@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from deleverage import __version__
 from deleverage.cli import (
     backfill,
+    claims,
     collect,
     failure,
     feeds,
@@ -70,6 +71,7 @@ app.command("collect", epilog=collect.EXAMPLES)(collect.collect)
 lake.app.command("feeds", epilog=feeds.EXAMPLES)(feeds.feeds)
 app.add_typer(lake.app, name="lake")
 app.add_typer(measure.app, name="measure")
+app.command("claims", epilog=claims.EXAMPLES)(claims.claims)
 app.command("vectors", epilog=vectors.EXAMPLES)(vectors.vectors)
 app.add_typer(rules.app, name="rules")
 

@@ -1,0 +1,206 @@
+"""Do screen, note and command tell judged claims so that they can be read, and end with the right code?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from deleverage.claims.answer import to_dict
+from deleverage.claims.verdict import Verdict
+from deleverage.cli import main
+from deleverage.data.lake import Lake
+from deleverage.experiment import attribution, measures
+from deleverage.report.claims import MARKS, quantity, screen
+from deleverage.report.claims_note import note, write_note
+from tests.claims.standin import CLOSE, MEASURES, checked, frame, write
+from tests.claims.test_check import FUTURE, RATIO, VENDOR
+
+Out = pytest.CaptureFixture[str]
+FALL = """
+[[claim]]
+id = "fall"
+text = "It had fallen by <b>a half</b>."
+kind = "measured"
+measure = "level"
+reading = "change"
+stated = -0.50
+unit = "share"
+tolerance = 0.01
+"""
+
+
+@pytest.fixture
+def content(tmp_path: Path) -> dict[str, Any]:
+    return to_dict(checked(tmp_path, CLOSE + RATIO + VENDOR + FUTURE + FALL))
+
+
+def test_every_verdict_has_a_mark_of_one_cell() -> None:
+    assert set(MARKS) == {word.value for word in Verdict}
+    assert {cell_len(mark) for mark in MARKS.values()} == {1}
+    assert len(set(MARKS.values())) == len(MARKS)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_the_screen_keeps_to_its_width_and_says_every_verdict_in_words(
+    content: dict[str, Any], width: int
+) -> None:
+    text = screen(content, width=width)
+    assert max(cell_len(line) for line in text.splitlines()) <= width
+    words = " ".join(text.split())
+    for claim in content["claims"]:
+        assert claim["id"] in words
+        assert claim["verdict"] in words
+    assert "\x1b" not in text
+    assert "nan" not in words.lower().split()
+
+
+def test_colour_changes_no_letter(content: dict[str, Any]) -> None:
+    import re
+
+    plain = screen(content, width=80)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", screen(content, width=80, color=True)) == plain
+
+
+def test_a_share_is_off_by_points_and_says_when_it_was_true(content: dict[str, Any]) -> None:
+    # 100 to 60 is −40 %, stated −50 %; it closed at 50 on the 7th
+    text = screen(content, width=120)
+    assert "overstated by 10.0\N{NARROW NO-BREAK SPACE}points" in text
+    assert "would have been true on 2025-11-07: −50.0" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (None, "USD", "not observed"),
+        (-0.00602, "share", "−0.60 %"),
+        (-0.3, "share", "−30.0 %"),
+        (20550.0, "USD", "$20,550"),
+        (-1.208e9, "USD", "−$1.21 bn"),
+        (20146.0, "date", "2025-02-27"),
+        (150.0, "x", "150x"),
+        (41.0, "days", "41 days"),
+        (23.8e9, "USD/day", "$23.8 bn a day"),
+    ],
+)
+def test_quantities_are_told_in_their_unit(value: float | None, unit: str, text: str) -> None:
+    assert quantity(value, unit).replace("\N{NARROW NO-BREAK SPACE}", " ") == text
+
+
+def test_the_note_holds_every_claim_escaped_and_fetches_nothing(
+    content: dict[str, Any], tmp_path: Path
+) -> None:
+    text = note(content)
+    for claim in content["claims"]:
+        assert f'id="c-{claim["id"]}"' in text
+    assert "&lt;b&gt;a half&lt;/b&gt;" in text
+    assert "<script" not in text
+    assert "http" not in text.replace("http-equiv", "")
+    assert write_note(content, tmp_path / "note.html").read_text(encoding="utf-8") == text
+
+
+# --- the command -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    folder = tmp_path / "lake"
+    Lake.create(folder).append("candles", frame(), source_id="by hand")
+    monkeypatch.setattr(measures, "ALL", MEASURES)
+    return str(folder)
+
+
+def test_the_command_prints_the_screen_and_ends_with_0(tmp_path: Path, lake: str, capsys: Out) -> None:
+    file, target = str(write(tmp_path, CLOSE)), tmp_path / "note.html"
+    assert main(["claims", file, "--lake", lake, "--out", str(target)]) == 0
+    printed = capsys.readouterr()
+    assert "✓ true" in printed.out
+    assert "close" in printed.err  # progress
+    assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_a_false_claim_ends_with_1_and_json_is_alone_on_stdout(
+    tmp_path: Path, lake: str, capsys: Out
+) -> None:
+    file = str(write(tmp_path, CLOSE.replace("stated = 60", "stated = 600")))
+    assert main(["claims", file, "--lake", lake, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["any_false"] is True
+    assert found["claims"][0]["verdict"] == "false"
+    over = str(write(tmp_path, CLOSE.replace("stated = 60", "stated = 80")))
+    assert main(["claims", over, "--lake", lake, "--json"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "says"),
+    [
+        ('"level"', '"levl"', 2, "line 9, close.measure"),
+        ('"USD"', '"share"', 2, "line 12, close.unit"),
+        ("tolerance = 1", "tolerance = 1\ndate = 2999-01-01", 2, "line 14, close.date"),
+        ("tolerance = 1", "tolerance = 1\ndate = 2025-12-24", 3, "line 14, close"),
+    ],
+)
+def test_a_file_that_cannot_be_judged_ends_with_2_or_3_and_the_line(
+    tmp_path: Path, lake: str, capsys: Out, old: str, new: str, code: int, says: str
+) -> None:
+    file = str(write(tmp_path, CLOSE.replace(old, new)))
+    assert main(["claims", file, "--lake", lake]) == code
+    printed = capsys.readouterr()
+    assert says in printed.err
+    assert printed.out == ""
+
+
+def test_at_judges_as_of_the_end_of_that_day(tmp_path: Path, lake: str, capsys: Out) -> None:
+    file = str(write(tmp_path, CLOSE))
+    assert main(["claims", file, "--lake", lake, "--json", "--at", "2025-11-03"]) == 0
+    assert json.loads(capsys.readouterr().out)["claims"][0]["measured"] == 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--lake", "x"], "expected FILE or NAME"),
+        (["nov-2025"], "expected --lake DIR"),
+        (["nov-2025", "--lake", ".", "--out", "."], "found a folder"),
+        (["nov-2025", "--lake", ".", "--out", "absent/note.html"], "that exists"),
+        (["nov-2025", "--lake", ".", "--at", "soon"], "--at soon"),
+        (["--show", "absent"], "Embedded: nov-2025"),
+    ],
+)
+def test_bad_arguments_end_with_2_and_say_what_was_expected(
+    capsys: Out, arguments: list[str], says: str
+) -> None:
+    assert main(["claims", *arguments]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_run_is_told_before_the_work_and_not_as_a_fault_of_the_file(
+    tmp_path: Path, lake: str, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measures, "ALL", {**MEASURES, "attribution": attribution.MEASURE})
+    engine = """
+[[claim]]
+id = "forced"
+text = "It was forced."
+kind = "mechanism"
+measure = "attribution"
+reading = "mechanical_share"
+stated = 0.5
+unit = "share"
+comparison = "at least"
+tolerance = 0
+"""
+    file = str(write(tmp_path, CLOSE + engine))
+    assert main(["claims", file, "--lake", lake, "--run", str(tmp_path / "absent")]) == 2
+    said = capsys.readouterr().err
+    assert "deleverage: --run" in said
+    assert "no such file" in said
+    assert "close" not in said.split("deleverage:")[0]  # no other claim was looked at
+
+
+def test_show_prints_the_embedded_file(capsys: Out) -> None:
+    assert main(["claims", "--show", "nov-2025"]) == 0
+    assert 'id = "wipeout_100x"' in capsys.readouterr().out
