@@ -102,7 +102,7 @@ def claims(
 def _end(text: str) -> int:
     """A moment as it is, a day at its end [ns UTC]."""
     from deleverage.claims.form import end_ns
-    from deleverage.cli.measure import moment_ns
+    from deleverage.cli.measure_liquidations import moment_ns
 
     moment = moment_ns("--at", text)
     return end_ns(datetime.fromisoformat(text).date()) if len(text) == len("2025-11-16") else moment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,6 +34,8 @@ QUESTIONS = {
     "outflows": "How much money left the funds, how unusual was it, and what did the price do on such days?",
     "sentiment": "How fearful is the market, by published indices and by an own composite without revision?",
     "exhaustion": "How probable is it that the price holds from here, and does who says so have any skill?",
+    "attribution": "How much of a night's fall was mechanical, and how much news?",
+    "liquidation_distance": "How far may the price move until a position is liquidated, by each venue's rules?",
 }
 
 LakeOption = Annotated[str | None, typer.Option("--lake", metavar="DIR", help="Folder of the lake.")]
@@ -133,7 +136,7 @@ def _command(name: str) -> Callable[..., None]:
         if name in OF_RUNS and lake is None:
             from deleverage.measure.asof import Frames
 
-            source, at_ns = Frames({}), 0 if at is None else moment_ns("--at", at)
+            source, at_ns = Frames({}), time.time_ns() if at is None else moment_ns("--at", at)
         else:
             source, at_ns = _moment(lake, at)  # type: ignore[assignment]
         found = measure.at(source, at_ns, parameters)
@@ -191,7 +194,7 @@ def _plain(found: Any, measure: Any, *, series: bool = False) -> dict[str, Any]:
         return {"measure": measure.name, "readings": [], "missing": [_missing(found)]}
     content: dict[str, Any] = {
         "measure": found.measure,
-        "at": _iso(found.at_ns) if found.at_ns else None,
+        "at": _iso(found.at_ns),
         "parameters": dict(found.parameters),
         "readings": found.readings.drop("measure").to_dicts(),
         "missing": [_missing(one.error()) for one in found.missing],

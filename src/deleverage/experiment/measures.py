@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from deleverage.experiment import exhaustion
+from deleverage.experiment import attribution, distance, exhaustion
 from deleverage.measure.catalogue import MEASURES
 from deleverage.measure.measure import Measure
 
-OF_RUNS: dict[str, Measure] = {}
+OF_RUNS: dict[str, Measure] = {room.MEASURE.name: room.MEASURE for room in (attribution, distance)}
 """They read no lake: a run's answer, or a venue's rules."""
 
 ALL: dict[str, Measure] = {**MEASURES, exhaustion.MEASURE.name: exhaustion.MEASURE, **OF_RUNS}

@@ -60,8 +60,7 @@ def detail_screen(measure: Measure, found: Measured, width: int, color: bool) ->
     """Every reading of one measure with its interval, by whose count, from which data, and what to know."""
     width = max(40, min(width, 120))
     head = [Piece(measure.name, HEAD)]
-    if found.at_ns:
-        head.append(Piece(f"as known at {_when(found.at_ns)} UTC"))
+    head.append(Piece(f"as known at {_when(found.at_ns)} UTC"))
     lines: list[Line] = [*flow(head, width, " · "), *fold(measure.question, width, SOFT)]
     given = [
         f"{name} {_parameter(value, measure, name)}"

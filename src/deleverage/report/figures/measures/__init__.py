@@ -7,6 +7,7 @@ from collections.abc import Callable
 from deleverage.measure.measure import Measured
 from deleverage.report.figures.canvas import Drawing
 from deleverage.report.figures.measures import (
+    attribution,
     candle,
     change,
     decoupling,
@@ -15,6 +16,7 @@ from deleverage.report.figures.measures import (
     exhaustion,
     leverage,
     liquidation_counts,
+    liquidation_distance,
     liquidity,
     market_value,
     outflows,
@@ -36,6 +38,8 @@ DRAWINGS: dict[str, Callable[[Measured], Drawing]] = {
     "outflows": outflows.draw,
     "sentiment": sentiment.draw,
     "exhaustion": exhaustion.draw,
+    "attribution": attribution.draw,
+    "liquidation_distance": liquidation_distance.draw,
 }
 """By the measure's name."""
 
