@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 from scipy.stats import chi2, kstest, norm
 
 from deleverage.errors import InputError
@@ -48,7 +48,8 @@ class BinnedRatio:
     """n and decay [1 ÷ unit of time] from the spectrum; low, high : 95 % profile interval of n.
 
     fit_p : Kolmogorov–Smirnov of periodogram ÷ spectrum against Exp(1); small where the exponential kernel
-    with a constant baseline does not explain the counts.
+    with a constant baseline does not explain the counts. A decay far above 1 ÷ width only says that the memory
+    is shorter than a bin; n is then what the counts' dispersion says.
     """
 
     n: float
@@ -128,33 +129,34 @@ def binned(counts: NDArray[np.int64], width: float, *, slowest: float | None = N
     power, theta = power[chosen], theta[chosen]
     mean_rate = float(counts.mean()) / width
     span = size * width
-    limits = [(-_LOGIT, _LOGIT), (float(np.log(0.5 / span)), float(np.log(20.0 / width)))]
+    limits = [(-_LOGIT, _LOGIT), (float(np.log(0.5 / span)), float(np.log(1e5 / width)))]
 
     def loss(x: Floats) -> float:
         n = 1.0 / (1.0 + np.exp(-x[0]))
         f = spectrum(theta, mean_rate, n, float(np.exp(x[1])), width)
         return float((np.log(f) + power / f).mean())
 
-    def best(start: Floats, held: float | None = None) -> tuple[float, Floats]:
-        within = limits if held is None else [(held, held), limits[1]]
-        low, high = np.array(within).T
-        done = minimize(loss, np.clip(start, low, high), method="L-BFGS-B", bounds=within)
-        return float(done.fun), np.asarray(done.x, dtype=np.float64)
+    def fastest(held: float) -> float:
+        """Lowest loss with n held, over all decays."""
+        done = minimize_scalar(lambda d: loss(np.array([held, d])), bounds=limits[1], method="bounded")
+        return min(float(done.fun), loss(np.array([held, at[1]])))
 
-    starts = [np.array([g, np.log(d)]) for g in (-1.0, 0.5, 2.5) for d in (1.0 / width, 0.05 / width)]
-    value, at = min((best(start) for start in starts), key=lambda pair: pair[0])
+    # slopes are flat where the memory is shorter than a bin, so the last steps are taken without them
+    starts = [np.array([g, np.log(d)]) for g in (-1.0, 0.5, 2.5) for d in (1e4 / width, 1.0 / width, 0.05 / width)]
+    rough = [minimize(loss, start, method="L-BFGS-B", bounds=limits) for start in starts]
+    near = min(rough, key=lambda done: float(done.fun)).x
+    done = minimize(loss, near, method="Nelder-Mead", bounds=limits, options={"xatol": 1e-3, "fatol": 1e-9})
+    value, at = float(done.fun), np.asarray(done.x, dtype=np.float64)
     allowed = float(chi2.ppf(0.95, 1)) / (2.0 * theta.size)
     ends = []
     for side in (-1.0, 1.0):
-        inside, outside, warm = at[0], side * _LOGIT, at
-        reached, warm = best(at, float(outside))
-        if reached - value <= allowed:
+        inside, outside = float(at[0]), side * _LOGIT
+        if fastest(outside) - value <= allowed:
             ends.append(0.0 if side < 0.0 else 1.0)
             continue
-        for _ in range(18):
+        while abs(outside - inside) > 0.005:
             middle = 0.5 * (inside + outside)
-            here, warm = best(warm, float(middle))
-            inside, outside = (middle, outside) if here - value <= allowed else (inside, middle)
+            inside, outside = (middle, outside) if fastest(middle) - value <= allowed else (inside, middle)
         ends.append(float(1.0 / (1.0 + np.exp(-inside))))
     n, decay = float(1.0 / (1.0 + np.exp(-at[0]))), float(np.exp(at[1]))
     ratio = power / spectrum(theta, mean_rate, n, decay, width)
