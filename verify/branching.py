@@ -50,7 +50,7 @@ _OURS = "own: n(x) = map ÷ book of the same run, science.md §0.2"
 
 MARK_30S = replace(LAST_PRICE, trigger_last=False, mark_window_s=30)
 REFILLED = replace(FLAT_BOOK, resilience_half_life_s=200.0)
-WITHDRAWN = replace(FLAT_BOOK, volatility_elasticity=0.5, down_s=10.0, up_s=600.0)
+WITHDRAWN = replace(FLAT_BOOK, volatility_elasticity=0.3, down_s=10.0, up_s=600.0)
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def verdicts() -> list[Verdict]:
     left = _mean(runs, "book_left")
     case = "BR-5 n 0.5 at the start, makers withdraw"
     found += [
-        _verdict(case, "Hawkes ratio, against n ÷ the book that was left", 0.5 / left, _mean(runs, "binned"), 0.04,
+        _verdict(case, "Hawkes ratio, against n ÷ the book that was left", 0.5 / left, _mean(runs, "binned"), 0.03,
                  f"the book that forced orders met was {left:.0%} of the start's"),
     ]  # fmt: skip
     return found
