@@ -10,6 +10,9 @@ cannot be written nothing is cached, since numba would then fall back to one bes
 
 Most kernels are only ever called by other kernels. Compiled as such they need no door for Python, which
 for a state of two dozen arrays costs more than the body; the door is built when Python first calls one.
+Nor do they become machine code of their own: left to itself numba optimises every kernel together with all
+that it calls, and again in each of its callers, so that a chain of kernels is compiled once for every link.
+Here they stay text until a door takes them in, and the whole of it is optimised once (decision 0017).
 """
 
 from __future__ import annotations
@@ -100,15 +103,62 @@ if ENABLED:
     _FOLDER = cache_folder()
     _CACHED = _can_write(_FOLDER)
     os.environ["NUMBA_CACHE_DIR"] = str(_FOLDER)
-    # At level 1 LLVM compiles the step a fifth faster than at 3, and what it makes is as fast
-    # (measured, decision 0003).
+    # At level 1 LLVM compiles the step faster than at 2 or 3, and what it makes is as fast (measured,
+    # decision 0017).
     os.environ.setdefault("NUMBA_OPT", "1")
     import numba
 
     # The environment is read once, at numba's import: if somebody imported it first, tell numba now.
     numba.config.CACHE_DIR = str(_FOLDER)  # type: ignore[attr-defined]
 
+    from numba import _dynfunc  # type: ignore[attr-defined]
+    from numba.core.codegen import JITCodeLibrary
+    from numba.core.compiler import CompilerBase, DefaultPassBuilder, _LowerResult
+    from numba.core.compiler_machinery import register_pass
+    from numba.core.typed_passes import NativeLowering
     from numba.extending import typeof_impl
+
+    class _Text(JITCodeLibrary):
+        """Code that doors take in: neither optimised nor turned into machine code by itself."""
+
+        def _optimize_final_module(self) -> None:
+            pass
+
+        def _finalize_final_module(self) -> None:
+            self._finalize_dynamic_globals()
+            self._verify_declare_only_symbols()
+            self._finalized = True
+
+    @register_pass(mutates_CFG=True, analysis_only=False)
+    class _TextLowering(NativeLowering):
+        """As numba lowers a function, but into `_Text`."""
+
+        _name = "text_lowering"
+
+        def run_pass(self, state: Any) -> bool:
+            library = _Text(state.targetctx.codegen(), state.func_id.func_qualname)
+            state.library = library
+            state.flags.no_compile = True
+            super().run_pass(state)
+            fndesc, helper, _, env = state["cr"]
+            # Its callers find it by this object; nobody ever calls that, since it has no machine code.
+            entry = _dynfunc.make_function(
+                fndesc.lookup_module(), fndesc.qualname.split(".")[-1], "", 0, env, (library,)
+            )
+            state.targetctx.insert_user_function(entry, fndesc, [library])
+            state.reload_init.extend(library._reload_init)
+            state["cr"] = _LowerResult(fndesc, helper, cfunc=entry, env=env)
+            return True
+
+    class _TextCompiler(CompilerBase):
+        """numba's own passes, with the other lowering."""
+
+        def define_pipelines(self) -> list[Any]:
+            steps = DefaultPassBuilder.define_nopython_pipeline(self.state)
+            steps.add_pass_after(_TextLowering, NativeLowering)
+            steps.passes = [step for step in steps.passes if step[0] is not NativeLowering]
+            steps.finalize()
+            return [steps]
 
     # numba's types do not know the two options that leave its doors out.
     _BARE: Any = {"nogil": True, "fastmath": False, "error_model": "numpy", "no_cfunc_wrapper": True}
@@ -119,7 +169,9 @@ if ENABLED:
         def __init__(self, function: Callable[..., Any], allocates: bool) -> None:
             update_wrapper(self, function)
             self.py_func = function
-            self.bare = numba.njit(**{**_BARE, "no_cpython_wrapper": True, "_nrt": allocates})(function)
+            self.bare = numba.njit(
+                **{**_BARE, "no_cpython_wrapper": True, "_nrt": allocates}, pipeline_class=_TextCompiler
+            )(function)
 
         @cached_property
         def door(self) -> Any:

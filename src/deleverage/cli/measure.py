@@ -1,175 +1,202 @@
-"""The command `measure liquidations`: what was liquidated, by the feeds and behind them."""
+"""The command `measure`: what happened, by a lake's data, as it was known at a moment."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
+from deleverage.cli import measure_liquidations
+from deleverage.cli.measure_liquidations import moment_ns
 from deleverage.errors import InputError, MissingDataError
 
 if TYPE_CHECKING:
     from deleverage.data.lake import Lake
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What happened, by a lake's data.")
+app = typer.Typer(rich_markup_mode=None, help="What happened, by a lake's data, as it was known at a moment.")
 
-_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_DAY_NS = 86_400 * 1_000_000_000
-_CONTEXT_NS = 7 * _DAY_NS
+# What each answers; a test holds the list to the catalogue, which is not loaded for a help text.
+QUESTIONS = {
+    "candle": "How large was the largest daily candle, and what was the record before it?",
+}
+
+LakeOption = Annotated[str | None, typer.Option("--lake", metavar="DIR", help="Folder of the lake.")]
+AtOption = Annotated[
+    str | None,
+    typer.Option(
+        "--at", metavar="TIME", help="As it was known then (UTC); the end of the newest bar by default."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@app.command(
-    "liquidations",
+@app.callback(
+    invoke_without_command=True,
     epilog="\b\nExamples:\n"
-    "  deleverage measure liquidations --lake lake\n"
-    "  deleverage measure liquidations --lake lake --symbol BTC --from 2025-01-27 --bucket 15m --json\n"
-    "  deleverage measure liquidations --lake lake --at 2025-01-27T17:00Z    as it was known then",
+    "  deleverage measure --lake lake                                  all of them, on one screen\n"
+    "  deleverage measure --lake lake --at 2025-11-17\n"
+    "  deleverage measure drawdown --lake lake --at 2025-11-17 --set coin=ETH\n"
+    "  deleverage measure candle --lake lake --figure candle.svg",
 )
-def liquidations(
-    lake: Annotated[str, typer.Option("--lake", metavar="DIR", help="Folder of the lake.")],
-    venue: Annotated[str | None, typer.Option(metavar="V", help="Only this venue.")] = None,
-    symbol: Annotated[
-        str | None, typer.Option(metavar="S", help="Only this coin or contract: BTC or BTCUSDT.")
-    ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option("--from", metavar="TIME", help="First moment (UTC); the day before the last event."),
-    ] = None,
-    end: Annotated[
-        str | None,
-        typer.Option("--to", metavar="TIME", help="End (UTC), not included; after the last event."),
-    ] = None,
-    at: Annotated[
-        str | None, typer.Option("--at", metavar="TIME", help="Use only what was known by then.")
-    ] = None,
-    bucket: Annotated[
-        str, typer.Option(metavar="LENGTH", help="Length of a row in --json: 15m, 1h, 1d.")
-    ] = "1h",
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same draws.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+def overview(
+    context: typer.Context, lake: LakeOption = None, at: AtOption = None, json: JsonOption = False
 ) -> None:
-    """Liquidations by venue, coin and side: as published, and the true total behind them with a 90 % band."""
-    stretch_ns = length_ns("--bucket", bucket)
-    begin, stop, known = (
-        None if text is None else moment_ns(name, text)
-        for name, text in (("--from", start), ("--to", end), ("--at", at))
-    )
-    from deleverage.cli.stream import columns, emit, emit_json, has_colour
-    from deleverage.data.lake import Lake
-    from deleverage.measure.liquidations import measure_liquidations
-    from deleverage.report.liquidations import screen
-
-    source = Lake.open(lake)
-    first, last = _span(source, venue, symbol, known)
-    if stop is None:  # whole buckets, but for the one in which knowledge ends
-        stop = (last // stretch_ns + 1) * stretch_ns
-        stop = stop if known is None else min(stop, known)
-    if begin is None:
-        begin = max(first, stop - _DAY_NS) // stretch_ns * stretch_ns
-    if stop <= begin:
-        raise InputError(
-            f"expected --to after --from, found {_iso(begin)} to {_iso(stop)}",
-            hint="swap them, or leave one out",
-        )
-    events = source.read("liquidations", start_ns=begin - _CONTEXT_NS, end_ns=stop - 1)
-    # a full feed of another venue teaches what bursts are like, so all venues are read and the rows picked
-    found = measure_liquidations(
-        events,
-        start_ns=begin,
-        end_ns=stop,
-        stretch_ns=stretch_ns,
-        seed=seed,
-        known_ns=known,
-        trades=source.read("trades", start_ns=begin, end_ns=stop - 1),
-        open_interest=source.read("open_interest", start_ns=begin - _CONTEXT_NS, end_ns=stop),
-        totals=source.read("liquidation_totals", start_ns=begin, end_ns=stop - 1),
-        venue=venue,
-        symbol=symbol,
-    )
-    if found.whole.is_empty():
-        raise MissingDataError(
-            f"the lake has no liquidations {_asked(venue, symbol)}from {_iso(begin)} to {_iso(stop)}",
-            hint=f"it has some from {_iso(first)} to {_iso(last)}; ask for that time, or import more",
-            table="liquidations",
-        )
-    if json:
-        emit_json(
-            {
-                "from": _iso(begin), "to": _iso(stop), "at": None if known is None else _iso(known),
-                "bucket_s": stretch_ns // 1_000_000_000, "seed": seed,
-                "whole": found.whole.to_dicts(), "buckets": found.stretches.to_dicts(),
-            }
-        )  # fmt: skip
+    """Every measure's main figures, or one measure in detail."""
+    if context.invoked_subcommand is not None:
+        if lake or at or json:
+            raise InputError(
+                f"expected the options after '{context.invoked_subcommand}', found some before it",
+                hint=f"write `deleverage measure {context.invoked_subcommand} --lake DIR ...`",
+            )
         return
-    emit(screen(found, begin, stop, known, columns(), has_colour()))
+    from deleverage.cli.stream import columns, emit, emit_json, has_colour, note
+    from deleverage.experiment.measures import ALL, OF_RUNS
+    from deleverage.measure.asof import Remembered
+    from deleverage.report.measures import overview_screen
+
+    source, at_ns = _moment(lake, at)
+    remembered = Remembered(source)
+    found: list[tuple[Any, Any]] = []
+    for name, measure in ALL.items():
+        if name in OF_RUNS:
+            continue  # a measure of a run takes a minute and needs no lake
+        note(f"  {name}")
+        try:
+            found.append((measure, measure.at(remembered, at_ns)))
+        except MissingDataError as error:
+            found.append((measure, error))
+    if json:
+        emit_json({"at": _iso(at_ns), "measures": [_plain(result, measure) for measure, result in found]})
+        return
+    emit(overview_screen(found, at_ns, columns(), has_colour()))
 
 
-def length_ns(name: str, text: str) -> int:
-    """A length like '15m' in nanoseconds.
+class _MeasureCommand(TyperCommand):
+    """A command whose help ends with the measure's parameters and readings, read when it is asked for."""
 
-    Raises
-    ------
-    InputError
-        it is none.
-    """
-    number, unit = text[:-1], text[-1:]
-    if not number.isascii() or not number.isdigit() or unit not in _UNITS_S or not int(number):
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the parameters and the readings."""
+        from deleverage.experiment.measures import ALL
+        from deleverage.report.measures import parameter_lines, reading_lines
+
+        measure = ALL[str(self.name)]
+        for title, rows in (
+            ("Parameters (--set NAME=VALUE)", parameter_lines(measure)),
+            ("Readings", reading_lines(measure)),
+        ):
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+def _command(name: str) -> Callable[..., None]:
+    def command(
+        lake: LakeOption = None,
+        at: AtOption = None,
+        given: Annotated[
+            list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter. Repeatable.")
+        ] = None,
+        figure: Annotated[
+            Path | None, typer.Option("--figure", metavar="FILE", help="Draw it into an SVG file.")
+        ] = None,
+        series: Annotated[
+            bool, typer.Option("--series", help="With --json: the points of its figure, too.")
+        ] = False,
+        json: JsonOption = False,
+    ) -> None:
+        from deleverage.cli.stream import columns, emit, emit_json, has_colour
+        from deleverage.experiment.measures import ALL, OF_RUNS
+        from deleverage.report.measures import detail_screen
+
+        measure = ALL[name]
+        parameters = _parameters(name, given or [])
+        if figure is not None and figure.suffix.lower() != ".svg":
+            raise InputError(
+                f"--figure {figure}: expected a file that ends in .svg, found '{figure.suffix}'",
+                hint="give for instance figure.svg",
+            )
+        if name in OF_RUNS and lake is None:
+            from deleverage.measure.asof import Frames
+
+            source, at_ns = Frames({}), 0 if at is None else moment_ns("--at", at)
+        else:
+            source, at_ns = _moment(lake, at)  # type: ignore[assignment]
+        found = measure.at(source, at_ns, parameters)
+        if figure is not None:
+            from deleverage.report.figures.measures import draw
+            from deleverage.report.file import write_whole
+
+            write_whole(figure, draw(found).standalone(), "--figure")
+        if json:
+            emit_json(_plain(found, measure, series=series))
+            return
+        emit(detail_screen(measure, found, columns(), has_colour()))
+
+    command.__doc__ = QUESTIONS[name]
+    return command
+
+
+for _name, _question in QUESTIONS.items():
+    app.command(_name, cls=_MeasureCommand)(_command(_name))
+app.command("liquidations", epilog=measure_liquidations.EXAMPLES)(measure_liquidations.liquidations)
+
+
+def _parameters(name: str, given: list[str]) -> dict[str, str]:
+    parameters = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise InputError(
+                f"--set {text}: expected NAME=VALUE, found '{text}'",
+                hint=f"`deleverage measure {name} --help` says which there are",
+            )
+        parameters[key.strip()] = value.strip()
+    return parameters
+
+
+def _moment(lake: str | None, at: str | None) -> tuple[Lake, int]:
+    """The lake, and the moment that is asked for [ns UTC]."""
+    if lake is None:
         raise InputError(
-            f"{name} {text}: expected a whole number with a unit of {', '.join(_UNITS_S)}, found {text!r}",
-            hint="Give for instance 15m or 1h.",
+            "expected the folder of a lake, found none",
+            hint="give --lake DIR; `deleverage import FOLDER --lake DIR` makes one from files",
         )
-    return int(number) * _UNITS_S[unit] * 1_000_000_000
+    from deleverage.data.lake import Lake
+    from deleverage.measure.asof import newest_ns
+
+    at_ns = None if at is None else moment_ns("--at", at)
+    source = Lake.open(lake)
+    if at_ns is None:
+        at_ns = newest_ns(source)
+    return source, at_ns
 
 
-def moment_ns(name: str, text: str) -> int:
-    """A day or a moment (UTC where no zone is given) in nanoseconds.
-
-    Raises
-    ------
-    InputError
-        it is neither.
-    """
-    try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        raise InputError(
-            f"{name} {text}: expected a day or a moment like 2025-10-10T21:15, found {text!r}",
-            hint="Give year, month and day, and the time if wanted.",
-        ) from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    past = moment - datetime.combine(date(1970, 1, 1), datetime.min.time(), UTC)
-    return (past // timedelta(microseconds=1)) * 1000
+def _plain(found: Any, measure: Any, *, series: bool = False) -> dict[str, Any]:
+    if isinstance(found, MissingDataError):
+        return {"measure": measure.name, "readings": [], "missing": [_missing(found)]}
+    content: dict[str, Any] = {
+        "measure": found.measure,
+        "at": _iso(found.at_ns) if found.at_ns else None,
+        "parameters": dict(found.parameters),
+        "readings": found.readings.drop("measure").to_dicts(),
+        "missing": [_missing(one.error()) for one in found.missing],
+    }
+    if series:
+        content["series"] = found.series.drop("measure").to_dicts()
+    return content
 
 
-def _span(source: Lake, venue: str | None, symbol: str | None, known: int | None) -> tuple[int, int]:
-    """First and last event [ns UTC] of what is asked for."""
-    import polars as pl
-
-    from deleverage.measure.liquidations import asked_for
-
-    rows = source.read(
-        "liquidations",
-        end_ns=None if known is None else known - 1,
-        columns=["time_ns", "venue", "coin", "symbol"],
-    )
-    times = rows.filter(asked_for(venue, symbol)).select(
-        first=pl.col("time_ns").min(), last=pl.col("time_ns").max()
-    )
-    first, last = times.row(0)
-    if first is None:
-        raise MissingDataError(
-            f"the lake has no liquidations {_asked(venue, symbol)}"
-            + ("" if known is None else f"before {_iso(known)}"),
-            hint="import files that hold them: `deleverage import FOLDER --lake DIR`, or collect them: "
-            "`deleverage collect`",
-            table="liquidations",
-        )
-    return int(first), int(last)
-
-
-def _asked(venue: str | None, symbol: str | None) -> str:
-    return f"of {' '.join(name for name in (venue, symbol) if name)} " if venue or symbol else ""
+def _missing(error: MissingDataError) -> dict[str, Any]:
+    return {
+        "what": error.message,
+        "table": error.context.get("table"),
+        "start_ns": error.context.get("start_ns"),
+        "end_ns": error.context.get("end_ns"),
+        "command": error.context.get("command", error.hint),
+    }
 
 
 def _iso(time_ns: int) -> str:

@@ -5,5 +5,8 @@ from __future__ import annotations
 from deleverage.measure.catalogue import MEASURES
 from deleverage.measure.measure import Measure
 
-ALL: dict[str, Measure] = dict(MEASURES)
+OF_RUNS: dict[str, Measure] = {}
+"""They read no lake: a run's answer, or a venue's rules."""
+
+ALL: dict[str, Measure] = {**MEASURES, **OF_RUNS}
 """By name, in the order of the screen."""

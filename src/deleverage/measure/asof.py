@@ -191,3 +191,17 @@ class AsOf:
             end_ns=end,
         )
         return Missing(name, what, start_ns, end, told)
+
+
+def newest_ns(source: Tables) -> int:
+    """End of the newest bar of the lake [ns UTC]: the moment that is meant where none is said.
+
+    Raises
+    ------
+    MissingDataError
+        there is no bar.
+    """
+    bars = source.read("candles", columns=["time_ns", "interval_s"])
+    if bars.is_empty():
+        raise Missing("candles", "price bars", None, None, command_for("candles")).error()
+    return int(bars.select((pl.col("time_ns") + pl.col("interval_s") * 1_000_000_000).max()).item())

@@ -62,6 +62,7 @@ MEASURE = Measure(
         Parameter("from", "time", None, "first day that is looked at; all where none is given"),
     ),
     compute=compute,
+    headline=("largest_range", "largest_range_day", "record_range_before"),
     readings={
         "largest_range": "largest high − low of a day",
         "largest_range_day": "the day of it",

@@ -121,7 +121,7 @@ class Measure:
     the tables as of a moment and the settled parameters to what was found. ``compute`` raises
     MissingDataError when nothing of it can be answered; where a part can, it gives that and says what is
     missing. readings : names of its readings and what each is, for the help and for claims; a trailing ``*``
-    stands for the rest of the name.
+    stands for the rest of the name. headline : the few readings that stand on the screen of all measures.
     """
 
     name: str
@@ -129,6 +129,7 @@ class Measure:
     parameters: tuple[Parameter, ...]
     compute: Callable[[AsOf, Mapping[str, Any]], Measured]
     readings: Mapping[str, str] = field(default_factory=dict)
+    headline: tuple[str, ...] = ()
 
     def settle(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters with their defaults.
