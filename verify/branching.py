@@ -120,7 +120,9 @@ def see(
     on = int(withdrawal)
     world = replace(world, params=switched(world.params, news_withdrawal=0, cascade_withdrawal=on))
     whole = 0.8 * REACH * (1.0 - n) if fall is None else fall
-    news = -whole * np.arange(1, STEPS + 1) / STEPS + noise * np.cumsum(_stream(seed, 2).standard_normal(STEPS))
+    news = -whole * np.arange(1, STEPS + 1) / STEPS + noise * np.cumsum(
+        _stream(seed, 2).standard_normal(STEPS)
+    )
     start = int(world.markets.start_fair_ticks[0])
     path = np.rint(start * np.exp(news)).astype(np.int64)[:, None]
     counts, rounds, left, lowest = per_second(world, path)
@@ -212,7 +214,9 @@ def main() -> int:
     every = verdicts()
     for one in every:
         mark = "holds" if one.holds else "FAILS"
-        print(f"{mark}  {one.id}: {one.measured:.4g} (expected {one.expected:.4g} ± {one.tolerance:g}) {one.note}")
+        print(
+            f"{mark}  {one.id}: {one.measured:.4g} (expected {one.expected:.4g} ± {one.tolerance:g}) {one.note}"
+        )
     print(f"{time.perf_counter() - begun:.1f} s")
     return int(not all(one.holds for one in every))
 

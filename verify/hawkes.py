@@ -113,7 +113,7 @@ def _flexible(name: str, events: Events, constant: Fit) -> Verdict:
 
 
 def _stamps() -> list[Verdict]:
-    """n = 0.5, β = 2, about one event a second, seen through coarse stamps and throttled feeds."""
+    """Ratio 0.5, β = 2, about one event a second, seen through coarse stamps and throttled feeds."""
     events = _hawkes(1, 0.5, 0.5, 2.0, 20_000.0)
     seconds = np.floor(events.times)
     tied = 1.0 - np.unique(seconds).size / seconds.size
@@ -167,7 +167,9 @@ def main() -> int:
     every = verdicts()
     for one in every:
         mark = "holds" if one.holds else "FAILS"
-        print(f"{mark}  {one.id}: {one.measured:.6g} (expected {one.expected:.6g} ± {one.tolerance:.2g}) {one.note}")
+        print(
+            f"{mark}  {one.id}: {one.measured:.6g} (expected {one.expected:.6g} ± {one.tolerance:.2g}) {one.note}"
+        )
     print(f"{time.perf_counter() - begun:.1f} s")
     return int(not all(one.holds for one in every))
 

@@ -63,7 +63,9 @@ def value(found: Measured, name: str) -> float:
 
 def at(times: list[int], given: dict[str, object] | None = None, **kwargs: str) -> Measured:
     frames = Frames({"liquidations": table(times, **kwargs)})
-    return MEASURE.at(frames, START + 86_400 * SECOND_NS, {"venue": kwargs.get("venue", "bybit"), **(given or {})})
+    return MEASURE.at(
+        frames, START + 86_400 * SECOND_NS, {"venue": kwargs.get("venue", "bybit"), **(given or {})}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +192,9 @@ def test_other_kernels_find_a_ratio_near_the_same(kernel: str) -> None:
 def test_figures_are_drawn_of_a_ratio_and_of_a_refusal(full: Measured) -> None:
     drawn = draw_figure(full)
     assert "calls forth" in drawn.title
-    assert "liquidations an hour" in drawn.wide
-    refused = draw_figure(at([START + k * 7 * SECOND_NS for k in range(60)], venue="binance", feed="forceOrder"))
+    assert "liquidations per hour" in drawn.wide
+    refused = draw_figure(
+        at([START + k * 7 * SECOND_NS for k in range(60)], venue="binance", feed="forceOrder")
+    )
     assert refused.title.startswith("0 of 59 gaps")
-    assert "not shown" in refused.narrow
+    assert "not shown" in refused.wide

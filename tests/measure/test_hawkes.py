@@ -110,7 +110,8 @@ def test_a_fit_finds_the_ratio_it_was_drawn_with_inside_its_interval(n: float) -
     assert found.n_high is not None
     assert found.n_low <= n + 1e-3
     assert found.n_high >= n
-    assert found.n_high - found.n_low < 0.3
+    # without feedback a very slow memory is not told from a steady rate: the interval is wide there
+    assert found.n_high - found.n_low < (0.5 if n == 0.0 else 0.2)
 
 
 def test_a_flexible_baseline_unmasks_a_changing_rate_and_spares_true_feedback() -> None:

@@ -81,7 +81,10 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
     rows, feeds = _fullest(each_once(rows))
     times = rows["time_ns"].to_numpy()
     names = ", ".join(sorted({feed.feed for feed in feeds}))
-    over = (int(times[0]) if start is None else start, int(times[-1]) + 1 if end is None else min(end, asof.at_ns))
+    over = (
+        int(times[0]) if start is None else start,
+        int(times[-1]) + 1 if end is None else min(end, asof.at_ns),
+    )
     count = f"{venue}'s feed {names}, as published"
     whose = Whose(count, f"liquidations: {venue} {coin} {names}").over(*over)
     found = Found("feedback", asof, parameters)
@@ -174,8 +177,12 @@ def _answer(found: Found, stamped: Stamped, parameters: Mapping[str, Any], whose
             found.reading(name, coin, None, "share", whose, note=unsaid)
             continue
         levels = f"{one.model.levels} level{'s' if one.model.levels > 1 else ''} of the news rate"
-        note = "; ".join(part for part in (kernel.name, levels, spread, verdict if one is head else "") if part)
-        found.reading(name, coin, one.n, "share", whose, low=one.n_low, high=one.n_high, interval=PROFILE, note=note)
+        note = "; ".join(
+            part for part in (kernel.name, levels, spread, verdict if one is head else "") if part
+        )
+        found.reading(
+            name, coin, one.n, "share", whose, low=one.n_low, high=one.n_high, interval=PROFILE, note=note
+        )
     effect = constant.n - bent.n if bent is not None and wants == "both" else None
     found.reading("baseline_effect", coin, effect, "share", whose,
                   note="constant − flexible: how much of the ratio may be a changing rate of news"
@@ -195,8 +202,15 @@ def _answer(found: Found, stamped: Stamped, parameters: Mapping[str, Any], whose
         both = [constant, head] if wants == "both" else [head]
         low = min(one.n if one.n_low is None else one.n_low for one in both)
         high = max(one.n if one.n_high is None else one.n_high for one in both)
-        note = "; ".join(part for part in (
-            f"{'flexible' if bent is not None else 'constant'} baseline, {kernel.name}", _WARNING, spread) if part)
+        note = "; ".join(
+            part
+            for part in (
+                f"{'flexible' if bent is not None else 'constant'} baseline, {kernel.name}",
+                _WARNING,
+                spread,
+            )
+            if part
+        )
         found.reading("branching", coin, head.n, "share", whose, low=low, high=high,
                       interval=f"{PROFILE}, over the baselines", note=note)  # fmt: skip
     _series(found, stamped, head, test, coin)
@@ -275,7 +289,9 @@ def _series(found: Found, stamped: Stamped, head: Fit, test: Residuals, coin: st
     counts = np.histogram(events.times, edges)[0]
     likelihood = Likelihood(events, head.model)
     total = likelihood.compensator(head.parameters)
-    fitted = np.diff(np.interp(edges, np.append(0.0, events.times), np.append(0.0, total), right=float(total[-1])))
+    fitted = np.diff(
+        np.interp(edges, np.append(0.0, events.times), np.append(0.0, total), right=float(total[-1]))
+    )
     level = np.searchsorted(head.model.edges, edges[:-1] + width / 2.0, side="right") - 1
     news = head.mu[np.clip(level, 0, head.mu.size - 1)] * 3_600.0
     rate = "1/h"
@@ -284,7 +300,9 @@ def _series(found: Found, stamped: Stamped, head: Fit, test: Residuals, coin: st
     found.series("news", coin, rate, pl.DataFrame({"time_ns": when, "value": news}))
     # one row a time: of shared stamps the grid was spread, so nanoseconds differ
     at = start + np.round(events.times[1:] * SECOND_NS).astype(np.int64)
-    waits = pl.DataFrame({"time_ns": at, "value": test.waits}).unique("time_ns", keep="first", maintain_order=True)
+    waits = pl.DataFrame({"time_ns": at, "value": test.waits}).unique(
+        "time_ns", keep="first", maintain_order=True
+    )
     found.series("wait", coin, "expected events", waits)
 
 

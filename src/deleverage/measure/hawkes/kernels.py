@@ -44,7 +44,10 @@ class Shape:
 class Kernel(Protocol):
     """A family of shapes."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
 
     def expand(self, free: Floats) -> Shape:
         """Shares and decays of the free numbers."""
@@ -127,7 +130,7 @@ class PowerLaw:
         return [np.log([c * scale, tail]) for c, tail in ((0.1, 0.5), (1.0, 1.0), (10.0, 1.5))]
 
     def bounds(self, span: float, finest: float) -> list[tuple[float, float]]:
-        """c between the finest delay and the span; θ between 0.05 and 5."""
+        """Limits: c between the finest delay and the span; θ between 0.05 and 5."""
         low = np.log(finest / 3.0)
         return [(float(low), float(max(np.log(span), low + 1.0))), (float(np.log(0.05)), float(np.log(5.0)))]
 

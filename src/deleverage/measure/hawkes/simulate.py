@@ -54,7 +54,9 @@ def draw(
     while parents.size:
         children = rng.poisson(n * weights[-1])
         born = np.repeat(parents, children)
-        which = rng.choice(shares.size, size=born.size, p=shares) if shares.size > 1 else np.zeros(born.size, int)
+        which = (
+            rng.choice(shares.size, size=born.size, p=shares) if shares.size > 1 else np.zeros(born.size, int)
+        )
         parents = born + rng.standard_exponential(born.size) / decays[which]
         parents = parents[parents < span]
         every.append(parents)

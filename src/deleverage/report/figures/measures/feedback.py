@@ -26,7 +26,7 @@ def draw(measured: Measured) -> Drawing:
     title = _sentence(measured, coin, venue, fitted)
     note = str(head.get("note", ""))
     band = (
-        "Liquidations an hour, fitted rate and news behind it; below, waits in fitted time against what they must be."
+        "Liquidations per hour, fitted rate and news behind it; below, waits in fitted time against what they must be."
         if fitted
         else f"Time between one liquidation of a contract and its next. {note[:1].upper()}{note[1:]}."
     )
@@ -64,13 +64,13 @@ def _sentence(measured: Measured, coin: str, venue: str, fitted: bool) -> str:
 
 def _gaps(measured: Measured, size: Size) -> str:
     gaps = _of(measured, "gap")["value"].to_numpy()
-    height = size.pick(300, 300)
+    height = size.pick(312, 312)
     with sheet(size, height, "feedback") as page:
-        used = page.legend([("other", "gaps between events"), ("dash", "Poisson events, same mean")], 0, 0)
+        used = page.legend([("other", "gaps between events"), ("dash", "Poisson events, same median")], 0, 0)
         left, top = size.pick(52, 44), used + 26
-        axes = page.panel(left, top, size.width - left - 14, height - top - 44)
+        axes = page.panel(left, top, size.width - left - 14, height - top - 56)
         page.words(0, used + 14, "gaps in a class", color=style.MUTED)
-        page.words(left, height - 4, "time to the next event of the contract, log scale", color=style.MUTED)
+        page.words(left, height - 14, "time to the next event of the contract, log scale", color=style.MUTED)
         if not gaps.size:
             axes.set_xticks([])
             axes.set_yticks([])
@@ -82,7 +82,7 @@ def _gaps(measured: Measured, size: Size) -> str:
         edges = np.arange(low, high + 0.201, 0.2)
         counts = np.histogram(np.log10(np.maximum(gaps, 10.0**low)), edges)[0]
         axes.bar(edges[:-1], counts, width=0.18, align="edge", color=style.COUNTERFACTUAL, linewidth=0)
-        # of Poisson events at the pace of the busy times: the median gap says what that pace is
+        # the mean is that of pauses between recordings; the median is that of the events
         pace = np.log(2.0) / float(np.median(gaps))
         expected = -np.diff(np.exp(-pace * 10.0**edges)) * gaps.size
         axes.plot(edges[:-1] + 0.1, expected, color=style.INK, linewidth=1.4, linestyle=(0, (4, 2)))
@@ -93,7 +93,7 @@ def _gaps(measured: Measured, size: Size) -> str:
         axes.set_xticks([at for at, _ in ticks], [name for _, name in ticks])
         if "at most one event" in str((measured.reading("branching") or {}).get("note", "")):
             axes.axvspan(low, 0.0, color=style.WARNING, alpha=0.16, linewidth=0)
-            for k, line in enumerate(wrap("not shown by the feed", size.pick(300, 110), size.font)):
+            for k, line in enumerate(wrap("not shown by the feed", size.pick(300, 58), size.font)):
                 axes.text(low + 0.08, 0.93 - 0.08 * k, line, transform=axes.get_xaxis_transform(),
                           color=style.WARNING_INK, fontsize=size.font)  # fmt: skip
         axes.set_ylim(0, max(float(counts.max()), float(expected.max())) * 1.15)
@@ -104,12 +104,12 @@ def _gaps(measured: Measured, size: Size) -> str:
 def _fitted(measured: Measured, size: Size) -> str:
     events, fitted, news = (_of(measured, name) for name in ("events", "fitted", "news"))
     waits = np.sort(_of(measured, "wait")["value"].to_numpy())
-    height = size.pick(520, 560)
+    height = size.pick(540, 590)
     with sheet(size, height, "feedback") as page:
         used = page.legend([("other", "events"), ("line", "fitted"), ("news", "news alone")], 0, 0)
         left, top = size.pick(60, 52), used + 24
         tall = size.pick(190, 190)
-        page.words(0, used + 14, "liquidations an hour", color=style.MUTED)
+        page.words(0, used + 14, "liquidations per hour", color=style.MUTED)
         axes = page.panel(left, top, size.width - left - 14, tall)
         when = events["time_ns"].to_numpy() / 1e9
         width = float(when[1] - when[0]) if when.size > 1 else 1.0
@@ -128,7 +128,7 @@ def _quantiles(page: Sheet, measured: Measured, waits: Floats, size: Size, left:
     """Sorted waits against the quantiles of Exp(1)."""
     page.words(0, top - 10, "wait in fitted time [expected events]", color=style.MUTED)
     wide = size.pick(300, size.width - left - 14)
-    axes = page.panel(left, top, wide, page.height - top - 44)
+    axes = page.panel(left, top, wide, page.height - top - 56)
     expected = -np.log1p(-(np.arange(waits.size) + 0.5) / waits.size)
     chosen = np.unique(np.linspace(0, waits.size - 1, _MOST_POINTS).astype(int))
     axes.plot(expected[chosen], waits[chosen], marker="o", markersize=3, linewidth=0, color=style.BAND_INK)
@@ -136,16 +136,20 @@ def _quantiles(page: Sheet, measured: Measured, waits: Floats, size: Size, left:
     axes.plot([0, most], [0, most], color=style.INK, linewidth=1.0, linestyle=(0, (4, 2)))
     axes.set_xlim(0, float(expected.max()) * 1.05)
     axes.set_ylim(0, most)
-    page.words(left, page.height - 4, "quantile of independent waits; on the line the process is right"
+    page.words(left, page.height - 14, "quantile of independent waits; on the line the process is right"
                if not size.narrow else "quantile of independent waits", color=style.MUTED)  # fmt: skip
     tests = [("KS", "ks_p"), ("Ljung–Box", "ljung_box_p")]
-    said = [f"{name} p {row['value']:.3f}" for name, key in tests if (row := measured.reading(key)) is not None]
+    said = [
+        f"{name} p {row['value']:.3f}" for name, key in tests if (row := measured.reading(key)) is not None
+    ]
     row = measured.reading("dispersion")
     if row is not None and row["value"] is not None:
         said.append(f"variance {row['value']:.2f} (1 if right)")
     if size.narrow:
         for k, line in enumerate(said):
-            axes.text(0.04, 0.93 - 0.09 * k, line, transform=axes.transAxes, color=style.INK, fontsize=size.font)
+            axes.text(
+                0.04, 0.93 - 0.09 * k, line, transform=axes.transAxes, color=style.INK, fontsize=size.font
+            )
         return
     for k, line in enumerate([*said, *_ratios(measured)]):
         page.words(left + wide + 36, top + 16 + 20 * k, line)
@@ -192,4 +196,5 @@ def _from_to(row: dict[str, Any]) -> str:
     if row.get("from_ns") is None or row.get("to_ns") is None:
         return "no time stated"
     ends = [datetime.fromtimestamp(row[name] // 1_000_000_000, UTC) for name in ("from_ns", "to_ns")]
-    return " to ".join(f"{end.day} {end.strftime('%B %Y')}" for end in ends) + " (UTC)"
+    days = [f"{end.day} {end.strftime('%B %Y')}" for end in ends]
+    return " to ".join(dict.fromkeys(days)) + " (UTC)"
