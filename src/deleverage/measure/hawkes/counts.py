@@ -145,7 +145,7 @@ def binned(counts: NDArray[np.int64], width: float, *, slowest: float | None = N
     starts = [
         np.array([g, np.log(d)]) for g in (-1.0, 0.5, 2.5) for d in (1e4 / width, 1.0 / width, 0.05 / width)
     ]
-    rough = [minimize(loss, start, method="TNC", bounds=limits) for start in starts]
+    rough = [minimize(loss, start, method="L-BFGS-B", bounds=limits) for start in starts]
     near = min(rough, key=lambda done: float(done.fun)).x
     done = minimize(loss, near, method="Nelder-Mead", bounds=limits, options={"xatol": 1e-3, "fatol": 1e-9})
     value, at = float(done.fun), np.asarray(done.x, dtype=np.float64)

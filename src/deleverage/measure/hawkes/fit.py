@@ -1,7 +1,8 @@
 """Which self-exciting process made these events? Maximum likelihood, with an interval for the ratio.
 
-The search is scipy's truncated Newton with bounds (TNC), with exact gradients: it ends where L-BFGS-B does, which in
-scipy 1.17 hands every step to LAPACK threads and took 2 ms for a step of 3 numbers on two busy cores, TNC 0.05 ms.
+The search is scipy's L-BFGS-B, and for few events its truncated Newton (TNC), both with exact gradients and bounds:
+scipy 1.17 hands every step of L-BFGS-B to LAPACK, which on two busy cores took 2 ms for three numbers, a hundred
+times a likelihood of few events; TNC needs more likelihoods, which cost when there are many.
 
 The surface has several maxima (Filimonov & Sornette 2015), so every fit begins in at least three places. The
 interval of n is the profile likelihood's: all n for which the best fit with that n is not worse by more than
@@ -37,7 +38,8 @@ _LOGIT = 9.0
 _BINS = 400
 _PENALTIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 _MOST_KNOTS = 64
-_WIDTH = 12
+_FEW = 3_000
+"""Up to so many events a likelihood costs less than a step of L-BFGS-B."""
 
 
 @dataclass(frozen=True)
@@ -221,13 +223,18 @@ def _best(
     if held is not None:
         limits[levels] = (held, held)
     low, high = np.array(limits).T
+    few = likelihood.events.times.size <= _FEW
     done = minimize(
         likelihood,
         np.clip(start, low, high),
         jac=True,
-        method="TNC",
+        method="TNC" if few else "L-BFGS-B",
         bounds=limits,
-        options={"maxfun": 60 if rough else 600, "ftol": 1e-6 if rough else 1e-11, "gtol": 1e-7},
+        options={
+            "maxfun" if few else "maxiter": (60 if few else 40) if rough else 400 if few else 200,
+            "ftol": 1e-6 if rough else 1e-10,
+            "gtol": 1e-4 if rough else 1e-6,
+        },
     )
     return float(done.fun), np.asarray(done.x, dtype=np.float64)
 
