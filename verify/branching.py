@@ -56,7 +56,8 @@ WITHDRAWN = replace(FLAT_BOOK, volatility_elasticity=0.3, down_s=10.0, up_s=600.
 @dataclass(frozen=True)
 class Seen:
     """One run. counts : forced closings [accounts] a second; rounds : of the busiest second; book_left : share of
-    the start's depth that an average forced account met; fano : of the news' own closings in windows."""
+    the start's depth that an average forced account met; fano : of the news' own closings in windows.
+    """
 
     structural: float
     realised: float

@@ -61,7 +61,7 @@ class BinnedRatio:
 
 
 def hardiman_bouchaud(counts: NDArray[np.int64]) -> CountRatio:
-    """n = 1 − √(mean ÷ variance) of counts in equal windows; below zero where they vary less than Poisson.
+    """N = 1 − √(mean ÷ variance) of counts in equal windows; below zero where they vary less than Poisson.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def spectrum(theta: Floats, mean_rate: float, n: float, decay: float, width: flo
 
 
 def binned(counts: NDArray[np.int64], width: float, *, slowest: float | None = None) -> BinnedRatio:
-    """n and decay from the counts of equal bins.
+    """N and decay from the counts of equal bins.
 
     width : of a bin; slowest : longest period that counts as feedback, same unit; default all of them.
 
