@@ -14,13 +14,14 @@ from typing import Any
 import polars as pl
 import pytest
 from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import CommitFailedError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deleverage.data import Lake
 from deleverage.data.lake import log as lake_log
 from deleverage.data.lake.log import DeltaLog
-from deleverage.errors import InputError
+from deleverage.errors import DataError, InputError
 from tests.data.rows import T0_NS, rows, trades
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -293,3 +294,23 @@ def test_a_turn_that_is_not_given_back_only_delays(lake: Lake, monkeypatch: pyte
     with (lake.folder / ".locks" / "trades").open("a") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         assert lake.append("trades", trades([2])).rows == 1
+
+
+def test_a_commit_that_cannot_be_written_is_an_error_and_not_tried_again(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.append("trades", trades(range(5)), app="c", sequence=1)
+    tries = []
+
+    def full(*_: object, **__: object) -> None:
+        tries.append(1)
+        raise CommitFailedError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DeltaTable, "create_write_transaction", full)
+        with pytest.raises(DataError, match="no space left"):
+            lake.append("trades", trades(range(5, 9)), app="c", sequence=2)
+    assert len(tries) == 1
+    assert ids(lake) == list(range(5))
+    lake.append("trades", trades(range(5, 9)), app="c", sequence=2)
+    assert ids(lake) == list(range(9))

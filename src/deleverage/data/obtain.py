@@ -18,6 +18,7 @@ _COMMANDS = {
     "sentiment": "deleverage backfill fear-greed {when} --lake DIR",
     "liquidations": "deleverage collect binance bybit okx --symbols {coin} --lake DIR",
     "marks": "deleverage collect binance bybit okx --symbols {coin} --lake DIR",
+    "best_quotes": "deleverage collect binance bybit okx --symbols {coin} --lake DIR",
     "books": "deleverage collect binance bybit okx --symbols {coin} --lake DIR",
     "tiers": "deleverage rules update VENUE",
 }

@@ -140,7 +140,7 @@ class AsOf:
         self.at_ns = at_ns
 
     def table(
-        self, name: str, *, start_ns: int | None = None, end_ns: int | None = None, **where: Value
+        self, name: str, /, *, start_ns: int | None = None, end_ns: int | None = None, **where: Value
     ) -> pl.DataFrame:
         """Rows with start_ns ≤ time_ns ≤ end_ns that equal ``where`` and were known; possibly none."""
         until = self.at_ns if end_ns is None else min(end_ns, self.at_ns)
@@ -151,6 +151,7 @@ class AsOf:
         self,
         name: str,
         what: str,
+        /,
         *,
         start_ns: int | None = None,
         end_ns: int | None = None,
@@ -175,6 +176,7 @@ class AsOf:
         self,
         name: str,
         what: str,
+        /,
         *,
         start_ns: int | None = None,
         end_ns: int | None = None,

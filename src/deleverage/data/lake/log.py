@@ -150,6 +150,8 @@ class DeltaLog:
         ------
         Conflict
             the table has changed since.
+        DataError
+            it has not, and the commit could not be written all the same: a full disk, a store that refuses.
         """
         from deltalake import CommitProperties, Transaction
         from deltalake.exceptions import CommitFailedError
@@ -175,6 +177,16 @@ class DeltaLog:
                 commit_properties=properties,
             )
         except CommitFailedError as error:
+            before = self.version
+            self.refresh()
+            if self.version == before:  # nobody was faster: trying again would fail again
+                raise DataError(
+                    f"expected to commit to the table '{self.table.name}' in '{self.place.uri}', "
+                    f"found: {error}",
+                    hint="check the free space and that the folder or the store can be written; nothing of "
+                    "this commit is live, and the same command can be repeated",
+                    table=self.table.name,
+                ) from error
             raise Conflict(str(error)) from error
         self._log_to_disk(self.version + 1)
         if add and not list(remove):
