@@ -1,6 +1,7 @@
 """Do realised liquidations of the engine show the branching ratio that its map and its book say?
 
-A market whose map ÷ book is n everywhere (the LIN tests' market, with liquidation levels at random places as real
+A market whose map ÷ book is n everywhere (the LIN tests' market, with liquidation levels at random places
+as real
 ones are), news that grinds down, and the forced closings of every second. Four numbers of the same run:
 
 - structural: n(x) = map density ÷ book density, known before anything happens;
@@ -14,7 +15,8 @@ Where they agree, and where not and why:
   families, stamps say nothing about their order, and the ratio is in the dispersion of the counts.
 - A mark that averages 30 s: the same n is spread over a minute and more. The spectrum finds it, with less
   certainty; windows of 20 s cut families in two and find far less.
-- News that moves both ways: new lows come in bursts, and bursts of news pass for feedback. By how much follows
+- News that moves both ways: new lows come in bursts, and bursts of news pass for feedback. By how much
+follows
   from the news alone: families of variance n ÷ (1 − n)³ on immigrants of Fano factor F₀ give counts with
   variance ÷ mean = n ÷ (1 − n)² + F₀ ÷ (1 − n).
 - A book that refills: the price comes back, so that the drop hardly shows n. The families still do.
@@ -55,7 +57,8 @@ WITHDRAWN = replace(FLAT_BOOK, volatility_elasticity=0.3, down_s=10.0, up_s=600.
 
 @dataclass(frozen=True)
 class Seen:
-    """One run. counts : forced closings [accounts] a second; rounds : of the busiest second; book_left : share of
+    """One run. counts : forced closings [accounts] a second; rounds : of the busiest second; book_left :
+    share of
     the start's depth that an average forced account met; fano : of the news' own closings in windows.
     """
 
@@ -111,7 +114,8 @@ def see(
 ) -> Seen:
     """Run one market and read all ratios off it.
 
-    noise : standard deviation of the news a second [log price]; fall : of the news over the whole run, default
+    noise : standard deviation of the news a second [log price]; fall : of the news over the whole run,
+    default
     what brings the price four fifths down the map.
     """
     levels = np.sort(_stream(seed, 1).uniform(0.0, REACH, ACCOUNTS))
@@ -161,44 +165,92 @@ def verdicts() -> list[Verdict]:
         runs = [see(n, seed, rules=MARK_30S) for seed in SEEDS]
         case = f"BR-2 n {n:g}, mark averages 30 s"
         found += [
-            _verdict(case, "Hawkes ratio, counts a second", n, _mean(runs, "binned"), 0.12,
-                     f"memory of {1.0 / _mean(runs, 'decay'):.0f} s: few memories in {STEPS:,} s, so the ratio is "
-                     "less certain"),
-            Verdict(f"{case}, windows too short", "n − Hardiman–Bouchaud of 20 s is above 0.15", 1.0,
-                    float(n - _mean(runs, "by_counts") > 0.15), 0.0, "", _OURS,
-                    f"bias: reads {_mean(runs, 'by_counts'):.2f}; windows must be much longer than the memory"),
-        ]  # fmt: skip
+            _verdict(
+                case,
+                "Hawkes ratio, counts a second",
+                n,
+                _mean(runs, "binned"),
+                0.12,
+                f"memory of {1.0 / _mean(runs, 'decay'):.0f} s: few memories in {STEPS:,} s, so the ratio is "
+                "less certain",
+            ),
+            Verdict(
+                f"{case}, windows too short",
+                "n − Hardiman–Bouchaud of 20 s is above 0.15",
+                1.0,
+                float(n - _mean(runs, "by_counts") > 0.15),
+                0.0,
+                "",
+                _OURS,
+                f"bias: reads {_mean(runs, 'by_counts'):.2f}; windows must be much longer than the memory",
+            ),
+        ]
     runs = [see(0.8, seed, noise=2e-4) for seed in SEEDS]
     case = "BR-3 n 0.8, news moves both ways"
     found += [
         _verdict(case, "realised: 1 − news ÷ fall", 0.8, _mean(runs, "realised"), 0.02, ""),
-        Verdict(case + ", explained", "Hardiman–Bouchaud, against what bursts of news foretell",
-                _mean(runs, "foretold"), _mean(runs, "by_counts"), 0.03, "", _OURS,
-                f"bias: {_mean(runs, 'by_counts'):.3f} instead of 0.8, since new lows of the news alone have a Fano "
-                f"factor of {_mean(runs, 'fano'):.1f} in {WINDOW_S} s"),
-        Verdict(case + ", bias", "Hawkes ratio with a constant baseline − n is above 0.05", 1.0,
-                float(_mean(runs, "binned") - 0.8 > 0.05), 0.0, "", _OURS,
-                f"bias: reads {_mean(runs, 'binned'):.3f}: bursts of news pass for feedback"),
-    ]  # fmt: skip
+        Verdict(
+            case + ", explained",
+            "Hardiman–Bouchaud, against what bursts of news foretell",
+            _mean(runs, "foretold"),
+            _mean(runs, "by_counts"),
+            0.03,
+            "",
+            _OURS,
+            f"bias: {_mean(runs, 'by_counts'):.3f} instead of 0.8, since new lows of the news alone "
+            f"have a Fano "
+            f"factor of {_mean(runs, 'fano'):.1f} in {WINDOW_S} s",
+        ),
+        Verdict(
+            case + ", bias",
+            "Hawkes ratio with a constant baseline − n is above 0.05",
+            1.0,
+            float(_mean(runs, "binned") - 0.8 > 0.05),
+            0.0,
+            "",
+            _OURS,
+            f"bias: reads {_mean(runs, 'binned'):.3f}: bursts of news pass for feedback",
+        ),
+    ]
     runs = [see(0.8, seed, book=REFILLED) for seed in SEEDS]
     case = "BR-4 n 0.8, the book refills in 200 s"
     found += [
-        _verdict(case, "Hawkes ratio, counts a second", 0.8, _mean(runs, "binned"), 0.04,
-                 f"1 − news ÷ fall is {_mean(runs, 'realised'):.2f} here: the price came back in between"),
-    ]  # fmt: skip
+        _verdict(
+            case,
+            "Hawkes ratio, counts a second",
+            0.8,
+            _mean(runs, "binned"),
+            0.04,
+            f"1 − news ÷ fall is {_mean(runs, 'realised'):.2f} here: the price came back in between",
+        ),
+    ]
     runs = [see(0.5, seed, book=WITHDRAWN, fall=0.12, withdrawal=True) for seed in SEEDS]
     left = _mean(runs, "book_left")
     case = "BR-5 n 0.5 at the start, makers withdraw"
     found += [
-        _verdict(case, "Hawkes ratio, against n ÷ the book that was left", 0.5 / left, _mean(runs, "binned"), 0.03,
-                 f"the book that forced orders met was {left:.0%} of the start's"),
-    ]  # fmt: skip
+        _verdict(
+            case,
+            "Hawkes ratio, against n ÷ the book that was left",
+            0.5 / left,
+            _mean(runs, "binned"),
+            0.03,
+            f"the book that forced orders met was {left:.0%} of the start's",
+        ),
+    ]
     return found
 
 
 def _verdict(case: str, what: str, expected: float, measured: float, tolerance: float, note: str) -> Verdict:
-    return Verdict(f"{case}: {what.split(',')[0].split(':')[0]}", f"{what}, mean of {len(SEEDS)} seeds", expected,
-                   measured, tolerance, "", _OURS, note)  # fmt: skip
+    return Verdict(
+        f"{case}: {what.split(',')[0].split(':')[0]}",
+        f"{what}, mean of {len(SEEDS)} seeds",
+        expected,
+        measured,
+        tolerance,
+        "",
+        _OURS,
+        note,
+    )
 
 
 def _mean(runs: list[Seen], name: str) -> float:
@@ -216,7 +268,8 @@ def main() -> int:
     for one in every:
         mark = "holds" if one.holds else "FAILS"
         print(
-            f"{mark}  {one.id}: {one.measured:.4g} (expected {one.expected:.4g} ± {one.tolerance:g}) {one.note}"
+            f"{mark}  {one.id}: {one.measured:.4g} (expected {one.expected:.4g} ± "
+            f"{one.tolerance:g}) {one.note}"
         )
     print(f"{time.perf_counter() - begun:.1f} s")
     return int(not all(one.holds for one in every))

@@ -16,8 +16,14 @@ from deleverage.schema import LAKE_TABLES, conform
 
 SECOND_NS = 1_000_000_000
 START = time_ns("2025-10-10")
-RATIOS = ("branching", "branching_constant", "branching_flexible", "baseline_effect", "branching_counts",
-          "branching_binned")  # fmt: skip
+RATIOS = (
+    "branching",
+    "branching_constant",
+    "branching_flexible",
+    "baseline_effect",
+    "branching_counts",
+    "branching_binned",
+)
 
 
 def stream(*seed: int) -> np.random.Generator:

@@ -1,6 +1,7 @@
 """How many liquidations does one liquidation call forth? The Hawkes branching ratio, or why there is none.
 
-A feed that shows at most one event a second hides exactly the events that feedback would show in: then nothing
+A feed that shows at most one event a second hides exactly the events that feedback would show in: then
+nothing
 is fitted. Nor is a ratio given as the answer when its own residual test rejects the process.
 """
 
@@ -36,19 +37,28 @@ _DRAWS, _FEWER_DRAWS, _MANY = 99, 39, 1_500
 _BINS = 120
 _REFUSED = {
     Publishes.THROTTLED: (
-        "not identifiable: the feed {feed} shows at most one event of a contract in {window:g} s, and feedback "
-        "is what happens within it. Fitted all the same, a true ratio of 0.5 comes out as 0.0 to 0.03 (too low); "
+        "not identifiable: the feed {feed} shows at most one event of a contract in {window:g} s, "
+        "and feedback "
+        "is what happens within it. Fitted all the same, a true ratio of 0.5 comes out as 0.0 to "
+        "0.03 (too low); "
         "a news rate that changes drives it up instead, toward 0.9 and more. Take a feed that publishes all"
     ),
     Publishes.INHERITED: "not identifiable: the feed {feed} sums feeds of which some show one event a second",
     Publishes.NOTHING: "not identifiable: the feed {feed} publishes nothing",
     Publishes.UNKNOWN: (
-        "withheld: nobody says how much of what happened the feed {feed} shows; if it is throttled a fitted ratio "
+        "withheld: nobody says how much of what happened the feed {feed} shows; if it is throttled "
+        "a fitted ratio "
         "is far too low (0.02 for 0.5)"
     ),
 }
-_BRANCHING = ("branching", "branching_constant", "branching_flexible", "baseline_effect", "branching_counts",
-              "branching_binned")  # fmt: skip
+_BRANCHING = (
+    "branching",
+    "branching_constant",
+    "branching_flexible",
+    "baseline_effect",
+    "branching_counts",
+    "branching_binned",
+)
 _TESTS = ("ks_p", "ljung_box_p", "dispersion")
 
 
@@ -56,7 +66,8 @@ _TESTS = ("ks_p", "ljung_box_p", "dispersion")
 class Stamped:
     """Events in seconds since ``start_ns``, ready for a fit.
 
-    resolution_s : the grid on which the stamps lie; same : share of events whose stamp another has, spread evenly
+    resolution_s : the grid on which the stamps lie; same : share of events whose stamp another has, spread
+    evenly
     within the grid when above zero.
     """
 
@@ -155,8 +166,14 @@ def _nulls(found: Found, coin: str, whose: Whose, note: str) -> None:
         found.reading(name, coin, None, "share", whose, note=note)
     found.reading("decay", coin, None, "1/s", whose, note=note)
     for name in _TESTS:
-        found.reading(name, coin, None, "variance" if name == "dispersion" else "probability", whose,
-                      note="nothing was fitted: see branching")  # fmt: skip
+        found.reading(
+            name,
+            coin,
+            None,
+            "variance" if name == "dispersion" else "probability",
+            whose,
+            note="nothing was fitted: see branching",
+        )
 
 
 def _answer(found: Found, stamped: Stamped, parameters: Mapping[str, Any], whose: Whose) -> None:
@@ -184,18 +201,38 @@ def _answer(found: Found, stamped: Stamped, parameters: Mapping[str, Any], whose
             name, coin, one.n, "share", whose, low=one.n_low, high=one.n_high, interval=PROFILE, note=note
         )
     effect = constant.n - bent.n if bent is not None and wants == "both" else None
-    found.reading("baseline_effect", coin, effect, "share", whose,
-                  note="constant − flexible: how much of the ratio may be a changing rate of news"
-                  if effect is not None else unsaid)  # fmt: skip
+    found.reading(
+        "baseline_effect",
+        coin,
+        effect,
+        "share",
+        whose,
+        note="constant − flexible: how much of the ratio may be a changing rate of news"
+        if effect is not None
+        else unsaid,
+    )
     _counts(found, stamped, constant, coin, whose)
-    found.reading("decay", coin, None if head.at_bound else head.decay, "1/s", whose,
-                  note="at the limit of what the stamps tell apart: not identified" if head.at_bound
-                  else "ln 2 ÷ median delay of an offspring")  # fmt: skip
+    found.reading(
+        "decay",
+        coin,
+        None if head.at_bound else head.decay,
+        "1/s",
+        whose,
+        note="at the limit of what the stamps tell apart: not identified"
+        if head.at_bound
+        else "ln 2 ÷ median delay of an offspring",
+    )
     by_draws = f"share of {test.draws} refitted draws at least as bad"
     found.reading("ks_p", coin, test.ks_p, "probability", whose, note=by_draws)
     found.reading("ljung_box_p", coin, test.ljung_box_p, "probability", whose, note=by_draws)
-    found.reading("dispersion", coin, test.variance, "variance", whose,
-                  note=f"of the rescaled waits, 1 where the process is right; p {test.dispersion_p:.3f}")  # fmt: skip
+    found.reading(
+        "dispersion",
+        coin,
+        test.variance,
+        "variance",
+        whose,
+        note=f"of the rescaled waits, 1 where the process is right; p {test.dispersion_p:.3f}",
+    )
     if verdict:
         found.reading("branching", coin, None, "share", whose, note=f"withheld: {verdict}")
     else:
@@ -211,13 +248,23 @@ def _answer(found: Found, stamped: Stamped, parameters: Mapping[str, Any], whose
             )
             if part
         )
-        found.reading("branching", coin, head.n, "share", whose, low=low, high=high,
-                      interval=f"{PROFILE}, over the baselines", note=note)  # fmt: skip
+        found.reading(
+            "branching",
+            coin,
+            head.n,
+            "share",
+            whose,
+            low=low,
+            high=high,
+            interval=f"{PROFILE}, over the baselines",
+            note=note,
+        )
     _series(found, stamped, head, test, coin)
 
 
 _WARNING = (
-    "a changing rate of news that the levels do not follow still counts as feedback: without any, one that doubles "
+    "a changing rate of news that the levels do not follow still counts as feedback: without any, "
+    "one that doubles "
     "and halves gave 0.86"
 )
 
@@ -227,7 +274,8 @@ def _verdict(head: Fit, test: Residuals) -> str:
     if test.passes():
         return ""
     return (
-        f"the fitted process fails its residual test (KS p {test.ks_p:.3f}, Ljung–Box p {test.ljung_box_p:.3f}, "
+        f"the fitted process fails its residual test (KS p {test.ks_p:.3f}, Ljung–Box p "
+        f"{test.ljung_box_p:.3f}, "
         f"dispersion p {test.dispersion_p:.3f}): try another kernel or a shorter time"
     )
 
@@ -250,10 +298,18 @@ def _counts(found: Found, stamped: Stamped, constant: Fit, coin: str, whose: Who
         windows = int(events.span // width)
         counts = np.histogram(events.times, max(1, windows), (0.0, max(1, windows) * width))[0]
         ratio = hardiman_bouchaud(counts)
-        found.reading("branching_counts", coin, ratio.n, "share", whose, low=ratio.low, high=ratio.high,
-                      interval="90 % jackknife over windows",
-                      note=f"1 − √(mean ÷ variance) of {ratio.windows} windows of {width:,.3g} s; a changing rate "
-                      "of news counts as feedback")  # fmt: skip
+        found.reading(
+            "branching_counts",
+            coin,
+            ratio.n,
+            "share",
+            whose,
+            low=ratio.low,
+            high=ratio.high,
+            interval="90 % jackknife over windows",
+            note=f"1 − √(mean ÷ variance) of {ratio.windows} windows of {width:,.3g} s; a changing rate "
+            "of news counts as feedback",
+        )
     except InputError as error:
         found.reading("branching_counts", coin, None, "share", whose, note=str(error))
     width = max(stamped.resolution_s, 0.2 / max(constant.decay, 1e-12), events.span / 50_000.0)
@@ -261,10 +317,18 @@ def _counts(found: Found, stamped: Stamped, constant: Fit, coin: str, whose: Who
         bins = int(events.span // width)
         counts = np.histogram(events.times, max(1, bins), (0.0, max(1, bins) * width))[0]
         spectral = binned(counts, width)
-        found.reading("branching_binned", coin, spectral.n, "share", whose, low=spectral.low, high=spectral.high,
-                      interval="95 % Whittle",
-                      note=f"spectrum of bins of {width:.3g} s, exponential, constant baseline; fit p "
-                      f"{spectral.fit_p:.3f}")  # fmt: skip
+        found.reading(
+            "branching_binned",
+            coin,
+            spectral.n,
+            "share",
+            whose,
+            low=spectral.low,
+            high=spectral.high,
+            interval="95 % Whittle",
+            note=f"spectrum of bins of {width:.3g} s, exponential, constant baseline; fit p "
+            f"{spectral.fit_p:.3f}",
+        )
     except InputError as error:
         found.reading("branching_binned", coin, None, "share", whose, note=str(error))
 
@@ -331,10 +395,20 @@ MEASURE = Measure(
         Parameter("coin", "coin", "BTC", "the coin"),
         Parameter("from", "time", None, "start of the observation; the first event where none is given"),
         Parameter("to", "time", None, "its end, not included; the last event where none is given"),
-        Parameter("kernel", "choice", "exponential", "how the effect of an event fades",
-                  choices=("exponential", "multi", "power")),
-        Parameter("baseline", "choice", "both", "whether the rate of news may change",
-                  choices=("constant", "flexible", "both")),
+        Parameter(
+            "kernel",
+            "choice",
+            "exponential",
+            "how the effect of an event fades",
+            choices=("exponential", "multi", "power"),
+        ),
+        Parameter(
+            "baseline",
+            "choice",
+            "both",
+            "whether the rate of news may change",
+            choices=("constant", "flexible", "both"),
+        ),
     ),
     compute=compute,
     readings={
@@ -351,4 +425,4 @@ MEASURE = Measure(
         "ljung_box_p": "is there memory left in them?",
         "dispersion": "their variance, 1 where the process is right",
     },
-)  # fmt: skip
+)

@@ -3,7 +3,8 @@
 - `hardiman_bouchaud`: n = 1 − √(mean ÷ variance) of counts in windows much longer than the memory. It sees
   only that counts vary: a changing news rate passes for feedback.
 - `binned`: the counts of bins of any width have a spectrum that is known exactly for an exponential kernel,
-  ties and all; Whittle's likelihood of their periodogram gives n and the decay. With a = β(1 − n), mean rate m
+  ties and all; Whittle's likelihood of their periodogram gives n and the decay. With a = β(1 − n), mean
+  rate m
   and C = m·n·β·(2 − n) ÷ (2(1 − n)),
 
       γ_0 = m·Δ + 2C·(aΔ − 1 + e^{−aΔ}) ÷ a²,   γ_k = C·e^{−a(k−1)Δ}·((1 − e^{−aΔ}) ÷ a)²,   k ≥ 1,
@@ -48,7 +49,8 @@ class BinnedRatio:
     """n and decay [1 ÷ unit of time] from the spectrum; low, high : 95 % profile interval of n.
 
     fit_p : Kolmogorov–Smirnov of periodogram ÷ spectrum against Exp(1); small where the exponential kernel
-    with a constant baseline does not explain the counts. A decay far above 1 ÷ width only says that the memory
+    with a constant baseline does not explain the counts. A decay far above 1 ÷ width only says that the
+    memory
     is shorter than a bin; n is then what the counts' dispersion says.
     """
 

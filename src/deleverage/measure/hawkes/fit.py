@@ -1,7 +1,9 @@
 """Which self-exciting process made these events? Maximum likelihood, with an interval for the ratio.
 
-The search is scipy's BFGS with exact gradients, and a soft wall at the bounds. Not L-BFGS-B: scipy 1.17 hands its
-every step to LAPACK, whose threads wait for each other; on two busy cores that took 2 ms a step, and the checks of
+The search is scipy's BFGS with exact gradients, and a soft wall at the bounds. Not L-BFGS-B: scipy 1.17
+hands its
+every step to LAPACK, whose threads wait for each other; on two busy cores that took 2 ms a step, and the
+checks of
 `verify/hawkes.py` minutes instead of seconds.
 
 The surface has several maxima (Filimonov & Sornette 2015), so every fit begins in at least three places. The
@@ -206,7 +208,8 @@ def with_interval(found: Fit, level: float = 0.95) -> Fit:
 
 
 def _at(levels: int, bounds: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
-    return np.arange(len(bounds)) == levels
+    found: NDArray[np.bool_] = np.arange(len(bounds)) == levels
+    return found
 
 
 def _best(

@@ -9,7 +9,8 @@
 - power law: φ(t) = n·(θ ÷ c)·(1 + t ÷ c)^{−1−θ}, a gamma(θ) mixture of exponentials with decays x ÷ c. The
   mixture is cut into steps of `STEP` in log x between `LEAST` and `MOST`.
 
-Accuracy of the sum, for θ in 0.3 … 2 and delays up to 10⁴·c: within 1 % of the power law, most of it (θ = 0.3)
+Accuracy of the sum, for θ in 0.3 … 2 and delays up to 10⁴·c: within 1 % of the power law, most of it (θ =
+0.3)
 memory longer than c ÷ LEAST that is cut off; within 0.1 % from θ = 0.5 on.
 """
 
@@ -58,7 +59,10 @@ class Kernel(Protocol):
         ...
 
     def bounds(self, span: float, finest: float) -> list[tuple[float, float]]:
-        """Limits of the free numbers. span : time observed; finest : the shortest delay that is told apart."""
+        """Limits of the free numbers.
+
+        span : time observed; finest : the shortest delay that is told apart.
+        """
         ...
 
 

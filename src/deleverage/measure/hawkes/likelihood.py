@@ -116,7 +116,10 @@ class Likelihood:
         self._fixed: tuple[bytes, Floats, Floats, Floats, Floats] | None = None
 
     def parts(self, decays: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """A and dA/dβ [K, N], what has ended Σ w(1 − e^{−β(T−t)}) and its slope [K]; kept for equal decays."""
+        """A and dA/dβ [K, N], what has ended Σ w(1 − e^{−β(T−t)}) and its slope [K].
+
+        They are kept for equal decays.
+        """
         key = decays.tobytes()
         if self._fixed is not None and self._fixed[0] == key:
             return self._fixed[1:]

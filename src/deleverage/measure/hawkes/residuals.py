@@ -2,7 +2,8 @@
 
 With the true intensity the waiting times τ_i = Λ(t_i) − Λ(t_{i−1}) are independent standard exponentials
 (Ogata 1988). Three looks at them: Kolmogorov–Smirnov against Exp(1), Ljung–Box for memory that is left, and
-the excess dispersion √(N ÷ 8)·(var τ − 1) (Engle & Russell 1998). With estimated parameters textbook p-values are
+the excess dispersion √(N ÷ 8)·(var τ − 1) (Engle & Russell 1998). With estimated parameters textbook
+p-values are
 too large, so the fitted process is drawn and refitted, and p is the share of draws that look worse.
 """
 

@@ -12,8 +12,18 @@ from deleverage.measure.measure import Measured
 from deleverage.report import style
 from deleverage.report.figures.canvas import NARROW, WIDE, Drawing, Floats, Sheet, Size, sheet, wrap
 
-_GAP_TICKS = ((0.01, "10 ms"), (0.1, "0.1 s"), (1.0, "1 s"), (10.0, "10 s"), (60.0, "1 min"), (600.0, "10 min"),
-              (3_600.0, "1 h"), (86_400.0, "1 d"), (864_000.0, "10 d"), (8_640_000.0, "100 d"))  # fmt: skip
+_GAP_TICKS = (
+    (0.01, "10 ms"),
+    (0.1, "0.1 s"),
+    (1.0, "1 s"),
+    (10.0, "10 s"),
+    (60.0, "1 min"),
+    (600.0, "10 min"),
+    (3_600.0, "1 h"),
+    (86_400.0, "1 d"),
+    (864_000.0, "10 d"),
+    (8_640_000.0, "100 d"),
+)
 _FEW_TICKS = ("0.1 s", "1 s", "10 s", "10 min", "1 d", "100 d")
 _MOST_POINTS = 400
 
@@ -26,7 +36,8 @@ def draw(measured: Measured) -> Drawing:
     title = _sentence(measured, coin, venue, fitted)
     note = str(head.get("note", ""))
     band = (
-        "Liquidations per hour, fitted rate and news behind it; below, waits in fitted time against what they must be."
+        "Liquidations per hour, fitted rate and news behind it; below, waits in fitted time against "
+        "what they must be."
         if fitted
         else f"Time between one liquidation of a contract and its next. {note[:1].upper()}{note[1:]}."
     )
@@ -56,7 +67,8 @@ def _sentence(measured: Measured, coin: str, venue: str, fitted: bool) -> str:
     gaps = _of(measured, "gap")["value"].to_numpy()
     if "at most one event" in str(head.get("note", "")) and gaps.size:
         return (
-            f"{int((gaps < 1.0).sum())} of {gaps.size:,} gaps of {coin} at {venue} are below one second: the feed "
+            f"{int((gaps < 1.0).sum())} of {gaps.size:,} gaps of {coin} at {venue} are below one "
+            f"second: the feed "
             "hides what feedback would look like"
         )
     return f"No branching ratio of {coin} at {venue} from {events:,} published events"
@@ -74,8 +86,9 @@ def _gaps(measured: Measured, size: Size) -> str:
         if not gaps.size:
             axes.set_xticks([])
             axes.set_yticks([])
-            axes.text(0.5, 0.5, "too few events for a gap", transform=axes.transAxes, ha="center",
-                      color=style.MUTED)  # fmt: skip
+            axes.text(
+                0.5, 0.5, "too few events for a gap", transform=axes.transAxes, ha="center", color=style.MUTED
+            )
             return page.svg
         low = -2.0
         high = max(2.0, float(np.ceil(np.log10(gaps.max()) * 5.0)) / 5.0)
@@ -94,8 +107,14 @@ def _gaps(measured: Measured, size: Size) -> str:
         if "at most one event" in str((measured.reading("branching") or {}).get("note", "")):
             axes.axvspan(low, 0.0, color=style.WARNING, alpha=0.16, linewidth=0)
             for k, line in enumerate(wrap("not shown by the feed", size.pick(300, 58), size.font)):
-                axes.text(low + 0.08, 0.93 - 0.08 * k, line, transform=axes.get_xaxis_transform(),
-                          color=style.WARNING_INK, fontsize=size.font)  # fmt: skip
+                axes.text(
+                    low + 0.08,
+                    0.93 - 0.08 * k,
+                    line,
+                    transform=axes.get_xaxis_transform(),
+                    color=style.WARNING_INK,
+                    fontsize=size.font,
+                )
         axes.set_ylim(0, max(float(counts.max()), float(expected.max())) * 1.15)
         _whole_ticks(axes)
     return page.svg
@@ -115,8 +134,14 @@ def _fitted(measured: Measured, size: Size) -> str:
         width = float(when[1] - when[0]) if when.size > 1 else 1.0
         axes.bar(when, events["value"], width=width, align="edge", color=style.COUNTERFACTUAL, linewidth=0)
         axes.plot(when + width / 2, fitted["value"], color=style.INK, linewidth=1.3)
-        axes.step(when, news["value"], where="post", color=style.COUNTERFACTUAL_INK, linewidth=1.3,
-                  linestyle=(0, (1, 1.6)))  # fmt: skip
+        axes.step(
+            when,
+            news["value"],
+            where="post",
+            color=style.COUNTERFACTUAL_INK,
+            linewidth=1.3,
+            linestyle=(0, (1, 1.6)),
+        )
         axes.set_xlim(float(when[0]), float(when[-1]) + width)
         axes.set_ylim(0, None)
         _time_ticks(axes, float(when[0]), float(when[-1]) + width, size)
@@ -136,8 +161,14 @@ def _quantiles(page: Sheet, measured: Measured, waits: Floats, size: Size, left:
     axes.plot([0, most], [0, most], color=style.INK, linewidth=1.0, linestyle=(0, (4, 2)))
     axes.set_xlim(0, float(expected.max()) * 1.05)
     axes.set_ylim(0, most)
-    page.words(left, page.height - 14, "quantile of independent waits; on the line the process is right"
-               if not size.narrow else "quantile of independent waits", color=style.MUTED)  # fmt: skip
+    page.words(
+        left,
+        page.height - 14,
+        "quantile of independent waits; on the line the process is right"
+        if not size.narrow
+        else "quantile of independent waits",
+        color=style.MUTED,
+    )
     tests = [("KS", "ks_p"), ("Ljung–Box", "ljung_box_p")]
     said = [
         f"{name} p {row['value']:.3f}" for name, key in tests if (row := measured.reading(key)) is not None
@@ -180,8 +211,21 @@ def _whole_ticks(axes: Any) -> None:
 def _time_ticks(axes: Any, first: float, last: float, size: Size) -> None:
     """A few round times on an axis of seconds since 1970."""
     span = last - first
-    steps = (60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400, 3 * 86_400, 7 * 86_400, 30 * 86_400, 182 * 86_400,
-             365 * 86_400)  # fmt: skip
+    steps = (
+        60,
+        300,
+        900,
+        3_600,
+        10_800,
+        21_600,
+        43_200,
+        86_400,
+        3 * 86_400,
+        7 * 86_400,
+        30 * 86_400,
+        182 * 86_400,
+        365 * 86_400,
+    )
     step = next((one for one in steps if span / one <= size.pick(8, 4)), steps[-1])
     ticks = np.arange(np.ceil(first / step) * step, last, step)
     form = "%H:%M" if step < 43_200 else "%d %b" if span < 400 * 86_400 else "%b %Y"
