@@ -97,20 +97,30 @@ def flat_market(density: float, *, open_interest_coins: float = 1.0) -> MarketSp
     )
 
 
-def uniform_map_world(n: float, *, accounts: int, reach: float, steps: int) -> MarketWorld:
+def uniform_map_world(
+    n: float,
+    *,
+    accounts: int,
+    reach: float,
+    steps: int,
+    levels: Floats | None = None,
+    book: BookSpec = FLAT_BOOK,
+    rules: RulesSpec = LAST_PRICE,
+) -> MarketWorld:
     """A world whose map is uniform in log price on (0, reach], with the branching ratio n everywhere.
 
-    ``accounts`` longs of the same size, liquidated at (i + ½)·reach/accounts; one short on the other side.
+    ``accounts`` longs of the same size, liquidated at (i + ½)·reach/accounts or at the given ``levels``
+    (log price, rising); one short on the other side.
     """
     lots_each = 1_000
     density = lots_each * accounts / reach / n
     spec = flat_market(density)
     seed_world = build_world(
         [spec],
-        FLAT_BOOK,
+        book,
         NO_PARTIES,
         [FundSpec("fund", 1e9)],
-        LAST_PRICE,
+        rules,
         replace(NIGHT_HOLDERS, accounts=4, multi_market_share=0.0, stop_share=0.0, largest_share=1.0),
         steps=steps,
         start_s=0,
@@ -126,7 +136,7 @@ def uniform_map_world(n: float, *, accounts: int, reach: float, steps: int) -> M
     size[accounts, 0] = -lots_each * accounts
     cost = size * mark * unit
     wallet = np.zeros(n_rows, dtype=np.int64)
-    level = (np.arange(accounts) + 0.5) * (reach / accounts)
+    level = (np.arange(accounts) + 0.5) * (reach / accounts) if levels is None else levels
     worst = np.rint(mark * np.exp(-level)).astype(np.int64)[:, None]
     first = np.empty(accounts, dtype=np.int64)
     least_wallets(size[:accounts], cost[:accounts], worst, unit, np.zeros_like(unit), seed_world.tiers, first)

@@ -1,0 +1,1 @@
+"""How strongly does an event call forth the next? Self-exciting (Hawkes) processes: fit, test, simulate."""
