@@ -4,7 +4,8 @@
     python docs/make_reference.py --check    exit 1 if one of them is not as the code says
 
 A page holds a pair of comments, ``<!-- made: KIND NAME -->`` and ``<!-- /made -->``; what stands between
-them is made from the code. Kinds are `command`, `section`, `table`, `venues` and `sources`.
+them is made from the code. Kinds are `command`, `section`, `table`, `venues`, `sources` and
+`measure`.
 """
 
 from __future__ import annotations
@@ -353,7 +354,20 @@ def sources(name: str) -> str:
     )
 
 
-_KINDS = {"section": section, "table": columns, "command": command, "venues": venues, "sources": sources}
+def measure(name: str) -> str:
+    """Parameters and readings of one measure."""
+    from deleverage.experiment.measures import ALL
+    from deleverage.report.measures import parameter_lines, reading_lines
+
+    parameters = _rows(("parameter", "is"), [(f"`{key}`", text) for key, text in parameter_lines(ALL[name])])
+    readings = _rows(("reading", "is"), [(f"`{key}`", text) for key, text in reading_lines(ALL[name])])
+    return f"{parameters}\n{readings}"
+
+
+_KINDS = {
+    "section": section, "table": columns, "command": command, "venues": venues, "sources": sources,
+    "measure": measure,
+}  # fmt: skip
 
 
 def filled(text: str) -> str:
@@ -363,7 +377,11 @@ def filled(text: str) -> str:
 
 def pages() -> list[Path]:
     """Pages that hold a made block."""
-    return [page for page in sorted(DOCS.glob("*.md")) if _BLOCK.search(page.read_text(encoding="utf-8"))]
+    return [
+        page
+        for page in [*sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("measures/*.md"))]
+        if _BLOCK.search(page.read_text(encoding="utf-8"))
+    ]
 
 
 def main(words: list[str]) -> int:

@@ -27,15 +27,16 @@ QUESTIONS = {
     "candle": "How large was the largest daily candle, and what was the record before it?",
     "decoupling": "Has a coin come apart from gold, in price and in correlation?",
     "episodes": "Which falls were cascades, when did each start, find its low and end, and in which coins?",
+    "feedback": "How many liquidations does one liquidation call forth?",
     "liquidation_counts": "How much was liquidated a day, by each publisher's count?",
     "reconcile": "Who counted the night's liquidations, what does each count, and why do they differ?",
     "leverage": "How much leverage is in the market, and what leverage did the venue allow?",
     "liquidity": "How thick is the book, against a window before and through a crash?",
     "outflows": "How much money left the funds, how unusual was it, and what did the price do on such days?",
-    "sentiment": "How fearful is the market, by published indices and by an own composite without revision?",
+    "sentiment": "How fearful is the market, by published indices and by an own composite?",
     "exhaustion": "How probable is it that the price holds from here, and does who says so have any skill?",
     "attribution": "How much of a night's fall was mechanical, and how much news?",
-    "liquidation_distance": "How far may the price move until a position is liquidated, by each venue's rules?",
+    "liquidation_distance": "How far may the price move until a position is liquidated, venue by venue?",
 }
 
 LakeOption = Annotated[str | None, typer.Option("--lake", metavar="DIR", help="Folder of the lake.")]

@@ -70,7 +70,7 @@ def _whole(number: float) -> int | str:
 
 MEASURE = Measure(
     name="liquidation_distance",
-    question="How far may the price move until a position is liquidated, by each venue's rules?",
+    question="How far may the price move until a position is liquidated, venue by venue?",
     parameters=(
         Parameter("coin", "coin", "BTC", "the coin; contracts that settle in dollars"),
         Parameter("side", "choice", "long", "of the position", choices=("long", "short")),

@@ -411,6 +411,10 @@ MEASURE = Measure(
         ),
     ),
     compute=compute,
+    headline=(
+        "events",
+        "branching",
+    ),
     readings={
         "events": "published events, each once",
         "ties": "share of them that share their second with another",

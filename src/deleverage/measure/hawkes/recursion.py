@@ -5,7 +5,7 @@ With a decay β, weights w and times t, the excitation left at event i, itself n
     A_i = Σ_{j<i} w_j·e^{−β(t_i − t_j)} = e^{−β(t_i − t_{i−1})}·(w_{i−1} + A_{i−1}),        A_1 = 0,
 
 and its slope in β is D_i = −(t_i − t_{i−1})·A_i + e^{−β(t_i − t_{i−1})}·D_{i−1}. This file holds the one
-kernel of the measures, so that a change of anything else in `measure/` recompiles nothing.
+kernel of the measures: of these, only a change in this folder recompiles kernels.
 
 Source: Ogata (1981), "On Lewis' simulation method for point processes", for the recursion.
 """

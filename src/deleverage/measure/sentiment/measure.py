@@ -145,7 +145,7 @@ def _frame(
 
 MEASURE = Measure(
     name="sentiment",
-    question="How fearful is the market, by published indices and by an own composite without revision?",
+    question="How fearful is the market, by published indices and by an own composite?",
     parameters=(
         Parameter("publisher", "text", "alternative.me", "which published index is looked at closely"),
         Parameter("level", "number", None, "a value of it to look for; its last one where none is given"),
