@@ -33,6 +33,11 @@ class Verdict:
     source: str
     note: str = ""
 
+    def __post_init__(self) -> None:
+        """Numbers of arrays become plain ones, so that a verdict can be written."""
+        for name in ("expected", "measured", "tolerance"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+
     @property
     def holds(self) -> bool:
         """True when the measured value lies within the tolerance; NaN never does."""

@@ -57,3 +57,12 @@ def test_saved_file_is_json_without_nan(tmp_path: Path) -> None:
     rows = json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)
     assert [row["holds"] for row in rows] == [False, True, None]
     assert rows[0]["measured"] is None
+
+
+def test_numbers_of_arrays_are_written_as_plain_ones(tmp_path: Path) -> None:
+    import numpy as np
+
+    verdict = Verdict("X-1", "a mean", 1.0, np.float64(1.0), 0.1, "", "by hand")
+    assert type(verdict.measured) is float and type(verdict.holds) is bool
+    save([verdict], tmp_path / "verdicts.json")
+    assert json.loads((tmp_path / "verdicts.json").read_text())[0]["holds"] is True
