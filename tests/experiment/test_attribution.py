@@ -24,7 +24,8 @@ NO_LAKE = Frames({})
 
 def answer(name: str = "oct-10-binance", **changed: Any) -> Answer:
     made = deepcopy(sample(seeds=4, markets=("BTC",)))
-    made.summary.update(scenario=name, seeds=4, accounts=100, seed=0, **changed)
+    made.summary.update(scenario=name, seeds=8, accounts=100, seed=0)
+    made.summary.update(changed)
     return made
 
 
@@ -48,7 +49,7 @@ def test_a_stored_run_is_read_with_the_band_of_its_priors_and_the_error_of_its_d
     assert priors is not None and draws is not None
     assert [priors["low"], priors["high"]] == list(share["prior_band"])
     assert draws["high"] - draws["low"] == pytest.approx(2 * half)
-    assert row["by"] == "engine of deleverage, oct-10-binance, 4 seeds"
+    assert row["by"] == "engine of deleverage, oct-10-binance, 8 seeds"
     for mechanism in MECHANISMS:
         assert found.reading(f"{mechanism}_share") is not None
 
@@ -106,3 +107,14 @@ def test_without_a_stored_run_the_scenario_is_run_with_eight_seeds(monkeypatch: 
     assert asked == [("oct-10", 8, None)]
     assert row is not None
     assert row["data"] == "run of oct-10-four-venues, made for this"
+
+
+def test_a_run_of_few_seeds_gives_no_share_since_two_draws_lie_close_by_chance(tmp_path: Path) -> None:
+    folder = write_answer(answer(seeds=2), tmp_path / "out", scenario=Scenario.load("oct-10-binance"))
+    found = MEASURE.at(NO_LAKE, LATER, {"run": str(folder)})
+    row, draws = found.reading("mechanical_share"), found.reading("mechanical_share_draws")
+    assert row is not None and draws is not None
+    assert (row["value"], row["low"], row["high"]) == (None, None, None)
+    assert "a run of 2 seeds" in row["note"]
+    assert "deleverage run oct-10-binance --seeds 8" in row["note"]
+    assert draws["value"] == answer().summary["mechanical_share"]["BTC"]["mean"]

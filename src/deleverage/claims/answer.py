@@ -9,7 +9,7 @@ from deleverage import __version__
 from deleverage.claims.check import Checked, CheckedFile, Part
 from deleverage.claims.form import number_of
 from deleverage.claims.values import Value, span_text
-from deleverage.claims.verdict import HOLDS, Verdict
+from deleverage.claims.verdict import Verdict
 from deleverage.data.lake.times import iso
 
 FORMAT = "deleverage claims"
@@ -39,24 +39,28 @@ def to_dict(checked: CheckedFile) -> dict[str, Any]:
 def _claim(checked: Checked, file: CheckedFile) -> dict[str, Any]:
     claim = checked.claim
     parts = [_part(part) for part in checked.parts]
-    lead = _lead(checked)
+    lead = checked.lead
     first = parts[checked.parts.index(lead)] if lead is not None else None
     stated = first["stated"] if first else None if claim.stated is None else number_of(claim.stated)
     others = [_value(value) for value in (*checked.also, *checked.rivals)]
     measured, by, data = checked.computed, "", ""
     interval: list[float | None] | None = None
-    interval_of, lacks = "", []
+    interval_of = ""
+    lacks: list[dict[str, str]] = []
     if first:
         measured, by, data = first["measured"], first["by_whose_count"], first["data"]
         interval, interval_of = first["interval"], first["interval_of"]
-        lacks = [{"what": part["lacks"], "command": part["command"]} for part in parts if part["lacks"]]
+        for part in parts:
+            lack = {"what": part["lacks"], "command": part["command"]}
+            if part["lacks"] and lack not in lacks:
+                lacks.append(lack)
     elif claim.arithmetic is not None:
         by = "arithmetic on the article's own figures"
         data = f"{claim.arithmetic.operation} of {' and '.join(claim.arithmetic.of)}, as stated"
     elif others:
         measured, by, data = others[0]["measured"], others[0]["by_whose_count"], others[0]["data"]
         interval, interval_of = others[0]["interval"], others[0]["interval_of"]
-    true_on = next((part.otherwise for part in checked.parts if part.otherwise), None)
+    true_on = checked.otherwise
     return {
         "id": claim.id,
         "text": claim.text,
@@ -87,13 +91,6 @@ def _claim(checked: Checked, file: CheckedFile) -> dict[str, Any]:
     }
 
 
-def _lead(checked: Checked) -> Part | None:
-    """The figure that decided, else the first."""
-    decided = [part for part in checked.parts if part.judged == checked.judged]
-    failing = [part for part in checked.parts if part.judged.verdict not in HOLDS]
-    return next(iter([*decided, *failing, *checked.parts]), None)
-
-
 def _part(part: Part) -> dict[str, Any]:
     figure = part.figure
     return {
@@ -113,7 +110,7 @@ def _part(part: Part) -> dict[str, Any]:
 
 def _value(value: Value) -> dict[str, Any]:
     known = asdict(value)
-    interval = None if value.low is None or value.high is None else [value.low, value.high]
+    interval = None if value.low is None and value.high is None else [value.low, value.high]
     data = value.data + (f", {span}" if (span := span_text(value)) and value.data else "")
     return {
         "means": value.name,

@@ -12,7 +12,7 @@ from deleverage.claims.form import Claim, ClaimsFile, Figure, Kind, end_ns, numb
 from deleverage.claims.read import Source, check_unit, find_text, read_claims
 from deleverage.claims.values import Measuring, Subjects, Value, newest_ns
 from deleverage.claims.verdict import HOLDS, Judged, Stated, Verdict, combine, follows, judge, one_count
-from deleverage.claims.when import Otherwise, true_on
+from deleverage.claims.when import Otherwise, Seen, all_true_on, true_on
 from deleverage.data.lake.times import iso
 from deleverage.data.obtain import command_for
 from deleverage.errors import InputError, MissingDataError
@@ -43,7 +43,8 @@ class Checked:
     """A claim with its verdict.
 
     parts : its figures; also, rivals : what else was measured; computed : the figure of an arithmetic claim
-    as it follows from the stated ones; happened : what followed, where the lake knows it.
+    as it follows from the stated ones; happened : what followed, where the lake knows it; otherwise : another
+    day on which all its figures would have held.
     """
 
     claim: Claim
@@ -54,6 +55,14 @@ class Checked:
     rivals: tuple[Value, ...] = ()
     computed: float | None = None
     happened: Any = None
+    otherwise: Otherwise | None = None
+
+    @property
+    def lead(self) -> Part | None:
+        """The figure that decided, else the first."""
+        decided = [part for part in self.parts if part.judged == self.judged]
+        failing = [part for part in self.parts if part.judged.verdict not in HOLDS]
+        return next(iter([*decided, *failing, *self.parts]), None)
 
 
 @dataclass(frozen=True)
@@ -166,15 +175,15 @@ class _Judging:
                 check_unit(
                     claim, figure, value.unit, ("claim", self._numbers[claim.id], "figure", k), self._lines
                 )
-            doubt = (value.low, value.high) if figure.interval == "error" else (None, None)
-            judged = judge(figure.as_stated(), value.value, *doubt)
+            judged = judge(figure.as_stated(), value.value, *_doubt(figure, value))
             parts.append(Part(figure, value, judged, self._when(claim, figure, judged, at_ns)))
         rivals = tuple(self._value(claim, "rival", k, at_ns) for k in range(len(claim.rival)))
         judged = combine([part.judged for part in parts])
-        if claim.one_vendor:
+        if claim.one_vendor and parts[0].value.value is not None:
             stated = claim.figure[0].as_stated()
             judged = one_count(judged, [judge(stated, rival.value) for rival in rivals])
-        return Checked(claim, at_ns, judged, tuple(parts), also, rivals)
+        found = Checked(claim, at_ns, judged, tuple(parts), also, rivals)
+        return replace(found, otherwise=self._when_all(found))
 
     def _arithmetic(
         self, claim: Claim, at_ns: int, also: tuple[Value, ...], done: Mapping[str, Checked]
@@ -203,6 +212,11 @@ class _Judging:
         except InputError as error:
             if error.context.get("parameter") == "run":  # the caller's, not the file's
                 raise
+            if self._at_ns is not None:  # the file speaks of its own day; what it names had not come
+                return Value(
+                    reading.name(), reading.measure, reading.reading, reading.subject or "", at_ns, None,
+                    lacks=error.message,
+                )  # fmt: skip
             line = self._lines.line(("claim", self._numbers[claim.id], name, k, "parameters"))
             raise InputError(
                 f"{self._lines.file}, line {line}, {claim.id}.parameters: {error.message}",
@@ -214,19 +228,39 @@ class _Judging:
 
     def _when(self, claim: Claim, figure: Figure, judged: Judged, at_ns: int) -> Otherwise | None:
         """Only what a lake says day by day is looked for on other days."""
-        failed = judged.verdict in (Verdict.OVERSTATED, Verdict.UNDERSTATED, Verdict.FALSE)
-        if not failed or claim.kind is not Kind.MEASURED or not figure.scan or figure.at is not None:
-            return None
-        if "to" in figure.parameters:  # its stretch is fixed: another day says the same
+        if not _failed(judged) or claim.kind is not Kind.MEASURED or not figure.scan or _is_fixed(figure):
             return None
         return true_on(
             figure.as_stated(), at_ns, figure.scan, self._last_ns,
-            lambda moment: self._on_another_day(figure, moment),
+            lambda moment: self._on_another_day(figure, moment), moves=figure.unit in _MOVING,
         )  # fmt: skip
 
-    def _on_another_day(self, figure: Figure, moment: int) -> float | None:
+    def _when_all(self, found: Checked) -> Otherwise | None:
+        """A day for one figure of several is no day for the claim: the others must hold on it, too."""
+        if len(found.parts) == 1:
+            return found.parts[0].otherwise
+        failed = [part for part in found.parts if _failed(part.judged)]
+        lead = found.lead
+        if lead is None or not failed or not all(part.otherwise for part in failed):
+            return None
+
+        def seen(part: Part, moment: int) -> Seen | None:
+            if _is_fixed(part.figure):
+                return _seen(part.figure, part.value)
+            return self._on_another_day(part.figure, moment)
+
+        day = all_true_on(
+            found.at_ns, min(part.figure.scan for part in failed), self._last_ns,
+            lambda moment: [(part.figure.as_stated(), seen(part, moment)) for part in found.parts],
+        )  # fmt: skip
+        if day is None:
+            return None
+        there = seen(lead, end_ns(date.fromisoformat(day)))
+        return None if there is None else Otherwise(day, there[0])
+
+    def _on_another_day(self, figure: Figure, moment: int) -> Seen | None:
         try:
-            return self._measuring.value(figure, moment).value
+            return _seen(figure, self._measuring.value(figure, moment))
         except InputError:  # its parameters name days that had not come
             return None
 
@@ -250,6 +284,27 @@ _OPERATIONS: dict[str, Callable[[float, float], float | None]] = {
 def holds(checked: Checked) -> bool:
     """True when the claim is true, or true within rounding."""
     return checked.judged.verdict in HOLDS
+
+
+_MOVING = ("share", "USD", "USD/coin")
+"""Units of what moves through the day, as a price does."""
+
+
+def _failed(judged: Judged) -> bool:
+    return judged.verdict in (Verdict.OVERSTATED, Verdict.UNDERSTATED, Verdict.FALSE)
+
+
+def _is_fixed(figure: Figure) -> bool:
+    """True where its stretch is fixed: another day says the same."""
+    return figure.at is not None or "to" in figure.parameters
+
+
+def _doubt(figure: Figure, value: Value) -> tuple[float | None, float | None]:
+    return (value.low, value.high) if figure.interval == "error" else (None, None)
+
+
+def _seen(figure: Figure, value: Value) -> Seen | None:
+    return None if value.value is None else (value.value, *_doubt(figure, value))
 
 
 def _wants_run(claim: Claim) -> bool:

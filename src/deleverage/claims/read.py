@@ -7,20 +7,22 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import date
 from importlib import resources
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from deleverage.claims.form import UNITS, Claim, ClaimsFile, Figure, Kind, Reading, end_ns
-from deleverage.claims.units import unit_of
+from deleverage.claims.form import UNITS, Claim, ClaimsFile, Figure, Kind, Reading, end_ns, number_of
+from deleverage.claims.units import bounds_of, unit_of
 from deleverage.data.lake.times import iso
 from deleverage.errors import InputError, ScenarioError
 from deleverage.experiment.scenario.text import key_lines, parse
 from deleverage.measure.measure import Measure
 
 Place = tuple[str | int, ...]
+_LAST_YEAR = 9999
 
 _KINDS = {
     "float_type": "a number", "int_type": "a whole number", "string_type": "a text in quotes",
@@ -61,7 +63,7 @@ def find_text(name_or_path: str | Path) -> tuple[str, str]:
         text = (resources.files("deleverage.claims") / f"{given}.toml").read_text(encoding="utf-8")
         return text, f"{given}.toml"
     try:
-        return Path(given).read_text(encoding="utf-8"), given
+        return Path(given).read_text(encoding="utf-8-sig"), given  # editors may put a byte-order mark first
     except FileNotFoundError:
         found, hint = "no such file", f"Embedded: {', '.join(embedded_names())}."
     except IsADirectoryError:
@@ -181,8 +183,6 @@ def read_claims(
 
 
 def _stated_alone(claim: Claim) -> float | None:
-    from deleverage.claims.form import number_of
-
     if claim.arithmetic is not None:
         return None
     return number_of(claim.figure[0].stated) if len(claim.figure) == 1 else None
@@ -208,9 +208,13 @@ def _check_date(read: ClaimsFile, claim: Claim, place: Place, source: Source, to
     moments: list[tuple[Place, str, Any]] = [
         ((*place, "date") if claim.date else ("as_of",), f"{claim.id}.date", claim.date or read.as_of)
     ]
-    for k, figure in enumerate(claim.figure):
-        if figure.at is not None:
-            moments.append(((*place, "figure", k, "at"), f"{claim.id}.at", figure.at))
+    for name in ("figure", "also", "rival"):
+        for k, reading in enumerate(getattr(claim, name)):
+            if reading.at is not None:
+                moments.append(((*place, name, k, "at"), f"{claim.id}.at", reading.at))
+    for where, key, moment in moments:
+        if moment.year == _LAST_YEAR:  # its end is no date
+            raise source.error(where, key, f"a year before {_LAST_YEAR}", str(moment), "Correct the date.")
     last = read.at_of(claim)
     for where, key, moment in moments:
         if today is not None and end_ns(moment) > end_ns(today):
@@ -301,6 +305,13 @@ def _check_figure(claim: Claim, figure: Figure, place: Place, source: Source) ->
             "a day like 2025-02-27" if figure.unit == "date" else "a number", str(figure.stated),
             "A unit of 'date' goes with a day, every other with a number.",
         )  # fmt: skip
+    least, most = bounds_of(figure.measure, figure.reading)
+    if figure.unit == "share" and not least <= number_of(figure.stated) <= most:
+        raise source.error(
+            (*place, "stated"), f"{claim.id}.stated",
+            f"a share from {least:g}" + (f" to {most:g}" if most < inf else " on"), str(figure.stated),
+            "A share is a part of one: −30 % is -0.30.",
+        )  # fmt: skip
     _check_tolerance(figure.tolerance, figure.rounding, (*place, "tolerance"), claim, source)
 
 
@@ -336,7 +347,8 @@ def _near(name: str, names: list[str]) -> str:
 
 def _of_form(error: ValidationError, content: dict[str, Any], source: Source) -> InputError:
     """One error for all that the form found: the first by line leads."""
-    found = [_problem(details, content) for details in error.errors(include_url=False)]
+    problems = [_problem(details, content) for details in error.errors(include_url=False)]
+    found = list({problem[0]: problem for problem in reversed(problems)}.values())  # a union is told once
     found.sort(key=lambda problem: source.line(problem[0]))
     # a missing key that stands there misspelt is told as the misspelt one
     misspelt = {hint for _, _, _, _, hint in found if hint.startswith("Did you mean")}
@@ -365,8 +377,11 @@ def _problem(details: ErrorDetails, content: dict[str, Any]) -> tuple[Place, str
         for part in details["loc"]
         if isinstance(part, int) or (part.isidentifier() and part not in _MEMBERS)
     )
+    if len(place) > 1 and place[-1] == "date" and place[-2] in _UNIONS:
+        place = place[:-1]
     kind, context = details["type"], details.get("ctx") or {}
-    key = ".".join(str(part) for part in (_id_of(place, content), *place[2:]) if part != "")
+    own = place[4:] if place[2:4] == ("figure", 0) and _is_flat(place, content) else place[2:]
+    key = ".".join(str(part) for part in (_id_of(place, content), *own) if part != "")
     if place[:1] != ("claim",) or len(place) < 2:
         key = ".".join(str(part) for part in place)
     if kind == "extra_forbidden":
@@ -381,6 +396,8 @@ def _problem(details: ErrorDetails, content: dict[str, Any]) -> tuple[Place, str
     if kind == "missing":
         return place, f"the key '{place[-1]}'", "nothing", key, f"Add it; {_SEE}"
     expected = str(context.get("expected", "")) or _KINDS.get(kind, "")
+    if place and place[-1] in _UNIONS and kind != "finite_number":
+        expected = _UNIONS[str(place[-1])]
     if kind in ("literal_error", "enum"):
         expected = f"one of {expected}"
     if not expected:
@@ -389,6 +406,12 @@ def _problem(details: ErrorDetails, content: dict[str, Any]) -> tuple[Place, str
 
 
 _MEMBERS = frozenset({"int", "float", "datetime", "nullable"})
+_DAY_OR_MOMENT = "a day such as 2025-11-16, or a moment"
+_UNIONS = {
+    "stated": "a number, or a day such as 2025-11-16", "as_of": _DAY_OR_MOMENT, "date": _DAY_OR_MOMENT,
+    "at": _DAY_OR_MOMENT,
+}  # fmt: skip
+"""Keys of several forms, and what is expected there."""
 _CLAIM_KEYS = list(Claim.model_fields)
 
 
@@ -400,6 +423,14 @@ def _model(place: Place) -> list[str]:
     if len(place) > 3 and place[2] in ("also", "rival"):
         return list(Reading.model_fields)
     return _CLAIM_KEYS
+
+
+def _is_flat(place: Place, content: dict[str, Any]) -> bool:
+    """True for a claim whose one figure has no table of its own."""
+    try:
+        return "figure" not in content["claim"][place[1]]
+    except (KeyError, IndexError, TypeError):
+        return False
 
 
 def _id_of(place: Place, content: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 _UNITS = {
     ("drawdown", "days_since_high"): "days",
     ("drawdown", "high_day"): "date",
@@ -37,6 +39,25 @@ _UNITS = {
     ("attribution", "mechanical_share"): "share",
     ("liquidation_distance", "move_to_liquidation"): "share",
 }
+
+
+_BOUNDS = {
+    ("drawdown", "from_high_close"): (-1.0, 0.0),
+    ("drawdown", "from_high_low"): (-1.0, 0.0),
+    ("drawdown", "worst_since_high"): (-1.0, 0.0),
+    ("change", "change"): (-1.0, inf),
+    ("leverage", "change_usd"): (-1.0, inf),
+    ("leverage", "change_coins"): (-1.0, inf),
+    ("liquidity", "change"): (-1.0, inf),
+    ("liquidation_counts", "share_of_days_above"): (0.0, 1.0),
+    ("exhaustion", "probability"): (0.0, 1.0),
+}
+"""Least and largest value that a share can have at all."""
+
+
+def bounds_of(measure: str, reading: str) -> tuple[float, float]:
+    """Between which values a reading lies whatever happens; without a bound where nothing is known of it."""
+    return _BOUNDS.get((measure, reading), (-inf, inf))
 
 
 def unit_of(measure: str, reading: str) -> str | None:

@@ -9,9 +9,10 @@ from typing import Any
 
 from deleverage.claims.form import Reading, end_ns
 from deleverage.data.lake.times import iso
+from deleverage.data.obtain import command_for
 from deleverage.errors import MissingDataError
-from deleverage.measure.asof import Tables
-from deleverage.measure.measure import Measure, Measured
+from deleverage.measure.asof import DAY_NS, Missing, Tables
+from deleverage.measure.measure import Measure, Measured, time_ns
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,16 @@ class Measuring:
             it has several subjects, and none was asked for.
         """
         at = end_ns(reading.at) if reading.at is not None else at_ns
-        empty = Value(reading.name(), reading.measure, reading.reading, reading.subject or "", at, None)
+        empty = Value(
+            reading.name(), reading.measure, reading.reading, reading.subject or "", min(at, at_ns), None
+        )
+        if late := _too_late(reading, at, at_ns):
+            return _with(empty, lacks=late)
         found = self._measured(reading, at)
         if isinstance(found, MissingDataError):
             return _with(empty, lacks=found.message, command=found.hint)
+        if old := _too_old(reading, found, at):
+            return _with(empty, lacks=str(old), command=old.command)
         rows = [row for row in found.readings.iter_rows(named=True) if row["name"] == reading.reading]
         subjects = [row["subject"] for row in rows]
         if reading.subject is not None:
@@ -89,6 +96,8 @@ class Measuring:
         if len(rows) > 1:
             raise Subjects(subjects)
         row = rows[0]
+        if row["to_ns"] is not None and row["to_ns"] > at:
+            return _with(empty, lacks=_not_over(row["to_ns"], at))
         lacks, command = ("", "") if row["value"] is not None else _lacking(found, row["note"])
         return Value(
             reading.name(), reading.measure, reading.reading, row["subject"], at,
@@ -131,12 +140,46 @@ def span_text(value: Value) -> str:
     return start if start == end else f"{start} to {end}"
 
 
+_CURRENT_DAYS = {"change": 0, "drawdown": 0, "market_value": 0, "decoupling": 5}
+"""Measures that say how it stood at the moment, and how many days the newest bar may be behind the last
+closed one: for sessions of gold a long weekend."""
+
+
+def _too_late(reading: Reading, at_ns: int, asked_ns: int) -> str:
+    """Why a reading cannot be known at the moment that is asked for; '' where it can."""
+    if at_ns > asked_ns:
+        return _not_over(at_ns, asked_ns)
+    end = reading.parameters.get("to")
+    if end is not None and time_ns(end) > asked_ns:
+        return _not_over(time_ns(end), asked_ns)
+    return ""
+
+
+def _not_over(end_ns: int, at_ns: int) -> str:
+    return f"it is about the time to {iso(end_ns)}, which was not over at {iso(at_ns)}"
+
+
+def _too_old(reading: Reading, found: Measured, at_ns: int) -> Missing | None:
+    """What is missing where the newest bar is too old to say how it stood at the moment."""
+    ends = found.readings["to_ns"].max()
+    days = _CURRENT_DAYS.get(reading.measure)
+    if days is None or not isinstance(ends, int) or at_ns - ends < (1 + days) * DAY_NS:
+        return None
+    coin, kind = str(found.parameters.get("coin", "BTC")), str(found.parameters.get("kind", "spot"))
+    command = command_for("candles", coin=coin, kind=kind, start_ns=ends, end_ns=at_ns)
+    return Missing("candles", f"daily bars for {reading.measure} of {coin}", ends, at_ns, command)
+
+
 def _lacking(found: Measured, note: str) -> tuple[str, str]:
     """What a null reading lacks, by its own note where it has one, and the command where that is clear."""
     named = [missing for missing in found.missing if str(missing) in note]
     known = named or (list(found.missing) if len(found.missing) == 1 else [])
-    command = known[0].command if known else ""
-    return note or (str(known[0]) if known else ""), command
+    if known and not named:  # a note that names no table is no way to mend it
+        told = f"{note}: {known[0]}" if note else str(known[0])
+        return told, known[0].command
+    if not note and found.missing:
+        return "; ".join(dict.fromkeys(map(str, found.missing))), found.missing[0].command
+    return note, known[0].command if known else ""
 
 
 def _with(value: Value, **changes: Any) -> Value:

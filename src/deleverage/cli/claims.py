@@ -87,7 +87,7 @@ def claims(
     if out is not None:
         from deleverage.report.claims_note import write_note
 
-        write_note(content, out)
+        write_note(content, out, option="--out")
     if json:
         emit_json(content)
         if out is not None:

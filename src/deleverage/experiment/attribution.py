@@ -18,6 +18,8 @@ from deleverage.measure.measure import Found, Measure, Measured, Parameter, Whos
 
 NORMAL_90 = 1.6448536269514722
 """Half width of a 90 % interval in standard errors, draws being many and independent."""
+FEWEST_SEEDS = 8
+"""From how many draws on they say how far the priors leave the share open; two draws lie close by chance."""
 _STORED = "--run"
 _BOTH = "5 % to 95 % over the priors, and 90 % Monte Carlo where wider"
 
@@ -48,7 +50,7 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
     found = Found("attribution", asof, parameters)
     by = f"engine of deleverage, {summary['scenario']}, {summary['seeds']} seeds"
     whose = Whose(by, where, start_ns, end_ns)
-    _shares(found, market, summary["mechanical_share"][market], whose)
+    _shares(found, market, summary["mechanical_share"][market], whose, int(summary["seeds"]))
     drop = summary["price"][market]["drop"]
     found.reading("drop", market, _point(drop, "p50"), "share", whose, low=_point(drop, "p05"),
                   high=_point(drop, "p95"), interval="5 % to 95 % over the draws")  # fmt: skip
@@ -56,7 +58,7 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
     return found.measured()
 
 
-def _shares(found: Found, market: str, share: Mapping[str, Any], whose: Whose) -> None:
+def _shares(found: Found, market: str, share: Mapping[str, Any], whose: Whose, seeds: int) -> None:
     none = "" if share["mean"] is not None else "the market hardly fell: there is no fall to share"
     rows = [("mechanical_share_priors", share)]
     absent = {"mean": None, "present": False}  # a run stored before the program knew the mechanism
@@ -68,8 +70,14 @@ def _shares(found: Found, market: str, share: Mapping[str, Any], whose: Whose) -
                       interval="" if low is None else "5 % to 95 % over the priors")  # fmt: skip
     mechanical = share["mean"], share["se"]
     low, high = _outer(share)
-    found.reading("mechanical_share", market, share["mean"], "share", whose, low=low, high=high, note=none,
-                  interval="" if low is None else _BOTH)  # fmt: skip
+    if seeds < FEWEST_SEEDS and not none:
+        found.reading("mechanical_share", market, None, "share", whose,
+                      note=f"a run of {seeds} seeds does not say how far the priors leave it open: expected "
+                           f"at least {FEWEST_SEEDS}, as from `deleverage run {whose.by.split(', ')[1]} "
+                           f"--seeds {FEWEST_SEEDS} --out DIR`; its mean is {share['mean']:.2f}")  # fmt: skip
+    else:
+        found.reading("mechanical_share", market, share["mean"], "share", whose, low=low, high=high,
+                      note=none, interval="" if low is None else _BOTH)  # fmt: skip
     for name, (mean, error) in (
         ("mechanical_share_draws", mechanical),
         ("news_share", (share["news"]["mean"], share["news"]["se"])),

@@ -171,7 +171,13 @@ def _window(
 ) -> None:
     """Depth of the window, its change against the base, and thinness."""
     coin, distance = parameters["coin"], parameters["range_bps"]
-    note = f"no samples in the last {parameters['window']:g} days"
+    lately = found.asof.missing(
+        "depth", f"depth of {coin} in the last {parameters['window']:g} days", coin=coin,
+        start_ns=found.asof.at_ns - int(parameters["window"] * DAY_NS), kind=parameters["kind"],
+    )  # fmt: skip
+    if now.filter(pl.col("bid_usd").is_not_null()).is_empty():
+        found.lacks(lately)
+    note = str(lately)
     for side in ("bid", "ask"):
         seen = now.filter(pl.col(f"{side}_usd").is_not_null())
         if seen.is_empty():

@@ -5,7 +5,7 @@ What comes in is the content of `deleverage claims --json`; the note (`claims_no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -42,8 +42,7 @@ def screen(content: Content, *, width: int = 100, color: bool = False, note: str
     """
     width = max(40, min(width, 120))
     claims = content["claims"]
-    days = sorted({claim["date"] for claim in claims})
-    when = f"as of {days[0]}" + (f" to {days[-1]}" if len(days) > 1 else "")
+    when = f"as of {moments_text(claims)}"
     lines = flow(
         [Piece(content["title"], HEAD), Piece(f"{len(claims)} claims"), Piece(when)], width, " · "
     )  # fmt: skip
@@ -107,6 +106,22 @@ def remarks(claim: Content) -> list[str]:
     if claim["happened_next"] is not None:
         out.append(f"what followed: {plain(claim['happened_next'])}")
     return out
+
+
+def moment_text(claim: Content) -> str:
+    """As of when a claim was judged: a day, whose end is meant, or the hour that was asked for."""
+    at: str = claim["at"]
+    if at[10:] == "T00:00:00Z":
+        return f"{claim['date']}, end of the day (UTC)"
+    return f"{at[:16].replace('T', ' ')} UTC"
+
+
+def moments_text(claims: Sequence[Content]) -> str:
+    """As of when all of them were judged."""
+    first, last = min(claims, key=lambda claim: claim["at"]), max(claims, key=lambda claim: claim["at"])
+    if first["at"] == last["at"]:
+        return moment_text(first)
+    return f"{first['date']} to {moment_text(last)}"
 
 
 def true_on_text(claim: Content) -> str:
@@ -216,6 +231,8 @@ __all__ = [
     "THIN",
     "figure_text",
     "measured_text",
+    "moment_text",
+    "moments_text",
     "quantity",
     "remarks",
     "screen",

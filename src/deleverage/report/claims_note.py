@@ -5,7 +5,6 @@ What comes in is the content of `deleverage claims --json`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,15 @@ from deleverage.report.claims import (
     MARKS,
     figure_text,
     measured_text,
+    moment_text,
+    moments_text,
     plain,
     quantity,
     stated_text,
     true_on_text,
     verdict_text,
 )
+from deleverage.report.file import write_whole
 from deleverage.report.page import Html
 
 Content = Mapping[str, Any]
@@ -39,16 +41,18 @@ _RULES = (
 )
 
 
-def write_note(content: Content, path: str | Path) -> Path:
-    """Write the note to ``path`` and return it; the file is there whole or not at all."""
+def write_note(content: Content, path: str | Path, *, option: str = "path") -> Path:
+    """Write the note to ``path`` and return it; the file is there whole or not at all.
+
+    option : the option that named the file, for the message.
+
+    Raises
+    ------
+    InputError
+        it cannot be written there.
+    """
     target = Path(path)
-    text = note(content)
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(target, note(content), option)
     return target
 
 
@@ -74,15 +78,13 @@ def note(content: Content) -> str:
         page.section(k, title, body)
         for k, (title, body) in enumerate(zip(SECTIONS, bodies, strict=True), start=1)
     ]
-    days = sorted({claim["date"] for claim in claims})
-    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     head = page.join(
         [
             page.paragraph("Claims checked", of="eyebrow"),
             page.element("h1", content["title"]),
             page.paragraph(content["about"], of="lead") if content["about"] else "",
             page.paragraph(
-                f"{len(claims)} claims · as of {when}, end of the day (UTC) · {content['source']} · "
+                f"{len(claims)} claims · as of {moments_text(claims)} · {content['source']} · "
                 f"data to {content['newest_data'][:10]} · deleverage {content['version']}",
                 of="facts",
             ),
@@ -171,7 +173,7 @@ def _claim(claim: Content) -> Html:
     pairs.append(("by whose count", claim["by_whose_count"]))
     if claim["data"]:
         pairs.append(("data", claim["data"]))
-    pairs.append(("as of", f"{claim['date']}, end of the day"))
+    pairs.append(("as of", moment_text(claim)))
     if claim["note"]:
         pairs.append(("note", claim["note"]))
     head = page.element("h3", claim["text"], id=f"c-{claim['id']}")
