@@ -97,3 +97,18 @@ def checked(
 ) -> CheckedFile:
     """The claims of the text, judged by the small measures."""
     return check(write(folder, text, head=head), source or bars(), measures=MEASURES, **given)
+
+
+VENDOR_HEAD = """[[claim]]
+id = "night"
+text = "19.2 bn."
+kind = "measured"
+by_whose_count = "A"
+one_vendor = true
+measure = "counts"
+reading = "published"
+subject = "A"
+stated = 19.2e9
+unit = "USD"
+tolerance = 5e8
+"""

@@ -16,7 +16,7 @@ from deleverage.claims.form import end_ns
 from deleverage.claims.verdict import Verdict
 from deleverage.errors import InputError, MissingDataError, exit_code
 from deleverage.measure.asof import DAY_NS, Frames
-from tests.claims.standin import CLOSE, HEAD, bars, checked, frame
+from tests.claims.standin import CLOSE, HEAD, VENDOR_HEAD, bars, checked, frame
 
 
 def one(folder: Path, text: str = CLOSE, **given: Any) -> Checked:
@@ -112,24 +112,15 @@ def test_all_can_be_judged_as_of_another_moment(tmp_path: Path) -> None:
     assert found.at_ns % DAY_NS == 0
 
 
-VENDOR = """[[claim]]
-id = "night"
-text = "19.2 bn."
-kind = "measured"
-by_whose_count = "A"
-one_vendor = true
-measure = "counts"
-reading = "published"
-subject = "A"
-stated = 19.2e9
-unit = "USD"
-tolerance = 5e8
-
+VENDOR = (
+    VENDOR_HEAD
+    + """
 [[claim.rival]]
 measure = "counts"
 reading = "published"
 subject = "B"
 """
+)
 
 
 def test_a_vendors_figure_is_told_as_its_count(tmp_path: Path) -> None:

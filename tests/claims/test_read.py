@@ -10,6 +10,7 @@ import pytest
 from deleverage.claims.form import end_ns
 from deleverage.claims.read import embedded_names, find_text, read_claims
 from deleverage.errors import InputError, exit_code
+from deleverage.experiment.measures import ALL
 from tests.claims.standin import CLOSE, HEAD, MEASURES
 
 TODAY = date(2026, 1, 1)
@@ -78,6 +79,7 @@ def test_every_form_of_claim_is_read() -> None:
         ('reading = "close"', 'reading = "clos"', 10, "a reading of level, found 'clos'", "Did you mean 'close'"),
         ('unit = "USD"', 'unit = "parsecs"', 12, "one of share, USD", "share"),
         ("stated = 60", 'stated = "60"', 11, "found '60'", "nov-2025"),
+        ("stated = 60", "stated = true", 11, "close.stated: expected a number, or a day such as 2025-11-16, found true", "nov-2025"),
         ("stated = 60", "stated = nan", 11, "finite", "nov-2025"),
         ("stated = 60\n", "", 5, "the key 'stated', found nothing", "Add it"),
         ("tolerance = 1", "tolerance = -1", 13, "greater than or equal to 0", "nov-2025"),
@@ -87,6 +89,7 @@ def test_every_form_of_claim_is_read() -> None:
         ('text = "It stood at 60."', 'text = " "', 7, "a text that is not empty", "nov-2025"),
         ("stated = 60", "stated = 2025-11-06", 11, "a number, found 2025-11-06", "'date'"),
         ("tolerance = 1", "tolerance = 1\ndate = 2026-01-02", 14, "not later than today, 2026-01-01", "as of the day"),
+        ("tolerance = 1", "tolerance = 1\ndate = 9999-12-31", 14, "a year before 9999", "Correct"),
         ("tolerance = 1", "tolerance = 1\nat = 2025-11-07", 14, "not later than the claim's", "known"),
         ("tolerance = 1", "tolerance = 1\nparameters = { cion = 'BTC' }", 14, "found 'cion'", "--help"),
         ("tolerance = 1", "tolerance = 1\nparameters = { coin = 3 }", 14, "a coin like BTC", ""),
@@ -163,3 +166,31 @@ def test_files_are_found_by_name_or_path_and_refused_by_what_they_are(tmp_path: 
     (tmp_path / "bytes.toml").write_bytes(b"\xff")
     with pytest.raises(InputError, match="not UTF-8"):
         find_text(tmp_path / "bytes.toml")
+
+
+def test_a_byte_order_mark_and_the_line_ends_of_windows_are_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "windows.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + (HEAD + CLOSE).replace("\n", "\r\n").encode())
+    read, _ = read_claims(*find_text(path), MEASURES, today=TODAY)
+    assert read.claim[0].id == "close"
+
+
+@pytest.mark.parametrize(
+    ("measure", "reading", "stated", "expected"),
+    [
+        ("change", "change", "-30", "a share from -1 on, found -30"),
+        ("drawdown", "from_high_close", "0.30", "a share from -1 to 0, found 0.3"),
+        ("drawdown", "from_high_close", "-25", "a share from -1 to 0, found -25"),
+        ("liquidation_counts", "share_of_days_above", "25", "a share from 0 to 1, found 25"),
+    ],
+)
+def test_a_share_that_cannot_be_is_refused_and_not_called_false(
+    measure: str, reading: str, stated: str, expected: str
+) -> None:
+    text = CLOSE.replace('"level"', f'"{measure}"').replace('reading = "close"', f'reading = "{reading}"')
+    text = text.replace('"USD"', '"share"').replace("60\n", f"{stated}\n")
+    with pytest.raises(InputError) as caught:
+        read_claims(HEAD + text, "mine.toml", ALL, today=TODAY)
+    assert expected in caught.value.message
+    assert caught.value.context["line"] == 11
+    assert "−30 % is -0.30" in caught.value.hint

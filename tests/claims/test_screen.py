@@ -13,10 +13,11 @@ from deleverage.claims.answer import to_dict
 from deleverage.claims.verdict import Verdict
 from deleverage.cli import main
 from deleverage.data.lake import Lake
+from deleverage.errors import InputError
 from deleverage.experiment import attribution, measures
 from deleverage.report.claims import MARKS, quantity, screen
 from deleverage.report.claims_note import note, write_note
-from tests.claims.standin import CLOSE, MEASURES, checked, frame, write
+from tests.claims.standin import CLOSE, HEAD, MEASURES, checked, frame, write
 from tests.claims.test_check import FUTURE, RATIO, VENDOR
 
 Out = pytest.CaptureFixture[str]
@@ -100,6 +101,46 @@ def test_the_note_holds_every_claim_escaped_and_fetches_nothing(
     assert "<script" not in text
     assert "http" not in text.replace("http-equiv", "")
     assert write_note(content, tmp_path / "note.html").read_text(encoding="utf-8") == text
+
+
+def test_a_note_that_cannot_be_written_is_an_input_error_and_leaves_nothing(
+    content: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "note.html"
+    target.write_text("the old one", encoding="utf-8")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(InputError, match="expected a file that can be written, found: No space"):
+        write_note(content, target, option="--out")
+    assert [path.name for path in tmp_path.glob("*note*")] == ["note.html"]
+    assert target.read_text(encoding="utf-8") == "the old one"
+    with pytest.raises(InputError, match="it is a folder"):
+        write_note(content, tmp_path)
+
+
+def test_hostile_text_is_escaped_wherever_a_file_can_put_it(tmp_path: Path) -> None:
+    bad = "'\"><script>alert(1)</script><img src=x onerror=y>"
+    literal = json.dumps(bad)
+    text = CLOSE.replace('"close"\ntext', literal + "\ntext").replace('"It stood at 60."', literal)
+    text += f"note = {literal}\nmeans = {literal}\nby_whose_count = {literal}\nsource = {literal}\n"
+    head = HEAD.replace('"A test"', literal).replace('"nobody"', literal) + f"about = {literal}\n"
+    told = note(to_dict(checked(tmp_path, text, head=head)))
+    assert "<script" not in told
+    assert "<img" not in told
+
+
+def test_control_characters_of_a_file_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    text = CLOSE.replace('"It stood', '"It\\u001b[31m stood')
+    with pytest.raises(InputError, match="without control characters"):
+        checked(tmp_path, text)
+
+
+def test_a_text_over_several_lines_is_shown_in_one(tmp_path: Path) -> None:
+    text = CLOSE.replace('"It stood at 60."', '"""It\nstood\tat 60."""')
+    assert to_dict(checked(tmp_path, text))["claims"][0]["text"] == "It stood at 60."
 
 
 # --- the command -------------------------------------------------------------------------------------

@@ -43,13 +43,21 @@ class Kind(StrEnum):
     INTENTION = "intention"
 
 
+def _printed(value: str) -> str:
+    if any((ord(sign) < 32 and sign not in "\r\n\t") or 127 <= ord(sign) < 160 for sign in value):
+        raise PydanticCustomError("claims", "{expected}", {"expected": "a text without control characters"})
+    return " ".join(value.split())
+
+
 def _text(value: str) -> str:
-    if not value.strip():
+    if not value:
         raise PydanticCustomError("claims", "{expected}", {"expected": "a text that is not empty"})
     return value
 
 
-Text = Annotated[StrictStr, AfterValidator(_text)]
+Printed = Annotated[StrictStr, AfterValidator(_printed)]
+"""A text as it is shown: in one line, whatever its lines were in the file."""
+Text = Annotated[Printed, AfterValidator(_text)]
 Number = StrictInt | StrictFloat
 Amount = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
 Value = Annotated[Number, Field(allow_inf_nan=False)] | date
@@ -69,7 +77,7 @@ class Reading(_Strict):
     subject: Text | None = None
     at: Moment | None = None
     """As of when, where it is not the moment of the claim."""
-    means: str = ""
+    means: Printed = ""
     """What it is, in words."""
 
     def name(self) -> str:
@@ -137,7 +145,7 @@ class Claim(_Strict):
     tolerance: Amount | None = None
     rounding: Amount = 0.0
     outcome: Outcome | None = None
-    note: str = ""
+    note: Printed = ""
 
 
 class ClaimsFile(_Strict):
@@ -146,7 +154,7 @@ class ClaimsFile(_Strict):
     title: Text
     source: Text
     as_of: Moment
-    about: str = ""
+    about: Printed = ""
     claim: Annotated[list[Claim], Field(min_length=1)]
 
     def at_of(self, claim: Claim) -> int:
