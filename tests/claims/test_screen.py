@@ -194,6 +194,19 @@ def test_a_file_that_cannot_be_judged_ends_with_2_or_3_and_the_line(
     assert printed.out == ""
 
 
+def test_a_lake_that_can_measure_no_claim_ends_with_3_after_the_answer(
+    tmp_path: Path, lake: str, capsys: Out
+) -> None:
+    lacking = CLOSE.replace('"level"', '"absent"').replace('reading = "close"', 'reading = "depth"')
+    assert main(["claims", str(write(tmp_path, lacking)), "--lake", lake, "--json"]) == 3
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["claims"][0]["verdict"] == "not knowable from this data"
+    assert "(table depth)" in printed.err
+    assert "deleverage backfill binance BTCUSDT --what depth" in printed.err
+    one_known = str(write(tmp_path, CLOSE + lacking.replace('id = "close"', 'id = "deep"')))
+    assert main(["claims", one_known, "--lake", lake, "--json"]) == 0
+
+
 def test_at_judges_as_of_the_end_of_that_day(tmp_path: Path, lake: str, capsys: Out) -> None:
     file = str(write(tmp_path, CLOSE))
     assert main(["claims", file, "--lake", lake, "--json", "--at", "2025-11-03"]) == 0

@@ -79,6 +79,17 @@ class CheckedFile:
         """True when a verdict is 'false'; over- and understated figures are not."""
         return any(claim.judged.verdict is Verdict.FALSE for claim in self.claims)
 
+    def nothing_measured(self) -> MissingDataError | None:
+        """The error where figures were asked for and the lake had none of them."""
+        values = [part.value for claim in self.claims for part in claim.parts]
+        lacking = next((value for value in values if value.lacks), None)
+        if lacking is None or any(value.value is not None for value in values):
+            return None
+        return MissingDataError(
+            f"{self.file}: expected data for at least one claim, found none; the first: {lacking.lacks}",
+            hint=lacking.command,
+        )
+
 
 def check(
     claims: str | Path,

@@ -44,7 +44,8 @@ def claims(
 ) -> int:
     """Check each claim of FILE against the lake: true, off by how much, by whose count, or not knowable.
 
-    Ends with 1 if any claim is false. Over- and understated ones are not false, and end with 0.
+    Ends with 1 if any claim is false. Over- and understated ones are not false, and end with 0. Where the
+    lake could measure none of them, it ends with 3.
     """
     from deleverage.cli.stream import Progress, columns, emit, emit_json, has_colour, note
 
@@ -96,6 +97,8 @@ def claims(
         from deleverage.report.claims import screen
 
         emit(screen(content, width=columns(), color=has_colour(), note="" if out is None else str(out)))
+    if (lacking := found.nothing_measured()) is not None:
+        raise lacking
     return EXIT_CHECK_NOT_MET if found.any_false else 0
 
 

@@ -51,6 +51,8 @@ def command_for(
     when = "--from YYYY-MM-DD --to YYYY-MM-DD"
     if start_ns is not None and end_ns is not None and end_ns > start_ns:
         when = f"--from {_day(start_ns)} --to {_day(end_ns - 1)}"
+    elif start_ns is None and end_ns is not None:
+        when = f"--from YYYY-MM-DD --to {_day(end_ns - 1)}"
     return _COMMANDS[table].format(
         spot="binance-spot" if kind == "spot" else "binance",
         contract=f"{coin}USDT",

@@ -105,8 +105,8 @@ class Remembered:
 class Missing:
     """A stretch of a table that a measure wanted and did not find.
 
-    what : in words, 'daily bars of BTC at binance'; start_ns, end_ns : the stretch [ns UTC], None where it is
-    everything; command : what fetches it.
+    what : in words, 'daily bars of BTC at binance'; start_ns, end_ns : the stretch [ns UTC], None where it
+    has no beginning or end; command : what fetches it.
     """
 
     table: str
@@ -119,6 +119,8 @@ class Missing:
         when = ""
         if self.start_ns is not None and self.end_ns is not None:
             when = f" from {iso(self.start_ns)} to {iso(self.end_ns)}"
+        elif self.end_ns is not None:
+            when = f" up to {iso(self.end_ns)}"
         return f"the lake has no {self.what}{when} (table {self.table})"
 
     def error(self) -> MissingDataError:
