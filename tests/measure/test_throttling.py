@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deleverage.errors import InputError
@@ -44,6 +44,7 @@ def test_first_shows_nothing_within_a_window_and_hides_nothing_else(times_ms: li
 
 
 @given(TIMES, st.sampled_from([Rule.FIRST, Rule.LATEST]), st.integers(0, 999))
+@example([3_000, 3_000], Rule.LATEST, 0)  # both at the start of a window
 def test_live_and_dead_time_fill_the_window_and_hidden_events_lie_in_dead_time(
     times_ms: list[int], rule: Rule, phase_ms: int
 ) -> None:
