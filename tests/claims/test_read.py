@@ -194,3 +194,29 @@ def test_a_share_that_cannot_be_is_refused_and_not_called_false(
     assert expected in caught.value.message
     assert caught.value.context["line"] == 11
     assert "−30 % is -0.30" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("stated = 60", f"stated = 1{'0' * 400}", 11),
+        ("tolerance = 1", f"tolerance = 1{'0' * 400}", 13),
+        ("stated = 60", f"stated = {'1' * 5000}", 1),
+        ("tolerance = 1", f"tolerance = 1\nparameters = {{ coin = {'[' * 3000}{']' * 3000} }}", 1),
+    ],
+)
+def test_what_no_machine_number_holds_is_the_files_fault_and_no_bug(old: str, new: str, line: int) -> None:
+    assert changed(old, new).context["line"] == line
+
+
+@pytest.mark.parametrize("given", ["since = 99999999999999999999999", "since_days = 1e30"])
+def test_a_time_out_of_range_is_told_with_its_line(given: str) -> None:
+    text = CLOSE.replace('"level"', '"change"').replace('reading = "close"', 'reading = "change"')
+    text = text.replace('"USD"', '"share"').replace("60", "-0.3")
+    with pytest.raises(InputError, match=r"line 14, close\.parameters"):
+        read_claims(HEAD + text + f"parameters = {{ {given} }}\n", "mine.toml", ALL, today=TODAY)
+
+
+def test_an_arithmetic_figure_is_a_day_only_if_its_unit_is() -> None:
+    error = wrong(TWO + RATIO.replace("stated = 1\n", "stated = 2025-11-06\n"))
+    assert "a day where its unit is 'date', else a number, found 2025-11-06" in error.message

@@ -59,8 +59,10 @@ Printed = Annotated[StrictStr, AfterValidator(_printed)]
 """A text as it is shown: in one line, whatever its lines were in the file."""
 Text = Annotated[Printed, AfterValidator(_text)]
 Number = StrictInt | StrictFloat
-Amount = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
-Value = Annotated[Number, Field(allow_inf_nan=False)] | date
+LARGEST = 10**18
+"""No figure of a market is larger; what is does not fit a number of the machine."""
+Amount = Annotated[Number, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+Value = Annotated[Number, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)] | date
 Moment = datetime | date
 
 

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import date
 from importlib import resources
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +251,9 @@ def _check_kind(claim: Claim, place: Place, source: Source) -> None:
                 raise wrong("measure", "no measure, since its kind is 'arithmetic'", claim.figure[0].measure,
                             "What is measured beside it goes below [[claim.also]].")  # fmt: skip
             _check_unit(str(claim.unit), (*place, "unit"), f"{claim.id}.unit", source)
+            if isinstance(claim.stated, date) != (claim.unit == "date"):
+                raise wrong("stated", "a day where its unit is 'date', else a number", str(claim.stated),
+                            "A unit of 'date' goes with a day, every other with a number.")  # fmt: skip
             _check_tolerance(claim.tolerance or 0, claim.rounding, (*place, "tolerance"), claim, source)
         case _:
             if claim.figure or claim.stated is not None:
@@ -396,8 +399,10 @@ def _problem(details: ErrorDetails, content: dict[str, Any]) -> tuple[Place, str
     if kind == "missing":
         return place, f"the key '{place[-1]}'", "nothing", key, f"Add it; {_SEE}"
     expected = str(context.get("expected", "")) or _KINDS.get(kind, "")
-    if place and place[-1] in _UNIONS and kind != "finite_number":
-        expected = _UNIONS[str(place[-1])]
+    if place and place[-1] in _UNIONS:
+        given = details["input"]
+        endless = isinstance(given, float) and not isfinite(given)
+        expected = "a finite number" if endless else _UNIONS[str(place[-1])]
     if kind in ("literal_error", "enum"):
         expected = f"one of {expected}"
     if not expected:

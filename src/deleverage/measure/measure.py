@@ -14,6 +14,9 @@ from deleverage.errors import InputError
 from deleverage.measure.asof import AsOf, Missing
 from deleverage.schema import READINGS, SERIES, conform, empty
 
+_LAST_NS = 2**63 - 1
+_MOST_DAYS = 36_525
+"""A century; no market is older."""
 _KINDS = ("coin", "venue", "text", "number", "days", "time", "choice", "list")
 
 
@@ -77,7 +80,7 @@ class Parameter:
                 if isinstance(given, bool):
                     raise ValueError("no number")
                 number = float(given)
-                if not math.isfinite(number) or (self.kind == "days" and number <= 0):
+                if not math.isfinite(number) or (self.kind == "days" and not 0 < number <= _MOST_DAYS):
                     raise ValueError("out of range")
                 return number
             case "time":
@@ -268,6 +271,8 @@ def time_ns(given: Any) -> int:
     if isinstance(given, bool):
         raise ValueError("no time")
     if isinstance(given, int):
+        if abs(given) > _LAST_NS:
+            raise ValueError("out of range")
         return given
     if isinstance(given, str):
         given = datetime.fromisoformat(given.replace("Z", "+00:00"))

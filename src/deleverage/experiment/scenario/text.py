@@ -41,6 +41,14 @@ def parse(text: str, file: str) -> dict[str, Any]:
             expected="valid TOML",
             found=found,
         ) from None
+    except (RecursionError, ValueError) as error:  # brackets without end, a number of thousands of digits
+        raise ScenarioError(
+            f"{file}, line 1: expected TOML of some depth and length, found a value that goes beyond: "
+            f"{str(error).split(';')[0]}",
+            hint="Correct that value; `deleverage scenario show quiet` prints a complete example.",
+            file=file,
+            line=1,
+        ) from None
 
 
 def line_of(text: str, path: Path) -> int:
