@@ -74,7 +74,10 @@ def _row(found: Found, count: Count, night: int) -> float:
         note = what
     found.reading("in_lake", count.subject, held, "USD", whose, note=note)
     ratio = None if held is None else held / value
-    found.reading("ratio", count.subject, ratio, "share", whose, note=f"lake ÷ published; {count.why}")
+    why = f"lake ÷ published; {count.why}"
+    found.reading(
+        "ratio", count.subject, ratio, "share", whose, note=why if ratio is not None else f"{note}; {why}"
+    )
     return value
 
 

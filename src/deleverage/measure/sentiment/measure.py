@@ -74,9 +74,9 @@ def _composite(found: Found, asof: AsOf, own: Composite) -> None:
         that = Whose(_BY, one.data, last - DAYS * DAY_NS, last)
         if math.isfinite(score):
             turned = "" if one.greed > 0 else "; more of it is fear"
-            said = f"{one.meaning}: {raw:.6g} {one.unit}; weight {one.weight:.0%}{turned}"
+            said = f"{one.meaning}: {raw:.3g} {one.unit}; weight {one.weight:.0%}{turned}"
         elif math.isfinite(raw):
-            said = f"fewer than {LEAST} of {DAYS} days to rank among; {one.meaning}: {raw:.6g} {one.unit}"
+            said = f"fewer than {LEAST} of {DAYS} days to rank among; {one.meaning}: {raw:.3g} {one.unit}"
         else:
             said = f"not in the lake at that time: {one.data}"
         found.reading(f"component_{one.name}", OWN, score, "points", that, note=said)
