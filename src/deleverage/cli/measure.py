@@ -130,6 +130,7 @@ def _command(name: str) -> Callable[..., None]:
 
         measure = ALL[name]
         parameters = _parameters(name, given or [])
+        measure.settle(parameters)  # a wrong one is told before the lake is opened
         if figure is not None and figure.suffix.lower() != ".svg":
             raise InputError(
                 f"--figure {figure}: expected a file that ends in .svg, found '{figure.suffix}'",

@@ -132,7 +132,7 @@ def reading_text(row: Row) -> str:
         text = _bare(style.number(value, 1) if unit == "points" else style.significant(value))
         unit = "point" if (text, unit) == ("1", "points") else unit
         return f"{text}×" if unit == "x" else style.with_unit(text, unit)
-    if unit == "share" and value and low is None and abs(value) < 0.00995:
+    if unit == "share" and value is not None and low is None and abs(value) < 0.00995:
         return style.with_unit(style.significant(100 * value, 2), "%")
     if unit in ("days", "count") and value is not None and low is None:
         text = style.number(value) if value == int(value) else style.significant(value)
