@@ -144,7 +144,8 @@ def reading_text(row: Row) -> str:
         dollars = reading_text({**row, "unit": "USD"})
         return dollars if dollars == MISSING else f"{dollars} a {unit.removeprefix('USD/')}"
     if value is not None and low is not None and high is not None:
-        return style.quantity_interval({"p05": low, "p50": value, "p95": high}, _unit(unit))
+        text = style.quantity_interval({"p05": low, "p50": value, "p95": high}, _unit(unit))
+        return _zeros(text, (value, low, high))
     if value is None and low is not None and high is not None:
         return f"{style.quantity(low, _unit(unit))} to {style.quantity(high, _unit(unit))}"
     return style.quantity(value, _unit(unit))
@@ -253,6 +254,14 @@ def _interval_lines(rows: Sequence[Row], width: int) -> list[Line]:
         of = "" if len(kinds) == 1 else f" of {', '.join(named[: 3 if more else 4])}{more}"
         lines += fold(f"[low, high]{of}: {_said(kind)}", width, SOFT, hang=2)
     return lines
+
+
+def _zeros(text: str, values: tuple[float, float, float]) -> str:
+    """Zeros without decimals: `0 % [0, 0.073]`, not `0.000 % [0.000, 0.073]`."""
+    exact = iter(values)
+    return re.sub(
+        r"\d[\d,]*(?:\.\d+)?", lambda m: "0" if next(exact, 1.0) == 0 and "." in m[0] else m[0], text
+    )
 
 
 def _rate(row: Row, unit: str) -> str:
