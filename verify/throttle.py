@@ -6,7 +6,7 @@ band must hold the true number and the true sum. Each case is done twice: alone,
 prior, and with full feeds of other worlds (other hours) to learn it from. Cases called hostile break an
 assumption on purpose and are reported beside, not among, the rest.
 
-    python -m verify.throttle --draws 100 --out throttle.json
+    python -m verify.throttle --draws 100 --out throttle.json      goes on where it was stopped
     DELEVERAGE_TEST_DATA=... python -m verify.throttle --draws 100 --real-only --out real.json
 """
 
@@ -18,11 +18,12 @@ import json
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -72,6 +73,10 @@ class Row:
     truth_by_shown: float  # median of truth ÷ shown
     width: float | None  # median of high ÷ low, of bands with an upper end
     low_by_truth: float
+
+
+Both: TypeAlias = "tuple[list[Answer], list[Answer]]"
+"""Answers about the number and about the sum."""
 
 
 def row_of(case: str, rule: str, bursts: str, hostile: bool, quantity: str, answers: Sequence[Answer]) -> Row:
@@ -134,9 +139,7 @@ def neighbour(world: World, rng: np.random.Generator) -> World:
     )  # fmt: skip
 
 
-def synthetic(
-    world: World, rule: Rule, draws: int, *, taught: bool, first: int = 0
-) -> tuple[list[Answer], list[Answer]]:
+def synthetic(world: World, rule: Rule, draws: int, *, taught: bool, first: int = 0) -> Both:
     """Answers of so many draws of a world, throttled to one a second."""
     counts, sums = [], []
     for draw in range(first, first + draws):
@@ -215,9 +218,7 @@ def _span(part: dict[str, Stream]) -> tuple[int, int]:
     return min(int(s.times_ns[0]) for s in part.values()), max(int(s.times_ns[-1]) for s in part.values()) + 1
 
 
-def real(
-    recorded: Sequence[dict[str, Stream]], rule: Rule, draws: int, *, taught: bool
-) -> tuple[list[Answer], list[Answer]]:
+def real(recorded: Sequence[dict[str, Stream]], rule: Rule, draws: int, *, taught: bool) -> Both:
     """Answers of random stretches of 5 to 15 minutes of random recordings, all symbols together."""
     counts, sums = [], []
     lessons: dict[tuple[int, int], Bursts] = {}
@@ -247,9 +248,7 @@ def real(
     return counts, sums
 
 
-def rows_of(
-    name: str, rule: Rule, hostile: bool, taught: bool, both: tuple[list[Answer], list[Answer]]
-) -> Iterator[Row]:
+def rows_of(name: str, rule: Rule, hostile: bool, taught: bool, both: Both) -> Iterator[Row]:
     """Rows of number and sum of one case."""
     for quantity, answers in zip(("number", "USD"), both, strict=True):
         if answers:
@@ -277,22 +276,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     chosen = parser.parse_args(arguments)
     rules = [Rule(name) for name in chosen.rules.split(",")]
-    rows: list[Row] = []
+    rows = _earlier(chosen.out, chosen.draws)
+    had = {(row.case, row.rule, row.bursts) for row in rows}
+    gaps: dict[str, float | int] | None = None
 
-    def note(found: Iterator[Row]) -> None:
-        for row in found:
+    def note(case: str, rule: Rule, taught: bool, hostile: bool, answers: Callable[[], Both]) -> None:
+        """Rows of one case, unless the file has them; the file is written after each."""
+        if (case, rule.value, "full feeds" if taught else "prior") in had:
+            return
+        for row in rows_of(case, rule, hostile, taught, answers()):
             rows.append(row)
             print(show(row), flush=True)
+        _write(chosen.out, chosen.draws, rows, gaps)
 
     if not chosen.real_only:
         for rule in rules:
             for world in WORLDS:
                 if chosen.worlds in world.name:
                     for taught in (False, True):
-                        answers = synthetic(world, rule, chosen.draws, taught=taught)
-                        note(rows_of(world.name, rule, world.hostile, taught, answers))
+                        work = partial(synthetic, world, rule, chosen.draws, taught=taught)
+                        note(world.name, rule, taught, world.hostile, work)
     folder = Path(os.environ.get("DELEVERAGE_TEST_DATA", "../shared/data"))
-    gaps: dict[str, float | int] | None = None
     if chosen.no_real:
         pass
     elif folder.exists():
@@ -301,27 +305,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(gaps)
         for rule in rules:
             for taught in (False, True):
-                note(
-                    rows_of(
-                        "real events, ten seconds",
-                        rule,
-                        False,
-                        taught,
-                        real(recorded, rule, chosen.draws, taught=taught),
-                    )
-                )
+                work = partial(real, recorded, rule, chosen.draws, taught=taught)
+                note("real events, ten seconds", rule, taught, False, work)
     else:
         print(f"no real events: there is no folder '{folder}' (DELEVERAGE_TEST_DATA)")
-    short = [row for row in rows if not row.hostile and row.covered < REQUIRED / 100 * row.draws]
-    verdict = {
-        "level": LEVEL, "required_of_100": REQUIRED, "length_s": LENGTH_S, "draws_of_an_estimate": DRAWS,
-        "waiting_times": gaps, "rows": [asdict(row) for row in rows], "short": [asdict(row) for row in short],
-        "met": not short,
-    }  # fmt: skip
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(verdict, indent=1) + "\n", encoding="utf-8")
+    short = _write(chosen.out, chosen.draws, rows, gaps)
     print(f"{len(rows) - len(short)} of {len(rows)} rows hold at least {REQUIRED} of 100, hostile ones aside")
     return 1 if short else 0
+
+
+def _earlier(out: Path, draws: int) -> list[Row]:
+    """Rows that a study of as many draws has left; it goes on after them."""
+    if not out.exists():
+        return []
+    content = json.loads(out.read_text(encoding="utf-8"))
+    return [Row(**row) for row in content["rows"]] if content.get("draws") == draws else []
+
+
+def _write(out: Path, draws: int, rows: list[Row], gaps: dict[str, float | int] | None) -> list[Row]:
+    """Write what has been found; returns the rows that hold too rarely."""
+    short = [row for row in rows if not row.hostile and row.covered < REQUIRED / 100 * row.draws]
+    verdict = {
+        "level": LEVEL, "required_of_100": REQUIRED, "length_s": LENGTH_S, "draws": draws,
+        "draws_of_an_estimate": DRAWS, "waiting_times": gaps, "rows": [asdict(row) for row in rows],
+        "short": [asdict(row) for row in short], "met": not short,
+    }  # fmt: skip
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(f".{out.name}.partial")
+    unfinished.write_text(json.dumps(verdict, indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(out)
+    return short
 
 
 if __name__ == "__main__":

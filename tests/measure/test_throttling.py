@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deleverage.errors import InputError
+from deleverage.measure.intensity import _more_than_one
 from deleverage.measure.throttle import Rule, Throttle, cells_of, censor
 
 SECOND = 1_000_000_000
@@ -44,6 +45,7 @@ def test_first_shows_nothing_within_a_window_and_hides_nothing_else(times_ms: li
 
 
 @given(TIMES, st.sampled_from([Rule.FIRST, Rule.LATEST]), st.integers(0, 999))
+@example([3_000, 3_000], Rule.LATEST, 0)  # both at the start of a window
 def test_live_and_dead_time_fill_the_window_and_hidden_events_lie_in_dead_time(
     times_ms: list[int], rule: Rule, phase_ms: int
 ) -> None:
@@ -83,3 +85,15 @@ def test_a_window_without_length_is_refused() -> None:
         Throttle(0)
     with pytest.raises(InputError, match="resolution"):
         Throttle(SECOND, resolution_ns=2 * SECOND)
+
+
+@given(st.floats(0.0, 50.0))
+def test_bursts_beyond_the_first_are_never_fewer_than_none(mu: float) -> None:
+    extra = float(_more_than_one(np.array([mu]))[0])
+    assert extra >= 0.0
+    assert extra == pytest.approx(mu / 2 if mu < 1e-5 else mu / (1 - np.exp(-mu)) - 1, rel=1e-5, abs=1e-12)
+
+
+@pytest.mark.parametrize("mu", [0.0, 1e-300, 1e-17, 1e-13, 9.9e-6, 1.01e-5, 1e-3])
+def test_a_rate_of_almost_nothing_hides_almost_nothing(mu: float) -> None:
+    assert 0.0 <= float(_more_than_one(np.array([mu]))[0]) <= mu

@@ -94,7 +94,7 @@ def hidden_bursts(
             # the cells that were left out of the numerator are occupied all the same
             both = a.sum(axis=2)
             mu = np.log1p(both / b[None])
-            extra = mu / np.maximum(-np.expm1(-mu), 1e-12) - 1.0
+            extra = _more_than_one(mu)
             mean = extra[:, :, None] * a / both[:, :, None]
             beside = np.maximum(_smooth(counts, kernel)[busy] - counts[busy], 0.0)
             loose_here = (beside > _PRIOR_EVENTS) & (below < _FEWEST_EMPTY * (beside + below))
@@ -105,6 +105,13 @@ def hidden_bursts(
         hidden[rows] = rng.poisson(np.minimum(mean.sum(axis=1), 1e15))
     best = SCALES[int(np.argmax(weights))] * window_s
     return Hidden(hidden, by_cell, loose / total if total > 0 else 0.0, best)
+
+
+def _more_than_one(mu: Floats) -> Floats:
+    """Expected bursts beyond the first of a window that has one, at mean ``mu``: μ ÷ (1 − exp −μ) − 1 ≥ 0."""
+    small = mu < 1e-5  # there the difference is lost in rounding, and could come out below zero
+    extra: Floats = np.where(small, mu / 2.0, mu / -np.expm1(-np.maximum(mu, 1e-5)) - 1.0)
+    return extra
 
 
 def _scale_weights(counts: Floats, exposure: Floats, mean_rate: float, placed: bool) -> Floats:

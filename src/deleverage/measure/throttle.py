@@ -129,6 +129,9 @@ def cells_of(
         dead = np.zeros(count)
         at = (times_ns[inside] - origin - place[inside] * width) / 1e9
         np.maximum.at(dead, place[inside], at)
+        # one stamped with the very start of its window may have hidden another of that stamp
+        shows = events.sum(axis=1) > 0
+        dead[shows] = np.maximum(dead[shows], 0.5 * throttle.resolution_ns / 1e9)
     else:
         dead = np.where(events.sum(axis=1) > 0, window_s, 0.0)
     live = window_s - dead
