@@ -119,7 +119,7 @@ def _lists(asof: AsOf, coin: str, start: int, end: int) -> list[Days]:
         complete_moments(sums, coins)
         .with_columns(day)
         .filter(pl.col("time_ns") == pl.col("time_ns").max().over("day"))
-        .group_by("day")
+        .group_by("day", maintain_order=True)
         .agg(
             pl.col("long_usd").sum(),
             pl.col("short_usd").sum(),
@@ -147,7 +147,7 @@ def _totals(asof: AsOf, coin: str, start: int, end: int) -> list[Days]:
         bars = DAY_NS // (int(finest["interval_s"][0]) * _SECOND_NS)
         day = (pl.col("time_ns") // DAY_NS * DAY_NS).alias("time_ns")
         whole = (
-            finest.group_by(day, "coin")
+            finest.group_by(day, "coin", maintain_order=True)
             .agg(
                 pl.col("usd").filter(pl.col("side") == "long").sum().alias("long_usd"),
                 pl.col("usd").filter(pl.col("side") == "short").sum().alias("short_usd"),
@@ -163,7 +163,7 @@ def _totals(asof: AsOf, coin: str, start: int, end: int) -> list[Days]:
         frame = (
             whole.filter(pl.col("coin").is_in(coins))
             .filter(pl.len().over("time_ns") == len(coins))
-            .group_by("time_ns")
+            .group_by("time_ns", maintain_order=True)
             .agg(pl.col("long_usd").sum(), pl.col("short_usd").sum())
             .with_columns(open_interest_usd=pl.lit(None, pl.Float64))
             .sort("time_ns")

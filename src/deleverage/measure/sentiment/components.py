@@ -161,7 +161,7 @@ def funding(inputs: Inputs, midnights: Ints) -> Floats:
             day=(pl.col("known") - 1) // DAY_NS * DAY_NS,
             rate=pl.col("rate") * _SETTLED_S / pl.col("interval_s"),
         )
-        .group_by("day")
+        .group_by("day", maintain_order=True)
         .agg(pl.col("rate").mean())
         .sort("day")
     )
