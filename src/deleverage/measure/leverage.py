@@ -51,7 +51,9 @@ class _Series:
 
     @property
     def total(self) -> pl.DataFrame:
-        return self.frame.group_by("time_ns", maintain_order=True).agg(value=pl.col("usd").sum()).sort("time_ns")
+        return (
+            self.frame.group_by("time_ns", maintain_order=True).agg(value=pl.col("usd").sum()).sort("time_ns")
+        )
 
 
 def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
@@ -103,7 +105,7 @@ def _open_interest(asof: AsOf, coin: str, venue: str, count: str) -> _Series | N
         sums = contract_sums(asof, coin=coin, venue=venue, start_ns=start)
     else:
         sums = _venue_sums(asof, coin, venue, start)
-    sums = sums.filter(pl.col("usd").is_not_null())
+    sums = sums.filter(pl.col("usd") > 0)  # of none at all nothing can be a share
     if sums.is_empty():
         return None
     newest = sums.filter(pl.col("time_ns") == pl.col("time_ns").max())

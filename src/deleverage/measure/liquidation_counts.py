@@ -93,6 +93,13 @@ def _ends(at_ns: int, parameters: Mapping[str, Any]) -> tuple[int, int]:
             hint="give it in USD, 5e8 is 500 million",
             parameter="threshold_usd",
         )
+    if parameters["others_share"] < 0:
+        raise InputError(
+            "measure liquidation_counts, parameter others_share: expected a share ≥ 0, found "
+            f"{parameters['others_share']:g}",
+            hint="other coins can only add to what was liquidated; 0.5 adds half",
+            parameter="others_share",
+        )
     return start, end
 
 
@@ -128,6 +135,8 @@ def _lists(asof: AsOf, coin: str, start: int, end: int) -> list[Days]:
         .rename({"day": "time_ns"})
         .sort("time_ns")
     )
+    if frame.is_empty():
+        return []
     inherited = feed_at("all", "aggregate", end).note
     note = f"{', '.join(coins)} alone; one list a day, 24 h back; {inherited}"
     by = f"{LISTS}, all its venues, 24 h before the day's list"
@@ -168,6 +177,8 @@ def _totals(asof: AsOf, coin: str, start: int, end: int) -> list[Days]:
             .with_columns(open_interest_usd=pl.lit(None, pl.Float64))
             .sort("time_ns")
         )
+        if frame.is_empty():
+            continue
         subject = f"{publisher} {venue}" if publisher != venue else str(publisher)
         note = f"{', '.join(coins)} alone; {feed_at('all', 'aggregate', end).note}"
         by = f"{publisher}, {venue} alone, UTC days"
