@@ -12,10 +12,12 @@ import pytest
 
 from deleverage import measure as measure_room
 from deleverage.errors import InputError, MissingDataError
+from deleverage.experiment.exhaustion import _weekly_funding
 from deleverage.experiment.measures import ALL, OF_RUNS
 from deleverage.measure.asof import AsOf, Frames
 from deleverage.measure.measure import Measured
 from deleverage.measure.prices import daily
+from deleverage.measure.sentiment.components import Inputs, funding
 from deleverage.report.measures import detail_screen, overview_screen
 from deleverage.schema import LAKE_TABLES
 from tests.measure.world import DAY, DAYS, FIRST, HOUR, frame, tables
@@ -100,6 +102,20 @@ def test_a_day_s_volume_of_which_an_hour_was_not_observed_is_null() -> None:
     })  # fmt: skip
     found = daily(AsOf(Frames({"candles": one}), END), "BTC")
     assert found["volume_coins"].to_list() == [None]
+
+
+def test_weeks_of_the_same_funding_rate_rank_alike() -> None:
+    """0.007 % every 8 h after wild weeks: what is left of them in a running sum must not order the weeks."""
+    wild = np.random.default_rng(4).normal(1e-4, 1e-3, 3 * 100).round(8)
+    rates = np.concatenate([wild, np.full(3 * 400, 7e-5)])
+    rows = frame("funding", {
+        "time_ns": FIRST + 8 * HOUR * np.arange(rates.size), "venue": "binance", "coin": "BTC",
+        "symbol": "BTCUSDT", "interval_s": 28_800, "rate": rates,
+    })  # fmt: skip
+    days = FIRST // DAY + np.arange(110, 490)
+    asof = AsOf(Frames({"funding": rows}), int(days[-1] + 2) * DAY)
+    assert np.unique(_weekly_funding(asof, "BTC", days)).size == 1
+    assert np.unique(funding(Inputs(asof), days * DAY)).size == 1
 
 
 def test_no_measure_adds_up_groups_in_the_order_of_threads() -> None:
