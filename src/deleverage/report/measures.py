@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import polars as pl
+
 from deleverage.errors import MissingDataError
+from deleverage.measure.asof import DAY_NS
 from deleverage.measure.measure import Measure, Measured
 from deleverage.report import style
 from deleverage.report.lines import HEAD, SOFT, Line, Piece, flow, fold, render
@@ -17,6 +20,9 @@ Row = dict[str, Any]
 
 _SUBJECTS = 2
 """So many subjects of a figure stand on the screen of all measures."""
+
+_LATE_NS = 5 * DAY_NS
+"""Older data than that are told of; a long weekend without sessions is not."""
 
 _INLINE = 28
 """A note of up to so many letters stands behind its value; a longer one below, by number."""
@@ -42,6 +48,7 @@ def overview_screen(
         whose = "; ".join(dict.fromkeys(row["by"] for row in rows if row["by"]))
         lines += [[], *flow([Piece(measure.name, HEAD), Piece(measure.question, SOFT)], width, "  ")]
         lines += fold(f"by {whose}", width, SOFT, indent=2, hang=2) if whose else []
+        lines += fold(_behind(result), width, "warning", indent=2, hang=2) if _behind(result) else []
         lines += _values(rows, width)
         lacking += [(measure.name, str(one), one.command) for one in result.missing]
     if lacking:
@@ -73,6 +80,7 @@ def detail_screen(measure: Measure, found: Measured, width: int, color: bool) ->
         if value is not None and (text := _parameter(value, measure, name))
     ]
     lines += flow([Piece(text, SOFT) for text in given], width, " · ")
+    lines += fold(_behind(found), width, "warning") if _behind(found) else []
     kept, left_out = _newest(list(found.readings.iter_rows(named=True)))
     notes: dict[str, int] = {}
     for by, data, rows in _groups(kept):
@@ -96,6 +104,19 @@ def detail_screen(measure: Measure, found: Measured, width: int, color: bool) ->
             *fold(one.command, width, SOFT, indent=2, hang=2),
         ]
     return render(lines, width, color)
+
+
+def _behind(found: Measured) -> str:
+    """What must be said where all that a measure used is old; '' where some of it is not."""
+    ends = found.readings.filter(pl.col("value").is_not_null())["to_ns"].drop_nulls()
+    if "night" in found.parameters:  # it is of that night, whenever it is asked
+        return ""
+    asked = found.parameters.get("to")  # who asks for an earlier stretch knows that it is over
+    moment = found.at_ns if asked is None else min(found.at_ns, int(asked))
+    if ends.is_empty() or moment - int(ends.max()) <= _LATE_NS:  # type: ignore[arg-type]
+        return ""
+    last = int(ends.max())  # type: ignore[arg-type]
+    return f"the data that this rests on end {_when(last)} UTC, {(moment - last) // DAY_NS} days before"
 
 
 def parameter_lines(measure: Measure) -> list[tuple[str, str]]:
