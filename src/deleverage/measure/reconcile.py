@@ -150,5 +150,6 @@ MEASURE = Measure(
         "open_interest_closed": "fall of open interest in coins × price before, by coin",
         "open_interest_fall": "the same in USD, with price",
     },
+    headline=("published", "spread_of_vendors", "open_interest_closed"),
 )
 """The counts of one night beside each other."""
