@@ -1,4 +1,4 @@
-"""Do `measure liquidations` and `lake feeds` answer on one screen, and refuse what has no sense?"""
+"""Do `measure`, its measures and `lake feeds` answer on one screen, and refuse what has no sense?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 
 from deleverage.cli import main
+from deleverage.cli.measure import QUESTIONS
 from deleverage.data.lake import Lake
+from deleverage.experiment.measures import ALL, OF_RUNS
 from tests.measure.events import SUMMER, liquidations
 
 Out = pytest.CaptureFixture[str]
@@ -123,3 +125,98 @@ def test_feeds_are_listed_with_source_and_day(capsys: Out, monkeypatch: pytest.M
 def test_a_venue_without_an_entry_is_refused(capsys: Out) -> None:
     assert main(["lake", "feeds", "--venue", "mtgox"]) == 2
     assert "one that is not listed is unknown" in capsys.readouterr().err
+
+
+def test_the_commands_are_the_measures_of_the_catalogue_with_their_questions() -> None:
+    assert {name: measure.question for name, measure in ALL.items()} == QUESTIONS
+    assert list(QUESTIONS) == list(ALL)
+
+
+@pytest.mark.parametrize("arguments", [[], *([name] for name in ALL if name not in OF_RUNS)])
+def test_a_measure_without_a_lake_is_refused_and_told_how_to_make_one(
+    capsys: Out, arguments: list[str]
+) -> None:
+    assert main(["measure", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert "--lake DIR" in error and "deleverage import" in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name not in OF_RUNS])
+def test_a_measure_whose_data_are_missing_names_them_and_a_command(
+    lake: Path, capsys: Out, name: str
+) -> None:
+    assert main(["measure", name, "--lake", str(lake), "--at", "2019-01-01"]) == 3
+    written = capsys.readouterr()
+    assert "table" in written.err and "deleverage " in written.err and "Traceback" not in written.err
+    assert written.out == ""
+
+
+def test_the_overview_of_a_lake_without_prices_says_so_measure_by_measure(
+    lake: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["measure", "--lake", str(lake), "--at", "2025-07-02"]) == 0
+    written = capsys.readouterr()
+    assert "not in this lake" in written.out and "drawdown: the lake has no" in written.out
+    assert max(map(len, written.out.splitlines())) <= 80
+    assert len(written.err.splitlines()) <= 11  # progress: some ten lines where stderr is no terminal
+    found = answer(capsys, "measure", "--lake", lake, "--at", "2025-07-02")
+    assert [one["measure"] for one in found["measures"]] == [n for n in ALL if n not in OF_RUNS]
+    assert all(row["command"] for one in found["measures"] for row in one["missing"])
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("coin", "expected NAME=VALUE, found 'coin'"),
+        ("=BTC", "expected NAME=VALUE, found '=BTC'"),
+        ("colour=red", "found 'colour'"),
+        ("window=soon", "found 'soon'"),
+        ("window=-1", "found '-1'"),
+        ("window=nan", "found 'nan'"),
+        ("coin=", "expected a coin like BTC, found ''"),
+    ],
+)
+def test_a_parameter_that_is_none_is_refused(lake: Path, capsys: Out, given: str, words: str) -> None:
+    assert main(["measure", "drawdown", "--lake", str(lake), "--set", given]) == 2
+    written = capsys.readouterr()
+    assert words in written.err and "Traceback" not in written.err and written.out == ""
+
+
+def test_options_before_a_measure_are_refused_with_where_they_go(lake: Path, capsys: Out) -> None:
+    assert main(["measure", "--lake", str(lake), "drawdown"]) == 2
+    assert "deleverage measure drawdown --lake DIR" in capsys.readouterr().err
+
+
+def test_a_figure_is_written_whole_and_json_alone_stands_on_stdout(tmp_path: Path, capsys: Out) -> None:
+    target = tmp_path / "distance.svg"
+    arguments = ["measure", "liquidation_distance", "--at", "2025-11-17", "--figure", str(target)]
+    found = answer(capsys, *arguments, "--series")
+    assert found["readings"] and {"measure", "at", "parameters", "missing", "series"} <= found.keys()
+    assert target.read_text("utf-8").startswith("<svg") and list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("distance.png", "expected a file that ends in .svg, found '.png'"),
+        ("distance", "expected a file that ends in .svg"),
+        ("none/distance.svg", "none"),
+    ],
+)
+def test_a_figure_that_cannot_be_written_leaves_nothing_behind(
+    tmp_path: Path, capsys: Out, name: str, words: str
+) -> None:
+    arguments = ["measure", "liquidation_distance", "--at", "2025-11-17", "--figure", str(tmp_path / name)]
+    assert main(arguments) == 2
+    written = capsys.readouterr()
+    assert words in written.err and "Traceback" not in written.err and written.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_of_a_measure_names_its_parameters_and_readings(capsys: Out) -> None:
+    for name, measure in ALL.items():
+        assert main(["measure", name, "--help"]) == 0
+        text = capsys.readouterr().out
+        assert all(one.name in text for one in measure.parameters), name
+        assert all(reading in text for reading in measure.readings), name

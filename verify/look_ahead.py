@@ -126,7 +126,13 @@ def main() -> int:
     ]
     days = tables["candles"]["time_ns"].to_numpy()
     stream = np.random.Generator(np.random.PCG64([said.seed, 0x10A6]))
-    dates = sorted(stream.integers(days.min() + 400 * DAY_NS, days.max(), said.dates).tolist())
+    dates = stream.integers(days.min() + 400 * DAY_NS, days.max(), said.dates)
+    # depth and lists of contracts are the shortest: every second date lies where there are any
+    short = pl.concat([tables[name]["time_ns"] for name in ("depth", "snapshots")]).to_numpy()
+    if short.size:
+        dates[1::2] = stream.integers(np.quantile(short, 0.01), short.max() + 7 * DAY_NS, dates[1::2].size)
+    dates.sort()
+    dates = dates.tolist()
     wrong: list[Peek] = []
     computed: dict[str, int] = {}
     for k, at_ns in enumerate(dates):

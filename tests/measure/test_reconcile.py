@@ -98,3 +98,8 @@ def test_another_night_is_refused() -> None:
 def test_nothing_later_is_looked_at() -> None:
     frames = {"adl_totals": _adl(), "open_interest": _interest()}
     assert_no_look_ahead(MEASURE, frames, NIGHT + DAY, NIGHT + 20 * DAY)
+
+
+def test_what_stands_on_the_screen_of_all_measures_are_readings_with_figures() -> None:
+    assert set(MEASURE.headline) <= set(MEASURE.readings)
+    assert "published" in MEASURE.headline and "ratio" not in MEASURE.headline

@@ -68,7 +68,7 @@ def overview(
                 hint=f"write `deleverage measure {context.invoked_subcommand} --lake DIR ...`",
             )
         return
-    from deleverage.cli.stream import columns, emit, emit_json, has_colour, note
+    from deleverage.cli.stream import Progress, columns, emit, emit_json, has_colour
     from deleverage.experiment.measures import ALL, OF_RUNS
     from deleverage.measure.asof import Remembered
     from deleverage.report.measures import overview_screen
@@ -76,14 +76,15 @@ def overview(
     source, at_ns = _moment(lake, at)
     remembered = Remembered(source)
     found: list[tuple[Any, Any]] = []
-    for name, measure in ALL.items():
-        if name in OF_RUNS:
-            continue  # a measure of a run takes a minute and needs no lake
-        note(f"  {name}")
-        try:
-            found.append((measure, measure.at(remembered, at_ns)))
-        except MissingDataError as error:
-            found.append((measure, error))
+    # a measure of a run takes a minute and needs no lake
+    asked = [measure for name, measure in ALL.items() if name not in OF_RUNS]
+    with Progress() as progress:
+        for k, measure in enumerate(asked):
+            progress(k, len(asked), measure.name)
+            try:
+                found.append((measure, measure.at(remembered, at_ns)))
+            except MissingDataError as error:
+                found.append((measure, error))
     if json:
         emit_json({"at": _iso(at_ns), "measures": [_plain(result, measure) for measure, result in found]})
         return
@@ -129,6 +130,7 @@ def _command(name: str) -> Callable[..., None]:
 
         measure = ALL[name]
         parameters = _parameters(name, given or [])
+        measure.settle(parameters)  # a wrong one is told before the lake is opened
         if figure is not None and figure.suffix.lower() != ".svg":
             raise InputError(
                 f"--figure {figure}: expected a file that ends in .svg, found '{figure.suffix}'",

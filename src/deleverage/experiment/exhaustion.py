@@ -64,6 +64,7 @@ _NEVER_FORCED = ("cme", "unnamed")
 """Not counted as fuel: no automatic liquidation by the venue, or no venue."""
 _YEAR_S = 365.25 * 86_400
 _END_OF_TIME_NS = 2**62
+_RATE_DIGITS = 9
 _INTERVAL = "90 % block bootstrap"
 
 
@@ -557,7 +558,10 @@ def _weekly_funding(asof: AsOf, coin: str, days: Int64s) -> Floats:
     end = np.searchsorted(time, (days + 1) * DAY_NS, side="left")
     begin = np.searchsorted(time, (days + 1 - _WEEK) * DAY_NS, side="left")
     count = end - begin
-    return np.where(count >= 12, (total[end] - total[begin]) / np.maximum(count, 1), np.nan)
+    mean = (total[end] - total[begin]) / np.maximum(count, 1)
+    # weeks of the same rates are equal, and rounding must not rank them: rates have 8 digits
+    found: Floats = np.where(count >= 12, np.round(mean, _RATE_DIGITS), np.nan)
+    return found
 
 
 def _index(asof: AsOf, days: Int64s) -> Floats:

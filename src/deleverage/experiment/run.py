@@ -308,9 +308,9 @@ def _liquidations(scenario: Scenario, results: list[DrawResult], minutes: pl.Dat
     short = np.array([t["forced_uusd"][1, :count].sum() / usd for t in tallies])
     peak = (
         minutes.filter(pl.col("variant") == "factual")
-        .group_by("seed", "time_ns")
+        .group_by("seed", "time_ns", maintain_order=True)
         .agg((pl.col("liquidated_long_usd") + pl.col("liquidated_short_usd")).sum().alias("usd"))
-        .group_by("seed")
+        .group_by("seed", maintain_order=True)
         .agg(pl.col("usd").max())["usd"]
     )
     # From the first liquidation of a venue to its first ADL: the shortest of a run's venues.

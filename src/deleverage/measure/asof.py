@@ -22,6 +22,26 @@ Value = str | int | float | bool
 DAY_NS = 86_400 * 1_000_000_000
 _INTERVALS: dict[Value, str] = {60: "1m", 300: "5m", 3_600: "1h", 14_400: "4h", 86_400: "1d"}
 
+_ABOVE_ZERO = {
+    "candles": ("open", "high", "low", "close"),
+    "depth": ("bid_usd", "bid_coins", "ask_usd", "ask_coins"),
+    "market_caps": ("usd", "supply_coins"),
+    "open_interest": ("price",),
+    "snapshots": ("price", "index_price"),
+    "tiers": ("max_leverage",),
+}
+_NOT_BELOW_ZERO = {
+    "candles": ("volume_coins", "taker_buy_coins"),
+    "liquidations": ("coins", "usd"),
+    "liquidation_totals": ("usd",),
+    "market_caps": ("volume_usd_24h",),
+    "open_interest": ("coins", "usd"),
+    "snapshots": (
+        "open_interest_coins", "open_interest_usd", "volume_usd_24h", "long_liquidations_usd_24h",
+        "short_liquidations_usd_24h",
+    ),
+}  # fmt: skip
+
 
 class Tables(Protocol):
     """What holds the lake's tables: a `Lake`, or frames."""
@@ -135,6 +155,28 @@ class Missing:
         )
 
 
+def observed(table: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows without what nobody can have observed, so that it never becomes a figure.
+
+    A number that is not finite, and a price, open interest, depth or capitalisation of the wrong sign, is
+    null where its column may be; where it may not, the row is left out. Flows, funding rates and levels of
+    `macro` may have any sign.
+    """
+    for column in LAKE_TABLES[table].columns:
+        if column.dtype != "Float64" or column.name not in rows.columns:
+            continue
+        value = pl.col(column.name)
+        sound = value.is_finite()
+        if column.name in _ABOVE_ZERO.get(table, ()):
+            sound &= value > 0
+        elif column.name in _NOT_BELOW_ZERO.get(table, ()):
+            sound &= value >= 0
+        if rows.select(sound.all()).item():
+            continue
+        rows = rows.with_columns(pl.when(sound).then(value)) if column.nullable else rows.filter(sound)
+    return rows
+
+
 class AsOf:
     """The lake's tables as they were known at ``at_ns`` [ns UTC]: rows known at that moment or before."""
 
@@ -145,10 +187,13 @@ class AsOf:
     def table(
         self, name: str, /, *, start_ns: int | None = None, end_ns: int | None = None, **where: Value
     ) -> pl.DataFrame:
-        """Rows with start_ns ≤ time_ns ≤ end_ns that equal ``where`` and were known; possibly none."""
+        """Rows with start_ns ≤ time_ns ≤ end_ns that equal ``where`` and were known; possibly none.
+
+        What cannot have been observed (`observed`) is not in them.
+        """
         until = self.at_ns if end_ns is None else min(end_ns, self.at_ns)
         rows = self._source.read(name, start_ns=start_ns, end_ns=until, where=where)
-        return rows.filter(known_from(name) <= self.at_ns)
+        return observed(name, rows.filter(known_from(name) <= self.at_ns))
 
     def need(
         self,

@@ -133,7 +133,8 @@ def cascades(coin: str, bars: pl.DataFrame, rules: Rules) -> list[Cascade]:
     width = np.sqrt(rules.window_ns / DAY_NS)
     needed = 1.0 - np.exp(-rules.sigmas * sigma * width)
     threshold = np.maximum(needed, rules.floor)[np.searchsorted(days, time // DAY_NS)]  # NaN stays NaN
-    first = np.searchsorted(time, end - rules.window_ns)
+    # a window that is shorter than a bar still holds the bar itself
+    first = np.minimum(np.searchsorted(time, end - rules.window_ns), np.arange(time.size))
     highest = _highest(high, first)
     fired = 1.0 - low / np.maximum(highest, opened) > threshold
     found: list[Cascade] = []

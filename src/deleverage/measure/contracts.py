@@ -41,7 +41,7 @@ def contract_sums(
     if venue != "all":
         rows = rows.filter(pl.col("venue") == venue)
     largest = pl.col("price").sort_by("open_interest_usd", descending=True, nulls_last=True)
-    sums = rows.group_by("time_ns", "coin").agg(
+    sums = rows.group_by("time_ns", "coin", maintain_order=True).agg(
         *(
             pl.when(pl.col(column).count() > 0).then(pl.col(column).sum()).alias(name)
             for name, column in _SUMS.items()

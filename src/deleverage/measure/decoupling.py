@@ -76,9 +76,7 @@ def sessions(asof: AsOf, bars: pl.DataFrame, against: str) -> pl.DataFrame:
     by_size = rows.group_by("publisher").len().sort(["len", "publisher"], descending=[True, False])
     rows = rows.filter(pl.col("publisher") == by_size["publisher"][0]).sort("time_ns")
     # a vendor's row of a holiday or of a weekend is no session
-    rows = rows.filter(
-        pl.col("close").is_not_null() & (pl.from_epoch("time_ns", time_unit="ns").dt.weekday() <= 5)
-    )
+    rows = rows.filter((pl.col("close") > 0) & (pl.from_epoch("time_ns", time_unit="ns").dt.weekday() <= 5))
     return rows.select("time_ns", "publisher", against=pl.col("close")).join(
         bars.select("time_ns", "high", "low", coin=pl.col("close")), on="time_ns", maintain_order="left"
     )

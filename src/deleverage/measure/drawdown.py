@@ -114,8 +114,10 @@ def _lows(
     )
     found.reading("worst_day", coin, day / DAY_NS, "date", since)
     found.reading(
-        "recovered", coin, (close - low) / (high - low), "share", since,
-        note="of the fall to the lowest trade; 0 at that trade, 1 back at the high",
+        "recovered", coin, (close - low) / (high - low) if low < high else None, "share", since,
+        note="of the fall to the lowest trade; 0 at that trade, 1 back at the high"
+        if low < high
+        else "no trade since was below the high: there is no fall to recover from",
     )  # fmt: skip
     return low / high - 1
 

@@ -140,7 +140,9 @@ def liquidated(
         first, last = start_ns // step * step, (end_ns - 1) // step * step
         needed = (last - first) // step + 1
         inside = rows.filter(pl.col("time_ns") >= first, pl.col("time_ns") <= last)
-        counts = inside.group_by("coin").agg(pl.col("time_ns").n_unique().alias("n"), pl.col("usd").sum())
+        counts = inside.group_by("coin", maintain_order=True).agg(
+            pl.col("time_ns").n_unique().alias("n"), pl.col("usd").sum()
+        )
         full = counts.filter(pl.col("n") == needed).sort("coin")
         if full.is_empty():
             continue

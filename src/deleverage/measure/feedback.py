@@ -375,7 +375,7 @@ def _gaps(rows: pl.DataFrame) -> pl.DataFrame:
     return (
         rows.with_columns(value=pl.col("time_ns").diff().over("symbol") / SECOND_NS)
         .filter(pl.col("value").is_not_null())
-        .group_by("time_ns")
+        .group_by("time_ns", maintain_order=True)
         .agg(pl.col("value").min())
         .sort("time_ns")
     )

@@ -51,7 +51,9 @@ class _Series:
 
     @property
     def total(self) -> pl.DataFrame:
-        return self.frame.group_by("time_ns").agg(value=pl.col("usd").sum()).sort("time_ns")
+        return (
+            self.frame.group_by("time_ns", maintain_order=True).agg(value=pl.col("usd").sum()).sort("time_ns")
+        )
 
 
 def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
@@ -103,7 +105,7 @@ def _open_interest(asof: AsOf, coin: str, venue: str, count: str) -> _Series | N
         sums = contract_sums(asof, coin=coin, venue=venue, start_ns=start)
     else:
         sums = _venue_sums(asof, coin, venue, start)
-    sums = sums.filter(pl.col("usd").is_not_null())
+    sums = sums.filter(pl.col("usd") > 0)  # of none at all nothing can be a share
     if sums.is_empty():
         return None
     newest = sums.filter(pl.col("time_ns") == pl.col("time_ns").max())
@@ -121,7 +123,7 @@ def _venue_sums(asof: AsOf, coin: str, venue: str, start_ns: int) -> pl.DataFram
     if venue != "all":
         rows = rows.filter(pl.col("venue") == venue)
     volume = pl.lit(None, pl.Float64).alias("volume_usd")
-    sums = rows.group_by("time_ns", "coin").agg(
+    sums = rows.group_by("time_ns", "coin", maintain_order=True).agg(
         pl.col("usd").sum(),
         pl.when(pl.col("coins").null_count() == 0).then(pl.col("coins").sum()).alias("coins"),
         pl.col("venue").n_unique().alias("venues"),
@@ -245,7 +247,7 @@ def _accounts(found: Found, asof: AsOf, max_age: int) -> bool:
     held = held.filter(
         pl.col("notional_usd").is_not_null() & pl.col("account_value_usd").is_not_null()
     ).filter(pl.col("time_ns") == pl.col("time_ns").max().over("account"))
-    accounts = held.group_by("account").agg(
+    accounts = held.group_by("account", maintain_order=True).agg(
         pl.col("notional_usd").sum(), pl.col("account_value_usd").max().alias("equity")
     )
     notional = _sum(accounts["notional_usd"]) if accounts.height else 0.0
@@ -336,7 +338,7 @@ def _funding(
         joined = pl.concat(
             frame.with_columns(weight=pl.lit(weights[one])) for one, frame in rates.items()
         ).filter(pl.len().over("time_ns") == len(rates))
-        mean = joined.group_by("time_ns").agg(
+        mean = joined.group_by("time_ns", maintain_order=True).agg(
             pl.col("interval_s").max(),
             value=(pl.col("value") * pl.col("weight")).sum() / pl.col("weight").sum(),
         )

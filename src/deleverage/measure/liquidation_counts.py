@@ -93,6 +93,13 @@ def _ends(at_ns: int, parameters: Mapping[str, Any]) -> tuple[int, int]:
             hint="give it in USD, 5e8 is 500 million",
             parameter="threshold_usd",
         )
+    if parameters["others_share"] < 0:
+        raise InputError(
+            "measure liquidation_counts, parameter others_share: expected a share ≥ 0, found "
+            f"{parameters['others_share']:g}",
+            hint="other coins can only add to what was liquidated; 0.5 adds half",
+            parameter="others_share",
+        )
     return start, end
 
 
@@ -119,7 +126,7 @@ def _lists(asof: AsOf, coin: str, start: int, end: int) -> list[Days]:
         complete_moments(sums, coins)
         .with_columns(day)
         .filter(pl.col("time_ns") == pl.col("time_ns").max().over("day"))
-        .group_by("day")
+        .group_by("day", maintain_order=True)
         .agg(
             pl.col("long_usd").sum(),
             pl.col("short_usd").sum(),
@@ -128,6 +135,8 @@ def _lists(asof: AsOf, coin: str, start: int, end: int) -> list[Days]:
         .rename({"day": "time_ns"})
         .sort("time_ns")
     )
+    if frame.is_empty():
+        return []
     inherited = feed_at("all", "aggregate", end).note
     note = f"{', '.join(coins)} alone; one list a day, 24 h back; {inherited}"
     by = f"{LISTS}, all its venues, 24 h before the day's list"
@@ -147,7 +156,7 @@ def _totals(asof: AsOf, coin: str, start: int, end: int) -> list[Days]:
         bars = DAY_NS // (int(finest["interval_s"][0]) * _SECOND_NS)
         day = (pl.col("time_ns") // DAY_NS * DAY_NS).alias("time_ns")
         whole = (
-            finest.group_by(day, "coin")
+            finest.group_by(day, "coin", maintain_order=True)
             .agg(
                 pl.col("usd").filter(pl.col("side") == "long").sum().alias("long_usd"),
                 pl.col("usd").filter(pl.col("side") == "short").sum().alias("short_usd"),
@@ -163,11 +172,13 @@ def _totals(asof: AsOf, coin: str, start: int, end: int) -> list[Days]:
         frame = (
             whole.filter(pl.col("coin").is_in(coins))
             .filter(pl.len().over("time_ns") == len(coins))
-            .group_by("time_ns")
+            .group_by("time_ns", maintain_order=True)
             .agg(pl.col("long_usd").sum(), pl.col("short_usd").sum())
             .with_columns(open_interest_usd=pl.lit(None, pl.Float64))
             .sort("time_ns")
         )
+        if frame.is_empty():
+            continue
         subject = f"{publisher} {venue}" if publisher != venue else str(publisher)
         note = f"{', '.join(coins)} alone; {feed_at('all', 'aggregate', end).note}"
         by = f"{publisher}, {venue} alone, UTC days"

@@ -400,7 +400,7 @@ def _vendors(totals: pl.DataFrame | None, start_ns: int, end_ns: int) -> Iterato
         pl.col("interval_s") == pl.col("interval_s").min().over("venue", "coin", "publisher")
     )
     sums = (
-        finest.group_by("venue", "coin", "publisher", "side")
+        finest.group_by("venue", "coin", "publisher", "side", maintain_order=True)
         .agg(pl.col("usd").sum())
         .sort("venue", "coin", "publisher", "side")
     )

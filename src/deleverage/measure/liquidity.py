@@ -61,6 +61,13 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
     base = asked.filter(pl.col("time_ns").is_between(base_from, base_to, closed="left"))
     _window(found, now, base, whose, (base_from, base_to), parameters)
     crash_to = asof.at_ns if parameters["crash_to"] is None else parameters["crash_to"]
+    if crash_to <= crash_from:
+        raise InputError(
+            f"measure liquidity: expected crash_to after crash_from, found {iso(crash_from)} to "
+            f"{iso(crash_to)}",
+            hint="crash_from is the base's first moment if none is given, crash_to the moment asked for",
+            parameter="crash_to",
+        )
     _crash(found, asked, base, whose, (crash_from, min(crash_to, asof.at_ns)), parameters)
     for side in ("bid", "ask"):
         found.series(f"depth_{side}", coin, "USD", asked.select("time_ns", value=f"{side}_usd"))

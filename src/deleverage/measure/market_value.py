@@ -290,7 +290,8 @@ def _series(found: Found, coins: tuple[str, ...], bars: Mapping[str, pl.DataFram
             found.series("value", coin, "USD", one)
             parts.append(one)
     if len(parts) == len(coins):
-        whole = pl.concat(parts).group_by("time_ns").agg(pl.col("value").sum(), pl.len().alias("parts"))
+        by_day = pl.concat(parts).group_by("time_ns", maintain_order=True)
+        whole = by_day.agg(pl.col("value").sum(), pl.len().alias("parts"))
         whole = whole.filter(pl.col("parts") == len(coins)).sort("time_ns")
         found.series("value", "basket", "USD", whole.select("time_ns", "value"))
 

@@ -19,13 +19,19 @@ _MOST_DAYS = 36_525
 """A century; no market is older."""
 _KINDS = ("coin", "venue", "text", "number", "days", "time", "choice", "list")
 
+_MOST_DAYS = 36_525
+"""A century: more overflows what counts nanoseconds, and no market is older."""
+_EARLIEST_NS = -2_208_988_800 * 1_000_000_000  # 1900-01-01
+_LATEST_NS = 7_258_118_400 * 1_000_000_000  # 2200-01-01
+
 
 @dataclass(frozen=True)
 class Parameter:
     """One parameter of a measure.
 
-    kind : 'coin' (upper case), 'venue' (lower case), 'text', 'number', 'days' (> 0), 'time' (ns UTC; given as
-    a day or a moment), 'choice' (one of ``choices``) or 'list' (of texts; given with commas).
+    kind : 'coin' (upper case), 'venue' (lower case), 'text', 'number', 'days' (> 0, up to a century), 'time'
+    (ns UTC; given as a day or a moment, 1900 to 2199), 'choice' (one of ``choices``) or 'list' (of texts;
+    given with commas).
     default : its value where none is given, of the same kind; None where the measure decides.
     """
 
@@ -60,8 +66,8 @@ class Parameter:
             "venue": "a venue like binance",
             "text": "a text",
             "number": f"a number{f' [{self.unit}]' if self.unit else ''}",
-            "days": "a number of days > 0",
-            "time": "a day or a moment like 2025-10-10 or 2025-10-10T21:15",
+            "days": f"a number of days > 0 and at most {_MOST_DAYS:,}",
+            "time": "a day or a moment of 1900 to 2199, like 2025-10-10 or 2025-10-10T21:15",
             "choice": f"one of {', '.join(self.choices)}",
             "list": "a list of texts, or texts with commas",
         }[self.kind]
@@ -84,7 +90,10 @@ class Parameter:
                     raise ValueError("out of range")
                 return number
             case "time":
-                return time_ns(given)
+                moment = time_ns(given)
+                if not _EARLIEST_NS <= moment < _LATEST_NS:
+                    raise ValueError("out of range")
+                return moment
             case _:
                 texts = given.split(",") if isinstance(given, str) else list(given)
                 found = tuple(str(text).strip() for text in texts)

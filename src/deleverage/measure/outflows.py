@@ -42,7 +42,7 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
     what = f"flows of {fund} by {publisher}" + ("" if coin == ALL else f" for {coin}")
     if wanted.is_empty():
         raise asof.missing("flows", what, start_ns=parameters["from"], end_ns=_end(parameters)).error()
-    history = wanted.group_by("time_ns").agg(pl.col("usd").sum()).sort("time_ns")
+    history = wanted.group_by("time_ns", maintain_order=True).agg(pl.col("usd").sum()).sort("time_ns")
     start, end = _window(history, parameters)
     window = history.filter(pl.col("time_ns").is_between(start, end))
     if window.is_empty():

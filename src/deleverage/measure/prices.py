@@ -40,7 +40,8 @@ def daily(
                 pl.col("high").max(),
                 pl.col("low").min(),
                 pl.col("close").last(),
-                pl.col("volume_coins").sum(),
+                # a sum of which a part was not observed is not observed
+                pl.when(pl.col("volume_coins").null_count() == 0).then(pl.col("volume_coins").sum()),
                 pl.len().alias("bars"),
             )
             .filter(pl.col("bars") == whole)

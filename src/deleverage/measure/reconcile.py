@@ -74,7 +74,10 @@ def _row(found: Found, count: Count, night: int) -> float:
         note = what
     found.reading("in_lake", count.subject, held, "USD", whose, note=note)
     ratio = None if held is None else held / value
-    found.reading("ratio", count.subject, ratio, "share", whose, note=f"lake ÷ published; {count.why}")
+    why = f"lake ÷ published; {count.why}"
+    found.reading(
+        "ratio", count.subject, ratio, "share", whose, note=why if ratio is not None else f"{note}; {why}"
+    )
     return value
 
 
@@ -147,5 +150,6 @@ MEASURE = Measure(
         "open_interest_closed": "fall of open interest in coins × price before, by coin",
         "open_interest_fall": "the same in USD, with price",
     },
+    headline=("published", "spread_of_vendors", "open_interest_closed"),
 )
 """The counts of one night beside each other."""

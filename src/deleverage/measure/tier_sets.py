@@ -86,7 +86,7 @@ class TierSet:
                 found = self.move(leverage, notional)
                 if found is not None:
                     moves.append(found)
-        return moves[0], min(moves), max(moves)
+        return (moves[0], min(moves), max(moves)) if moves else None
 
     def leverage_ended_by(self, move: float) -> float:
         """The setting of the smallest position that a fall of ``move`` (share) just ends, allowed or not."""

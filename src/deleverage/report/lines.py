@@ -118,11 +118,12 @@ def fold(text: str, width: int, look: str = "", *, indent: int = 0, hang: int = 
     """Fold at blanks, never between a number and its unit, nor inside an interval where that fits."""
     glued = _glue(text)
     lines: list[str] = [""]
-    longest = width - indent - hang
+    longest = max(width - indent - hang, 1)
     for word in (
-        part
+        part[k : k + longest]
         for piece in glued.split(" ")
         for part in (piece.split(_GLUE) if cell_len(piece) > longest else [piece])
+        for k in range(0, max(len(part), 1), longest if cell_len(part) > longest else len(part) + 1)
     ):
         room = width - indent - (hang if len(lines) > 1 else 0)
         longer = f"{lines[-1]} {word}" if lines[-1] else word

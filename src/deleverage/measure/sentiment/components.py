@@ -161,7 +161,7 @@ def funding(inputs: Inputs, midnights: Ints) -> Floats:
             day=(pl.col("known") - 1) // DAY_NS * DAY_NS,
             rate=pl.col("rate") * _SETTLED_S / pl.col("interval_s"),
         )
-        .group_by("day")
+        .group_by("day", maintain_order=True)
         .agg(pl.col("rate").mean())
         .sort("day")
     )
@@ -170,7 +170,9 @@ def funding(inputs: Inputs, midnights: Ints) -> Floats:
     rates = np.full(int(place[-1]) + 1, np.nan)
     rates[place] = days["rate"].to_numpy()
     stamps = first + np.arange(rates.size) * DAY_NS
-    return as_known(stamps, stamps + DAY_NS, _rolled(rates, 7, np.mean), midnights, fresh_ns=_FRESH_NS)
+    # weeks of the same rates are equal, and rounding must not rank them: rates have 8 digits
+    weekly = np.round(_rolled(rates, 7, np.mean), 12)
+    return as_known(stamps, stamps + DAY_NS, weekly, midnights, fresh_ns=_FRESH_NS)
 
 
 def flows(inputs: Inputs, midnights: Ints) -> Floats:

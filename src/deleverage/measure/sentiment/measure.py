@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from deleverage.data.lake.times import iso
+from deleverage.errors import InputError
 from deleverage.measure.asof import DAY_NS, AsOf
 from deleverage.measure.measure import Found, Measure, Measured, Parameter, Whose
 from deleverage.measure.prices import no_bars
@@ -32,8 +33,15 @@ _BY = f"own composite, version {VERSION}"
 
 def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
     """Readings of the published indices and of the composite; series of both over two years."""
+    level = parameters["level"]
+    if level is not None and not 0 <= level <= 100:
+        raise InputError(
+            f"measure sentiment, parameter level: expected a value from 0 to 100, found {level:g}",
+            hint="an index of fear and greed has no others",
+            parameter="level",
+        )
     found = Found("sentiment", asof, parameters)
-    index = published(found, asof, parameters["publisher"], parameters["level"])
+    index = published(found, asof, parameters["publisher"], level)
     own = composite(asof)
     if index.is_empty() and not np.isfinite(own.scored).any():
         raise asof.missing("sentiment", f"Fear & Greed of {parameters['publisher']}").error()
@@ -74,9 +82,9 @@ def _composite(found: Found, asof: AsOf, own: Composite) -> None:
         that = Whose(_BY, one.data, last - DAYS * DAY_NS, last)
         if math.isfinite(score):
             turned = "" if one.greed > 0 else "; more of it is fear"
-            said = f"{one.meaning}: {raw:.6g} {one.unit}; weight {one.weight:.0%}{turned}"
+            said = f"{one.meaning}: {raw:.3g} {one.unit}; weight {one.weight:.0%}{turned}"
         elif math.isfinite(raw):
-            said = f"fewer than {LEAST} of {DAYS} days to rank among; {one.meaning}: {raw:.6g} {one.unit}"
+            said = f"fewer than {LEAST} of {DAYS} days to rank among; {one.meaning}: {raw:.3g} {one.unit}"
         else:
             said = f"not in the lake at that time: {one.data}"
         found.reading(f"component_{one.name}", OWN, score, "points", that, note=said)

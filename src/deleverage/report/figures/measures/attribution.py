@@ -39,7 +39,7 @@ def draw(measured: Measured) -> Drawing:
         key="attribution",
         title=title,
         band=f"Shapley shares of the fall. Lines: 5 to 95{THIN}% over the priors; of news "
-        f"90{THIN}% Monte Carlo; of 'in all' the wider of both.",
+        f"90{THIN}% Monte Carlo; of 'in all' the wider of both. Dashed: half.",
         source=f"{head['by']}; {head['data']}, {measured.parameters['market']}.",
         alt=f"Shares of the fall by mechanism. {title}",
         wide=_page(rows, WIDE),
@@ -55,7 +55,8 @@ def sentence(measured: Measured) -> str:
     text = f"{style.percent(row['value'])} of the fall of {row['subject']} was mechanical by the engine"
     if row["low"] is None:
         return text
-    return f"{text}, between {style.percent(row['low'])} and {style.percent(row['high'])}"
+    ends = (style.number(100 * row[end]) for end in ("low", "high"))
+    return f"{text}, between {' and '.join(ends)}{THIN}%"
 
 
 def _page(rows: list[tuple[int, str, dict[str, Any]]], size: Size) -> str:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 DAY_NS = 86_400 * 1_000_000_000
 
+_EDGE = 0.05
+"""A label nearer to the right end than this share of the axis would be cut there."""
+
 
 def days(time_ns: NDArray[np.int64]) -> NDArray[np.float64]:
     """Moments as days since 1970."""
@@ -27,12 +30,20 @@ def day_axis(axes: Axes, first: float, last: float, labels: int) -> None:
     if step:
         start = int(np.ceil(first))
         ticks = [float(day) for day in range(start, int(last) + 1, step)]
-        axes.set_xticks(ticks, [_name(tick, "%-d %b") for tick in ticks])
+        _label(axes, ticks, "%-d %b")
         return
     months = [day for day in range(int(np.ceil(first)), int(last) + 1) if _moment(day).day == 1]
     every = max(1, -(-len(months) // labels))
     chosen = months[::every]
-    axes.set_xticks([float(day) for day in chosen], [_name(day, "%b %Y") for day in chosen])
+    _label(axes, [float(day) for day in chosen], "%b %Y")
+
+
+def _label(axes: Axes, ticks: list[float], form: str) -> None:
+    """Names below the ticks; one that would stick out on the right ends at its tick."""
+    axes.set_xticks(ticks, [_name(tick, form) for tick in ticks])
+    first, last = axes.get_xlim()
+    if ticks and ticks[-1] > last - _EDGE * (last - first):
+        axes.get_xticklabels()[-1].set_horizontalalignment("right")
 
 
 def date_of(time_ns: int) -> str:

@@ -35,7 +35,7 @@ def _title(measured: Measured) -> str:
     coin, other = measured.parameters["coin"], _name(measured)
     gap, day = measured.reading("gap") or {}, measured.reading("gap_day") or {}
     since = date_of(int(day["value"]) * 86_400 * 1_000_000_000)
-    points = style.with_unit(style.number(100 * abs(gap["value"]), 1), "points")
+    points = style.with_unit(style.number(100 * abs(gap["value"]), 1), "percentage points")
     text = f"{coin} is {points} {'behind' if gap['value'] < 0 else 'ahead of'} {other} since {since}"
     p = (measured.reading("difference_p") or {}).get("value")
     if p is None:

@@ -48,7 +48,7 @@ def _value(measured: Measured, name: str) -> float | None:
 def _title(measured: Measured) -> str:
     coin = measured.parameters["coin"]
     close, gone = _value(measured, "from_high_close"), _value(measured, "days_since_high")
-    text = f"{coin} closed {style.percent(close, 1)} from its high of {gone:.0f} days before"
+    text = f"{coin} closed {style.percent(abs(close or 0.0), 1)} below its high of {gone:.0f} days before"
     worst, p = _value(measured, "worst_since_high"), _value(measured, "p_brownian")
     stated = measured.parameters["stated"]
     if p is not None:
@@ -122,8 +122,15 @@ def _chances(page: Sheet, measured: Measured, size: Size, top: float, each: floa
         _chance(axes, row, at, assumed=name[-2:].isdigit())
         y = top + k * each + size.pick(each / 2 + 4, 13)
         page.words(0, y, names[name], color=style.MUTED if name[-2:].isdigit() else style.INK)
-        value = row["value"] if row else None
-        page.words(size.width, y, style.percent(value, 1), ha="right", fontweight="bold")
+        page.words(size.width, y, _chance_text(row), ha="right", fontweight="bold")
+
+
+def _chance_text(row: dict[str, Any] | None) -> str:
+    """`7.1 %`; a chance that no draw met is below its interval's end, not 0."""
+    value, high = (row["value"], row["high"]) if row else (None, None)
+    if value is None or value >= 0.0005:
+        return style.percent(value, 1)
+    return f"< {style.percent(max(high or 0.0, 0.001), 1)}"
 
 
 def _chance(axes: Axes, row: dict[str, Any] | None, at: float, *, assumed: bool) -> None:

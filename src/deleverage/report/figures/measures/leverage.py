@@ -82,7 +82,8 @@ def _open_interest(axes: Any, measured: Measured, size: Size) -> None:
     top = int(np.argmax(y))
     axes.plot(x[top], y[top], marker="D", color=style.INK, markersize=6)
     axes.plot(x[-1], y[-1], marker="o", color=style.INK, markersize=6)
-    for k, side in ((top, "left"), (x.size - 1, "right")):
+    late = x[top] > x[-1] - 0.15 * (x[-1] - x[0])  # to its right there is no room for words
+    for k, side in ((top, "right" if late else "left"), (x.size - 1, "right")):
         if k == top and top == x.size - 1:
             continue
         above = k == top

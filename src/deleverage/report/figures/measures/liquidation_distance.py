@@ -26,7 +26,7 @@ def draw(measured: Measured) -> Drawing:
     return Drawing(
         key="liquidation_distance",
         title=title,
-        band=f"Isolated {asked['side']} of {style.usd(asked['notional'])}, smallest tier that holds it. "
+        band=f"Isolated {asked['side']} of ${style.number(asked['notional'])}, smallest tier that holds it. "
         f"Mark: where its margin is gone{said}.",
         source=f"Rules of each venue on {style.day(measured.at_ns - 1_000_000_000)}: "
         f"{'; '.join(row['data'].removeprefix('rules of ') for row in rows)}.",

@@ -18,10 +18,11 @@ def draw(measured: Measured) -> Drawing:
     lost = measured.reading("erased_basket") or {}
     total = measured.reading("erased_total") or {}
     unknown = " The whole market's capitalisation is not observed here." if total.get("value") is None else ""
+    brackets = f" In brackets: {lost['interval']}." if lost.get("interval") else ""
     return Drawing(
         key="market_value",
         title=title,
-        band=f"At fixed, approximate supplies. In brackets: {lost.get('interval', '')}.{unknown}",
+        band=f"At fixed, approximate supplies.{brackets}{unknown}",
         source=f"By {lost.get('by', '')}; supplies: see the note of each coin. {lost.get('data', '')}; "
         f"as of {date_of(measured.at_ns)} UTC.",
         alt=f"Market value erased by coin. {title}.",
@@ -98,4 +99,4 @@ def _line(page: Sheet, measured: Measured, size: Size, x: float, y: float) -> No
     axes.plot(at, rows["value"], color=style.INK, linewidth=1.8)
     values = rows["value"].to_numpy()
     day_axis(axes, float(at[0]), float(at[-1]), int(size.pick(5, 4)))
-    value_axis(axes, float(values.min()), float(values.max()), style.usd)
+    value_axis(axes, float(values.min()), float(values.max()), lambda v: style.usd(v, digits=4))
