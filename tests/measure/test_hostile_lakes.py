@@ -163,6 +163,13 @@ def test_a_parameter_out_of_range_is_refused(name: str, given: dict[str, float |
     assert "expected" in caught.value.message and "found" in caught.value.message
 
 
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("at_ns", [-(2**62), 253_402_214_400 * 10**9])
+def test_a_moment_that_nanoseconds_cannot_hold_is_refused(name: str, at_ns: int) -> None:
+    with pytest.raises(InputError, match="1900 to 2199"):
+        ALL[name].at(Frames({}), at_ns)
+
+
 @pytest.mark.parametrize("window", [1e-9, 1e-4, 0.02])
 def test_a_window_shorter_than_a_bar_looks_at_the_bar(window: float) -> None:
     found = ALL["episodes"].at(Frames(WORLD), END, {"window": window})

@@ -171,10 +171,16 @@ class Measure:
         Raises
         ------
         InputError
-            a parameter is wrong.
+            a parameter is wrong, or the moment is before 1900 or after 2199.
         MissingDataError
             nothing of it can be answered from this lake.
         """
+        if not _EARLIEST_NS <= at_ns < _LATEST_NS:
+            raise InputError(
+                f"measure {self.name}: expected a moment of 1900 to 2199, found {at_ns} ns after 1970",
+                hint="give a day or a moment like 2025-10-10T21:15",
+                parameter="at",
+            )
         return self.compute(AsOf(source, at_ns), self.settle(given or {}))
 
 
