@@ -6,7 +6,7 @@ ones are), news that grinds down, and the forced closings of every second. Four 
 
 - structural: n(x) = map density ÷ book density, known before anything happens;
 - realised: 1 − fall of the news ÷ whole fall, which is n where nothing recovers (drop = shock ÷ (1 − n));
-- binned: the Hawkes ratio from the spectrum of counts a second (`measure.hawkes.counts.binned`);
+- binned: the Hawkes ratio from the spectrum of counts a second (`measure.feedback.hawkes.counts.binned`);
 - counts: Hardiman–Bouchaud, 1 − √(mean ÷ variance) of longer windows.
 
 Where they agree, and where not and why:
@@ -39,10 +39,10 @@ from deleverage.engine.setup import BookSpec, MarketWorld, RulesSpec, switched
 from deleverage.engine.simulate import prepare_world, raise_for
 from deleverage.engine.step import begin, run_steps
 from deleverage.errors import Status
-from deleverage.measure.hawkes.counts import binned, hardiman_bouchaud
-from deleverage.measure.hawkes.fit import fit
-from deleverage.measure.hawkes.kernels import Exponential
-from deleverage.measure.hawkes.likelihood import Events
+from deleverage.measure.feedback.hawkes.counts import binned, hardiman_bouchaud
+from deleverage.measure.feedback.hawkes.fit import fit
+from deleverage.measure.feedback.hawkes.kernels import Exponential
+from deleverage.measure.feedback.hawkes.likelihood import Events
 from tests.science.worlds import FLAT_BOOK, LAST_PRICE, uniform_map_world
 from verify.verdict import Verdict
 

@@ -13,8 +13,8 @@ import math
 
 import numpy as np
 
-from deleverage.measure.brownian_drawdown import SAMPLING, expected, log_depth, probability, quantile
-from deleverage.measure.drawdown_bootstrap import largest_falls, stream
+from deleverage.measure.drawdown.bootstrap import largest_falls, stream
+from deleverage.measure.drawdown.brownian import SAMPLING, expected, log_depth, probability, quantile
 from verify.verdict import Verdict
 
 NOTES = "science notes §5"

@@ -13,9 +13,9 @@ import math
 
 import numpy as np
 
-from deleverage.measure.correlation import correlate, difference, fisher_interval, forbes_rigobon
-from deleverage.measure.correlation_breaks import find_breaks
-from deleverage.measure.drawdown_bootstrap import Floats, stream
+from deleverage.measure.decoupling.breaks import find_breaks
+from deleverage.measure.decoupling.correlation import correlate, difference, fisher_interval, forbes_rigobon
+from deleverage.measure.drawdown.bootstrap import Floats, stream
 from verify.verdict import Verdict
 
 NOTES = "science notes §5"

@@ -17,11 +17,11 @@ import time
 
 import numpy as np
 
-from deleverage.measure.hawkes.counts import binned, hardiman_bouchaud
-from deleverage.measure.hawkes.fit import Fit, fit, flexible
-from deleverage.measure.hawkes.kernels import Exponential
-from deleverage.measure.hawkes.likelihood import Events, Floats, log_likelihood
-from deleverage.measure.hawkes.simulate import draw
+from deleverage.measure.feedback.hawkes.counts import binned, hardiman_bouchaud
+from deleverage.measure.feedback.hawkes.fit import Fit, fit, flexible
+from deleverage.measure.feedback.hawkes.kernels import Exponential
+from deleverage.measure.feedback.hawkes.likelihood import Events, Floats, log_likelihood
+from deleverage.measure.feedback.hawkes.simulate import draw
 from verify.verdict import Verdict
 
 NOTES = "science.md §4"

@@ -1,4 +1,4 @@
-"""Does the 90 % band of `measure.liquidations` hold what a throttled feed did not show?
+"""Does the 90 % band of `measure.throttled.liquidations` hold what a throttled feed did not show?
 
 Full feeds of an outside generator (`throttled_worlds`) are censored to one event a second; real events
 (public logs of Binance's stream, already one a second, each once) are censored to one in ten seconds. The
@@ -27,9 +27,9 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from deleverage.measure.bursts import PRIOR, Bursts, common_draws, learn
-from deleverage.measure.censoring import DRAWS, Stream, band, estimate, learn_bursts
-from deleverage.measure.throttle import Floats, Rule, Throttle, censor
+from deleverage.measure.throttled.bursts import PRIOR, Bursts, common_draws, learn
+from deleverage.measure.throttled.censoring import DRAWS, Stream, band, estimate, learn_bursts
+from deleverage.measure.throttled.throttle import Floats, Rule, Throttle, censor
 from verify.known_truth import wilson
 from verify.throttled_worlds import MILLI, SECOND, WORLDS, Feed, World, make
 

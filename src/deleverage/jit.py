@@ -54,7 +54,7 @@ _PACKAGE = Path(__file__).parent
 _KERNEL_ROOMS = (
     "errors.py",
     "jit.py",
-    "measure/hawkes",
+    "measure/feedback/hawkes",
     "schema",
     "units.py",
     "venues",

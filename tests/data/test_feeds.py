@@ -9,8 +9,8 @@ import pytest
 
 from deleverage.data.feeds import FEEDS, Feed, Publishes, feed_at, feeds_on
 from deleverage.errors import InputError
-from deleverage.measure.liquidations import throttle_of
-from deleverage.measure.throttle import Rule
+from deleverage.measure.throttled.liquidations import throttle_of
+from deleverage.measure.throttled.throttle import Rule
 
 
 def ns(year: int, month: int, day: int) -> int:

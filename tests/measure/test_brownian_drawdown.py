@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from deleverage.measure.brownian_drawdown import expected, log_depth, probability, quantile
+from deleverage.measure.drawdown.brownian import expected, log_depth, probability, quantile
 
 
 def test_without_drift_the_law_is_that_of_the_largest_absolute_value() -> None:

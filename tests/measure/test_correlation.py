@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar  # type: ignore[import-untyped,unused-ignore]
 
-from deleverage.measure.correlation import (
+from deleverage.measure.decoupling.breaks import cost, find_breaks, scaled
+from deleverage.measure.decoupling.correlation import (
     correlate,
     difference,
     effective_count,
     fisher_interval,
     forbes_rigobon,
 )
-from deleverage.measure.correlation_breaks import cost, find_breaks, scaled
-from deleverage.measure.drawdown_bootstrap import Floats, stream
+from deleverage.measure.drawdown.bootstrap import Floats, stream
 
 
 def pairs(count: int, rho: float, name: str = "t") -> tuple[Floats, Floats]:

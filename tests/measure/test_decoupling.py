@@ -8,9 +8,9 @@ import pytest
 
 from deleverage.errors import InputError, MissingDataError
 from deleverage.measure.asof import Frames
-from deleverage.measure.correlation import fisher_interval
-from deleverage.measure.decoupling import MEASURE
-from deleverage.measure.drawdown_bootstrap import stream
+from deleverage.measure.decoupling.correlation import fisher_interval
+from deleverage.measure.decoupling.measure import MEASURE
+from deleverage.measure.drawdown.bootstrap import stream
 from deleverage.measure.measure import Measured
 from deleverage.report.figures.measures.decoupling import draw
 from tests.measure.bars import DAY, FIRST, candles, macro

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from deleverage.data.feeds import Publishes
-from deleverage.measure.dedupe import each_once, fullest_feeds
+from deleverage.measure.throttled.dedupe import each_once, fullest_feeds
 from tests.measure.events import liquidations
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from deleverage.errors import InputError, MissingDataError, exit_code
 from deleverage.measure.asof import Frames
-from deleverage.measure.brownian_drawdown import log_depth, probability
-from deleverage.measure.drawdown import MEASURE
-from deleverage.measure.drawdown_bootstrap import blocks, largest_falls, stream, wilson
+from deleverage.measure.drawdown.bootstrap import blocks, largest_falls, stream, wilson
+from deleverage.measure.drawdown.brownian import log_depth, probability
+from deleverage.measure.drawdown.measure import MEASURE
 from deleverage.measure.measure import Measured
 from deleverage.report.figures.measures.drawdown import draw
 from tests.measure.bars import DAY, FIRST, Bar, candles, walk

@@ -14,8 +14,8 @@ import pytest
 from deleverage.data.known import known_from
 from deleverage.errors import InputError, MissingDataError
 from deleverage.measure.asof import DAY_NS, AsOf, Frames
-from deleverage.measure.cascades import Rules, cascades, finest_bars, volatility_before
-from deleverage.measure.episodes import MEASURE
+from deleverage.measure.episodes.cascades import Rules, cascades, finest_bars, volatility_before
+from deleverage.measure.episodes.measure import MEASURE
 from deleverage.measure.measure import Measured
 from deleverage.report.figures.measures import episodes as figure
 from tests.measure.episode_rows import START, candles, flat, interest, totals, walk

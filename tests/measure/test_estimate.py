@@ -5,10 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deleverage.measure.bursts import PRIOR, Bursts, Stretch, burst_events, common_draws, learn, mean_bursts
-from deleverage.measure.censoring import DRAWS, Stream, Totals, band, estimate, learn_bursts
-from deleverage.measure.sizes import LARGEST, sum_of_hidden, unseen_below
-from deleverage.measure.throttle import Rule, Throttle, censor
+from deleverage.measure.throttled.bursts import (
+    PRIOR,
+    Bursts,
+    Stretch,
+    burst_events,
+    common_draws,
+    learn,
+    mean_bursts,
+)
+from deleverage.measure.throttled.censoring import DRAWS, Stream, Totals, band, estimate, learn_bursts
+from deleverage.measure.throttled.sizes import LARGEST, sum_of_hidden, unseen_below
+from deleverage.measure.throttled.throttle import Rule, Throttle, censor
 
 SECOND = 1_000_000_000
 SINGLE = Bursts(np.linspace(-9.0, 6.0, 61), np.zeros(61), 1e-6)

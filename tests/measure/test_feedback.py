@@ -8,8 +8,8 @@ import pytest
 
 from deleverage.errors import InputError, MissingDataError
 from deleverage.measure.asof import Frames
-from deleverage.measure.feedback import MEASURE, stamp, tie_share
-from deleverage.measure.hawkes.simulate import draw
+from deleverage.measure.feedback.hawkes.simulate import draw
+from deleverage.measure.feedback.measure import MEASURE, stamp, tie_share
 from deleverage.measure.measure import Measured, time_ns
 from deleverage.report.figures.measures.feedback import draw as draw_figure
 from deleverage.schema import LAKE_TABLES, conform

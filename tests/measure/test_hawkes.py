@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
 from deleverage.errors import InputError
-from deleverage.measure.hawkes.counts import binned, hardiman_bouchaud, spectrum
-from deleverage.measure.hawkes.fit import candidate_edges, fit, flexible
-from deleverage.measure.hawkes.kernels import (
+from deleverage.measure.feedback.hawkes.counts import binned, hardiman_bouchaud, spectrum
+from deleverage.measure.feedback.hawkes.fit import candidate_edges, fit, flexible
+from deleverage.measure.feedback.hawkes.kernels import (
     Exponential,
     Kernel,
     MultiExponential,
@@ -20,10 +20,16 @@ from deleverage.measure.hawkes.kernels import (
     half_life,
     log_spaced,
 )
-from deleverage.measure.hawkes.likelihood import Events, Likelihood, Model, log_likelihood, mark_weights
-from deleverage.measure.hawkes.recursion import excite
-from deleverage.measure.hawkes.residuals import look, residuals, waits_of
-from deleverage.measure.hawkes.simulate import draw
+from deleverage.measure.feedback.hawkes.likelihood import (
+    Events,
+    Likelihood,
+    Model,
+    log_likelihood,
+    mark_weights,
+)
+from deleverage.measure.feedback.hawkes.recursion import excite
+from deleverage.measure.feedback.hawkes.residuals import look, residuals, waits_of
+from deleverage.measure.feedback.hawkes.simulate import draw
 
 ONE = np.ones(1)
 TIMES = st.lists(st.floats(0.0, 50.0), min_size=1, max_size=25).map(sorted)

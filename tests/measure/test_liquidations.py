@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from deleverage.errors import InputError
-from deleverage.measure.liquidations import Liquidations, measure_liquidations
+from deleverage.measure.throttled.liquidations import Liquidations, measure_liquidations
 from deleverage.schema import LIQUIDATION_ESTIMATES, LIQUIDATION_TOTALS
 from tests.measure.events import HOUR, NOON, SECOND, SUMMER, liquidations, open_interest, table, trades
 

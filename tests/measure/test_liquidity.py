@@ -10,8 +10,8 @@ import pytest
 from deleverage.errors import InputError, MissingDataError
 from deleverage.measure.asof import Frames
 from deleverage.measure.blocks import block_draws, stream
-from deleverage.measure.liquidity import MEASURE
-from deleverage.measure.recovery import half_life
+from deleverage.measure.liquidity.measure import MEASURE
+from deleverage.measure.liquidity.recovery import half_life
 from tests.measure.market_rows import DAY, HOUR, assert_no_look_ahead, at, depth, table
 
 NOW = at("2025-11-14")

@@ -7,9 +7,9 @@ import pytest
 
 from deleverage.errors import InputError, MissingDataError, exit_code
 from deleverage.measure.asof import Frames
-from deleverage.measure.market_value import MEASURE
+from deleverage.measure.market_value.measure import MEASURE
+from deleverage.measure.market_value.supplies import SUPPLIES
 from deleverage.measure.measure import Measured
-from deleverage.measure.supplies import SUPPLIES
 from deleverage.report.figures.measures.market_value import draw
 from tests.measure.bars import DAY, FIRST, candles, caps, walk
 from tests.measure.read import value

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from deleverage.measure.newey_west import slope
+from deleverage.measure.outflows.newey_west import slope
 
 
 def test_slope_and_r2_are_those_of_least_squares() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deleverage.measure.open_interest import Fall, falls, learn_forced, taker_coins
+from deleverage.measure.throttled.open_interest import Fall, falls, learn_forced, taker_coins
 from tests.measure.events import HOUR, NOON, open_interest, trades
 
 

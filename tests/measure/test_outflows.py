@@ -14,7 +14,7 @@ from deleverage.data.known import known_from
 from deleverage.errors import InputError, MissingDataError
 from deleverage.measure.asof import DAY_NS, Frames
 from deleverage.measure.measure import Measured, time_ns
-from deleverage.measure.outflows import MEASURE, percentile_before
+from deleverage.measure.outflows.measure import MEASURE, percentile_before
 from deleverage.schema import LAKE_TABLES, empty
 from verify.fear_greed import market, until
 

@@ -8,8 +8,8 @@ import pytest
 
 from deleverage.errors import InputError, MissingDataError
 from deleverage.measure.asof import Frames
-from deleverage.measure.night_counts import COUNTS, published
-from deleverage.measure.reconcile import MEASURE
+from deleverage.measure.reconcile.measure import MEASURE
+from deleverage.measure.reconcile.night_counts import COUNTS, published
 from tests.measure.market_rows import DAY, HOUR, assert_no_look_ahead, at, table
 
 NIGHT, NOW = at("2025-10-10"), at("2025-10-20")

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deleverage.errors import InputError
-from deleverage.measure.intensity import _more_than_one
-from deleverage.measure.throttle import Rule, Throttle, cells_of, censor
+from deleverage.measure.throttled.intensity import _more_than_one
+from deleverage.measure.throttled.throttle import Rule, Throttle, cells_of, censor
 
 SECOND = 1_000_000_000
 TIMES = st.lists(st.integers(0, 30_000), min_size=1, max_size=200).map(sorted)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deleverage.measure.throttle import Rule
+from deleverage.measure.throttled.throttle import Rule
 from verify import throttled_worlds
 from verify.throttle import Answer, real, recordings, row_of, synthetic, waiting
 from verify.throttled_worlds import SECOND, WORLDS, make

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from deleverage.measure import leverage, liquidation_counts, liquidity, reconcile
+from deleverage.measure import leverage, liquidation_counts
 from deleverage.measure.asof import Frames
+from deleverage.measure.liquidity import measure as liquidity
+from deleverage.measure.reconcile import measure as reconcile
 from deleverage.report.figures.measures import leverage as draw_leverage
 from deleverage.report.figures.measures import liquidation_counts as draw_counts
 from deleverage.report.figures.measures import liquidity as draw_liquidity

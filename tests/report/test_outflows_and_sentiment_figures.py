@@ -9,7 +9,7 @@ import pytest
 
 from deleverage.measure.asof import DAY_NS, Frames
 from deleverage.measure.measure import Measured, time_ns
-from deleverage.measure.outflows import MEASURE as OUTFLOWS
+from deleverage.measure.outflows.measure import MEASURE as OUTFLOWS
 from deleverage.measure.sentiment import MEASURE as SENTIMENT
 from deleverage.report.figures.canvas import Drawing
 from deleverage.report.figures.measures import outflows, sentiment

@@ -56,7 +56,7 @@ def liquidations(
     )
     from deleverage.cli.stream import columns, emit, emit_json, has_colour
     from deleverage.data.lake import Lake
-    from deleverage.measure.liquidations import measure_liquidations
+    from deleverage.measure.throttled.liquidations import measure_liquidations
     from deleverage.report.liquidations import screen
 
     source = Lake.open(lake)
@@ -145,7 +145,7 @@ def _span(source: Lake, venue: str | None, symbol: str | None, known: int | None
     """First and last event [ns UTC] of what is asked for."""
     import polars as pl
 
-    from deleverage.measure.liquidations import asked_for
+    from deleverage.measure.throttled.liquidations import asked_for
 
     rows = source.read(
         "liquidations",

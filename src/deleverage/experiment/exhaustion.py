@@ -38,8 +38,8 @@ from deleverage.experiment.floor_model import (
     walk_forward,
 )
 from deleverage.measure.asof import DAY_NS, AsOf, Tables
-from deleverage.measure.cascades import Rules, cascades
-from deleverage.measure.episodes import independent, together
+from deleverage.measure.episodes.cascades import Rules, cascades
+from deleverage.measure.episodes.measure import independent, together
 from deleverage.measure.measure import Found, Measure, Measured, Parameter, Whose
 from deleverage.measure.prices import daily, need_daily, no_bars, source_of
 from deleverage.measure.scoring import (

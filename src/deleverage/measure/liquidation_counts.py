@@ -21,9 +21,9 @@ from deleverage.errors import InputError
 from deleverage.measure.asof import DAY_NS, AsOf, Missing
 from deleverage.measure.blocks import LEVEL, block_draws, middle, stream
 from deleverage.measure.contracts import complete_moments, contract_sums
-from deleverage.measure.dedupe import each_once
-from deleverage.measure.liquidations import ALL_COINS, measure_liquidations
 from deleverage.measure.measure import Found, Measure, Measured, Parameter, Whose
+from deleverage.measure.throttled.dedupe import each_once
+from deleverage.measure.throttled.liquidations import ALL_COINS, measure_liquidations
 
 EVERY = "every"
 LISTS = "coinglass"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from deleverage.measure.liquidations import ALL_COINS, Liquidations
+from deleverage.measure.throttled.liquidations import ALL_COINS, Liquidations
 from deleverage.report import style
 from deleverage.report.lines import HEAD, SOFT, Line, Piece, flow, fold, render, table
 from deleverage.report.style import MISSING, THIN

@@ -18,8 +18,8 @@ from deleverage.data.lake.times import iso
 from deleverage.errors import InputError
 from deleverage.measure.asof import DAY_NS, AsOf
 from deleverage.measure.blocks import block_draws, middle, stream
+from deleverage.measure.liquidity.recovery import half_life
 from deleverage.measure.measure import Found, Measure, Measured, Parameter, Whose
-from deleverage.measure.recovery import half_life
 
 HOUR_NS = 3_600 * 1_000_000_000
 RANGES = (10, 50, 100, 200)

@@ -18,7 +18,7 @@ from deleverage.data.lake.times import iso
 from deleverage.errors import InputError
 from deleverage.measure.asof import DAY_NS, AsOf
 from deleverage.measure.measure import Found, Measure, Measured, Parameter, Whose
-from deleverage.measure.newey_west import Slope, slope
+from deleverage.measure.outflows.newey_west import Slope, slope
 from deleverage.measure.prices import daily, no_bars, source_of
 
 ALL = "ALL"

@@ -15,9 +15,9 @@ import polars as pl
 from deleverage.data.lake.times import iso
 from deleverage.errors import InputError, MissingDataError
 from deleverage.measure.asof import DAY_NS, AsOf, Missing
+from deleverage.measure.market_value.supplies import SUPPLIES, said
 from deleverage.measure.measure import Found, Measure, Measured, Parameter, Whose
 from deleverage.measure.prices import last_day_note, need_daily, no_bars, source_of
-from deleverage.measure.supplies import SUPPLIES, said
 
 TOTAL = "total"
 
@@ -93,7 +93,7 @@ def _coins(basket: Sequence[str]) -> tuple[str, ...]:
         if coin not in SUPPLIES:
             raise InputError(
                 f"measure market_value, parameter basket: expected coins with a stated supply, found {coin}",
-                hint=f"there are {', '.join(SUPPLIES)}; supplies stand in measure/supplies.py",
+                hint=f"there are {', '.join(SUPPLIES)}; supplies stand in measure/market_value/supplies.py",
                 parameter="basket",
             )
     return coins

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kstest
 
-from deleverage.measure.hawkes.fit import FEWEST, Fit, fit
-from deleverage.measure.hawkes.likelihood import Likelihood
-from deleverage.measure.hawkes.simulate import draw
+from deleverage.measure.feedback.hawkes.fit import FEWEST, Fit, fit
+from deleverage.measure.feedback.hawkes.likelihood import Likelihood
+from deleverage.measure.feedback.hawkes.simulate import draw
 
 Floats = NDArray[np.float64]
 

@@ -25,8 +25,8 @@ from scipy.optimize import brentq, minimize
 from scipy.stats import chi2
 
 from deleverage.errors import InputError
-from deleverage.measure.hawkes.kernels import Kernel, Shape, half_life
-from deleverage.measure.hawkes.likelihood import Events, Likelihood, Model
+from deleverage.measure.feedback.hawkes.kernels import Kernel, Shape, half_life
+from deleverage.measure.feedback.hawkes.likelihood import Events, Likelihood, Model
 
 Floats = NDArray[np.float64]
 

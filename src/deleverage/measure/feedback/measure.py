@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from deleverage.data.feeds import Feed, Publishes, feed_at
 from deleverage.errors import InputError
 from deleverage.measure.asof import DAY_NS, AsOf
-from deleverage.measure.dedupe import each_once, fullest_feeds
-from deleverage.measure.hawkes.counts import binned, hardiman_bouchaud
-from deleverage.measure.hawkes.fit import FEWEST, Fit, fit, flexible
-from deleverage.measure.hawkes.kernels import Exponential, Kernel, PowerLaw, log_spaced
-from deleverage.measure.hawkes.likelihood import Events, Likelihood
-from deleverage.measure.hawkes.residuals import Residuals, residuals
+from deleverage.measure.feedback.hawkes.counts import binned, hardiman_bouchaud
+from deleverage.measure.feedback.hawkes.fit import FEWEST, Fit, fit, flexible
+from deleverage.measure.feedback.hawkes.kernels import Exponential, Kernel, PowerLaw, log_spaced
+from deleverage.measure.feedback.hawkes.likelihood import Events, Likelihood
+from deleverage.measure.feedback.hawkes.residuals import Residuals, residuals
 from deleverage.measure.measure import Found, Measure, Measured, Parameter, Whose
+from deleverage.measure.throttled.dedupe import each_once, fullest_feeds
 
 SECOND_NS = 1_000_000_000
 PROFILE = "95 % profile likelihood"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deleverage.errors import InputError
-from deleverage.measure.hawkes.likelihood import Events
+from deleverage.measure.feedback.hawkes.likelihood import Events
 
 Floats = NDArray[np.float64]
 

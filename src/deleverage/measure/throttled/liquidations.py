@@ -17,11 +17,11 @@ import polars as pl
 
 from deleverage.data.feeds import Feed, Publishes, feed_at
 from deleverage.errors import InputError
-from deleverage.measure.bursts import PRIOR, Bursts, Common, Stretch, common_draws, learn
-from deleverage.measure.censoring import DRAWS, SIDES, Stream, Totals, band, estimate, learn_bursts
-from deleverage.measure.dedupe import each_once, fullest_feeds
-from deleverage.measure.open_interest import Fall, ForcedShare, falls, learn_forced, taker_coins
-from deleverage.measure.throttle import Rule, Throttle
+from deleverage.measure.throttled.bursts import PRIOR, Bursts, Common, Stretch, common_draws, learn
+from deleverage.measure.throttled.censoring import DRAWS, SIDES, Stream, Totals, band, estimate, learn_bursts
+from deleverage.measure.throttled.dedupe import each_once, fullest_feeds
+from deleverage.measure.throttled.open_interest import Fall, ForcedShare, falls, learn_forced, taker_coins
+from deleverage.measure.throttled.throttle import Rule, Throttle
 from deleverage.schema import LIQUIDATION_ESTIMATES, conform, empty
 
 SECOND_NS = 1_000_000_000

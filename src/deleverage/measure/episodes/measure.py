@@ -16,7 +16,7 @@ import polars as pl
 from deleverage.data.lake.times import iso
 from deleverage.errors import InputError
 from deleverage.measure.asof import DAY_NS, AsOf
-from deleverage.measure.cascades import Cascade, Rules, cascades, finest_bars
+from deleverage.measure.episodes.cascades import Cascade, Rules, cascades, finest_bars
 from deleverage.measure.measure import Found, Measure, Measured, Parameter, Whose
 from deleverage.measure.prices import no_bars
 

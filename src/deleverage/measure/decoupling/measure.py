@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from deleverage.data.lake.times import iso
 from deleverage.errors import InputError
 from deleverage.measure.asof import DAY_NS, AsOf
-from deleverage.measure.correlation import (
+from deleverage.measure.decoupling.breaks import LEAST, STEP, find_breaks
+from deleverage.measure.decoupling.correlation import (
     Correlation,
     correlate,
     difference,
     fisher_interval,
     forbes_rigobon,
 )
-from deleverage.measure.correlation_breaks import LEAST, STEP, find_breaks
 from deleverage.measure.measure import Found, Measure, Measured, Parameter, Whose
 from deleverage.measure.prices import need_daily, no_bars, source_of
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from deleverage.measure.throttle import Floats
+from deleverage.measure.throttled.throttle import Floats
 
 _TAIL = 0.9
 _INDEX_EVENTS, _INDEX = 4.0, 1.0

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deleverage.measure.throttle import Cells, Floats, Rule, Throttle
+from deleverage.measure.throttled.throttle import Cells, Floats, Rule, Throttle
 
 SCALES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0)
 """Kernel widths h [cells]: from less than a window to a quarter of an hour."""

@@ -16,10 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deleverage.measure.bursts import PRIOR, Bursts, Common, Stretch, burst_events, mean_bursts
-from deleverage.measure.intensity import Hidden, hidden_bursts
-from deleverage.measure.sizes import sum_of_hidden, unseen_below
-from deleverage.measure.throttle import Cells, Floats, Rule, Throttle, Times, cells_of, censor
+from deleverage.measure.throttled.bursts import PRIOR, Bursts, Common, Stretch, burst_events, mean_bursts
+from deleverage.measure.throttled.intensity import Hidden, hidden_bursts
+from deleverage.measure.throttled.sizes import sum_of_hidden, unseen_below
+from deleverage.measure.throttled.throttle import Cells, Floats, Rule, Throttle, Times, cells_of, censor
 
 SIDES = ("long", "short")
 DRAWS = 400

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from deleverage.data.lake.times import iso
 from deleverage.errors import InputError
 from deleverage.measure.asof import DAY_NS, AsOf
-from deleverage.measure.brownian_drawdown import log_depth, probability
-from deleverage.measure.drawdown_bootstrap import blocks, largest_falls, stream, volatilities, wilson
+from deleverage.measure.drawdown.bootstrap import blocks, largest_falls, stream, volatilities, wilson
+from deleverage.measure.drawdown.brownian import log_depth, probability
 from deleverage.measure.measure import Found, Measure, Measured, Parameter, Whose
 from deleverage.measure.prices import last_day_note, need_daily, no_bars, source_of
 

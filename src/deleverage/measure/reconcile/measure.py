@@ -14,9 +14,9 @@ import polars as pl
 
 from deleverage.data.lake.times import iso
 from deleverage.measure.asof import DAY_NS, AsOf
-from deleverage.measure.dedupe import each_once
 from deleverage.measure.measure import Found, Measure, Measured, Parameter, Whose, time_ns
-from deleverage.measure.night_counts import COUNTS, NIGHTS, Count, published
+from deleverage.measure.reconcile.night_counts import COUNTS, NIGHTS, Count, published
+from deleverage.measure.throttled.dedupe import each_once
 
 _MINUTE_NS = 60 * 1_000_000_000
 _SECOND_NS = 1_000_000_000

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deleverage.measure.throttle import Floats
+from deleverage.measure.throttled.throttle import Floats
 
 PRIOR_NONE = 0.2
 """Prior: probability that bursts have one event each."""

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deleverage.errors import InputError
-from deleverage.measure.hawkes.kernels import Kernel
-from deleverage.measure.hawkes.recursion import excite
+from deleverage.measure.feedback.hawkes.kernels import Kernel
+from deleverage.measure.feedback.hawkes.recursion import excite
 
 Floats = NDArray[np.float64]
 

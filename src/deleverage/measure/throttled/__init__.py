@@ -1,0 +1,1 @@
+"""What stood behind a throttled feed of liquidations?"""
