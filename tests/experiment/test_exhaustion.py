@@ -14,9 +14,8 @@ from scipy.special import expit
 
 from deleverage.data.known import known_from
 from deleverage.errors import InputError, MissingDataError
-from deleverage.experiment import fuel_left
-from deleverage.experiment.exhaustion import MEASURE, outcome
-from deleverage.experiment.floor_model import (
+from deleverage.experiment.exhaustion import MEASURE, fuel_left, outcome
+from deleverage.experiment.exhaustion.floor_model import (
     EMBARGO,
     FEWEST,
     REFIT,

@@ -12,7 +12,7 @@ import pytest
 
 from deleverage import measure as measure_room
 from deleverage.errors import InputError, MissingDataError
-from deleverage.experiment.exhaustion import _weekly_funding
+from deleverage.experiment.exhaustion.days import weekly_funding
 from deleverage.experiment.measures import ALL, OF_RUNS
 from deleverage.measure.asof import AsOf, Frames
 from deleverage.measure.measure import Measured
@@ -114,7 +114,7 @@ def test_weeks_of_the_same_funding_rate_rank_alike() -> None:
     })  # fmt: skip
     days = FIRST // DAY + np.arange(110, 490)
     asof = AsOf(Frames({"funding": rows}), int(days[-1] + 2) * DAY)
-    assert np.unique(_weekly_funding(asof, "BTC", days)).size == 1
+    assert np.unique(weekly_funding(asof, "BTC", days)).size == 1
     assert np.unique(funding(Inputs(asof), days * DAY)).size == 1
 
 

@@ -9,24 +9,23 @@ on hidden positions), open interest against that at the high, funding, displayed
 Four components are long enough to be scored and are the model's: volatility, distance from the high, funding,
 sentiment. Open interest and depth are not, and are shown only.
 
-What happened next is no part of the measure; `outcome` reads it, and is meant to read later data.
+What happened next is no part of the measure: `outcome` reads that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
 import polars as pl
-from numpy.lib.stride_tricks import sliding_window_view
 
 from deleverage.data.lake.times import iso
 from deleverage.errors import InputError
-from deleverage.experiment import fuel_left
-from deleverage.experiment.floor_model import (
+from deleverage.experiment.exhaustion import fuel_left
+from deleverage.experiment.exhaustion.days import COMPONENTS, INDEX, MONTH, WEEK, YEAR, State, state_of
+from deleverage.experiment.exhaustion.floor_model import (
     EMBARGO,
     FEWEST,
     Forecasts,
@@ -37,11 +36,11 @@ from deleverage.experiment.floor_model import (
     training_days,
     walk_forward,
 )
-from deleverage.measure.asof import DAY_NS, AsOf, Tables
+from deleverage.measure.asof import DAY_NS, AsOf
 from deleverage.measure.episodes.cascades import Rules, cascades
 from deleverage.measure.episodes.measure import independent, together
 from deleverage.measure.measure import Found, Measure, Measured, Parameter, Whose
-from deleverage.measure.prices import daily, need_daily, no_bars, source_of
+from deleverage.measure.prices import need_daily, no_bars, source_of
 from deleverage.measure.scoring import (
     Interval,
     brier,
@@ -52,85 +51,12 @@ from deleverage.measure.scoring import (
 )
 from deleverage.units import Bools, Floats, Int64s
 
-COMPONENTS = ("volatility", "from_high", "funding", "sentiment")
-INDEX = "alternative.me"
 DEEP = 0.20
 """Days at least this far below the high of a year are also scored by themselves."""
-_YEAR = 365
-_MONTH = 30
-_WEEK = 7
 _STALE_NS = 3 * DAY_NS
 _NEVER_FORCED = ("cme", "unnamed")
 """Not counted as fuel: no automatic liquidation by the venue, or no venue."""
-_YEAR_S = 365.25 * 86_400
-_END_OF_TIME_NS = 2**62
-_RATE_DIGITS = 9
 _INTERVAL = "90 % block bootstrap"
-
-
-@dataclass(frozen=True)
-class Lowest:
-    """The lowest low after a day: within so many days [USD/coin], as a share of the close, and when.
-
-    complete : all the days are there; else it is the lowest of ``seen`` days.
-    """
-
-    days: int
-    low: float | None
-    share: float | None
-    low_day_ns: int | None
-    seen: int
-    complete: bool
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What happened after a day, from data that is later than it.
-
-    day_ns, close : the day's start [ns UTC] and close [USD/coin]; held : whether the lows of ``horizon`` days
-    were all ≥ floor × close, None where that is not known yet; lowest : by number of days.
-    """
-
-    coin: str
-    day_ns: int
-    close: float
-    horizon: int
-    floor: float
-    held: bool | None
-    lowest: tuple[Lowest, ...]
-
-
-class _State(NamedTuple):
-    """One row a day, float64 [N] and NaN where not observed."""
-
-    days: Int64s
-    close: Floats
-    low: Floats
-    high_before: Floats
-    high_day: Int64s
-    volatility: Floats  # daily
-    funding: Floats  # mean of a week, share per year
-    funding_rank: Floats  # of it in the year before, 0 to 1
-    sentiment: Floats
-
-    @property
-    def from_high(self) -> Floats:
-        """Close ÷ highest high of the year − 1, ≤ 0."""
-        found: Floats = self.close / self.high_before - 1.0
-        return found
-
-    @property
-    def components(self) -> Floats:
-        """What the model sees, [N, 4], in the order of `COMPONENTS`."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            columns = (
-                np.log(self.volatility),
-                np.log1p(self.from_high),
-                self.funding_rank,
-                self.sentiment / 100.0,
-            )
-        table = np.column_stack(columns)
-        return np.where(np.isfinite(table), table, np.nan)
 
 
 class _Setting(NamedTuple):
@@ -147,46 +73,6 @@ class _Setting(NamedTuple):
         return np.random.Generator(np.random.PCG64(np.random.SeedSequence(parts)))
 
 
-def outcome(
-    source: Tables,
-    at_ns: int,
-    horizon: int = 30,
-    floor: float = 0.95,
-    *,
-    coin: str = "BTC",
-    venue: str = "binance",
-    kind: str = "spot",
-    further: tuple[int, ...] = (90,),
-) -> Outcome:
-    """What happened after the last day that had ended at ``at_ns`` [ns UTC], as far as the lake knows it.
-
-    Reads later data on purpose; never call it from a measure. ``further`` : more numbers of days to look at.
-
-    Raises
-    ------
-    MissingDataError
-        the lake has no bar of that day.
-    """
-    asof = AsOf(source, _END_OF_TIME_NS)
-    bars = daily(asof, coin, venue=venue, kind=kind)
-    day_ns = (at_ns // DAY_NS - 1) * DAY_NS
-    today = bars.filter(pl.col("time_ns") == day_ns)
-    if today.is_empty():
-        what = f"daily bar of {coin} ({kind}) at {venue} on {iso(day_ns)[:10]}"
-        raise asof.missing(
-            "candles", what, start_ns=day_ns, end_ns=day_ns + DAY_NS, coin=coin, kind=kind
-        ).error()
-    close = float(today["close"][0])
-    lowest = tuple(_lowest(bars, day_ns, close, days) for days in sorted({horizon, *further}))
-    asked = next(one for one in lowest if one.days == horizon)
-    kept: bool | None = None
-    if asked.share is not None and asked.share < floor:
-        kept = False
-    elif asked.complete:
-        kept = True
-    return Outcome(coin, day_ns, close, horizon, floor, kept, lowest)
-
-
 def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
     """The probability with its scores, the components, and the series of its figure."""
     setting = _settled(parameters)
@@ -195,7 +81,7 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
     if asof.at_ns - end_ns > _STALE_NS:  # an old day's probability is no answer for this one
         raise no_bars(asof, setting.coin, venue=setting.venue, kind=setting.kind, start_ns=end_ns).error()
     found = Found("exhaustion", asof, parameters)
-    state = _state(asof, bars, setting.coin)
+    state = state_of(asof, bars, setting.coin)
     prices = Whose(
         f"{setting.venue} {setting.kind}, UTC days", source_of(setting.coin, setting.venue, setting.kind),
         int(bars["time_ns"][0]), end_ns,
@@ -220,7 +106,7 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
 def _probability(
     found: Found,
     setting: _Setting,
-    state: _State,
+    state: State,
     happened: Floats,
     forecasts: Forecasts,
     bars: pl.DataFrame,
@@ -309,7 +195,7 @@ def _probability(
 def _today(
     found: Found,
     setting: _Setting,
-    state: _State,
+    state: State,
     happened: Floats,
     known: Bools,
     better: Interval,
@@ -361,10 +247,10 @@ def _where_deep(
     _interval(found, "skill_deep", setting.coin, ends, span, note)
 
 
-def _state_readings(found: Found, setting: _Setting, state: _State, prices: Whose) -> None:
+def _state_readings(found: Found, setting: _Setting, state: State, prices: Whose) -> None:
     coin, last = setting.coin, int(state.days[-1])
     day = prices.over(last * DAY_NS, (last + 1) * DAY_NS)
-    year = prices.over((last + 1 - _YEAR) * DAY_NS, (last + 1) * DAY_NS)
+    year = prices.over((last + 1 - YEAR) * DAY_NS, (last + 1) * DAY_NS)
     found.reading("close", coin, float(state.close[-1]), "USD/coin", day, note=iso(last * DAY_NS)[:10])
     high_day = iso(int(state.high_day[-1]) * DAY_NS)[:10]
     found.reading(
@@ -375,8 +261,8 @@ def _state_readings(found: Found, setting: _Setting, state: _State, prices: Whos
         year,
         note=f"close against the high of {high_day}",
     )
-    sigma = float(state.volatility[-1]) * float(np.sqrt(_YEAR))
-    month = prices.over((last - _MONTH) * DAY_NS, (last + 1) * DAY_NS)
+    sigma = float(state.volatility[-1]) * float(np.sqrt(YEAR))
+    month = prices.over((last - MONTH) * DAY_NS, (last + 1) * DAY_NS)
     found.reading(
         "volatility",
         coin,
@@ -389,7 +275,7 @@ def _state_readings(found: Found, setting: _Setting, state: _State, prices: Whos
     week = Whose(
         "binance perp, settled",
         f"funding: binance perp {coin}",
-        (last + 1 - _WEEK) * DAY_NS,
+        (last + 1 - WEEK) * DAY_NS,
         (last + 1) * DAY_NS,
     )
     unseen = "" if np.isfinite(rate) else "the lake has no settled funding of that week"
@@ -398,7 +284,7 @@ def _state_readings(found: Found, setting: _Setting, state: _State, prices: Whos
     )
     few = unseen or ("" if np.isfinite(rank) else "less than 90 days of funding before it")
     found.reading(
-        "funding_percentile", coin, rank, "share", week.over((last + 1 - _YEAR) * DAY_NS, week.to_ns),
+        "funding_percentile", coin, rank, "share", week.over((last + 1 - YEAR) * DAY_NS, week.to_ns),
         note=few or "share of the last 365 days with a lower weekly mean",
     )  # fmt: skip
     index = Whose(INDEX, f"sentiment: {INDEX}", last * DAY_NS, (last + 1) * DAY_NS)
@@ -417,7 +303,7 @@ def _state_readings(found: Found, setting: _Setting, state: _State, prices: Whos
         found.lacks(found.asof.missing("sentiment", f"index of {INDEX}", start_ns=index.from_ns))
 
 
-def _positions(found: Found, asof: AsOf, setting: _Setting, state: _State) -> None:
+def _positions(found: Found, asof: AsOf, setting: _Setting, state: State) -> None:
     """Fuel left and the reset of open interest, from the venues' open coins."""
     coin = setting.coin
     end_ns = (int(state.days[-1]) + 1) * DAY_NS
@@ -480,26 +366,26 @@ def _positions(found: Found, asof: AsOf, setting: _Setting, state: _State) -> No
     )
 
 
-def _depth(found: Found, asof: AsOf, setting: _Setting, state: _State) -> None:
+def _depth(found: Found, asof: AsOf, setting: _Setting, state: State) -> None:
     """Displayed bids of a week against those of the month before the high."""
     coin = setting.coin
     end_ns = (int(state.days[-1]) + 1) * DAY_NS
     top_ns = int(state.high_day[-1]) * DAY_NS
     rows = asof.table(
-        "depth", start_ns=top_ns - _MONTH * DAY_NS, end_ns=end_ns, venue="binance", kind="perp", coin=coin,
+        "depth", start_ns=top_ns - MONTH * DAY_NS, end_ns=end_ns, venue="binance", kind="perp", coin=coin,
         taken="bar",
     ).filter(pl.col("range_bps") == 100.0, pl.col("bid_usd").is_not_null())  # fmt: skip
     before = rows.filter(pl.col("time_ns") < top_ns)
-    after = rows.filter(pl.col("time_ns") >= end_ns - _WEEK * DAY_NS)
+    after = rows.filter(pl.col("time_ns") >= end_ns - WEEK * DAY_NS)
     whose = Whose(
         "binance perp, bids within 100 bp of mid", f"depth: binance perp {coin}, 100 bp",
-        top_ns - _MONTH * DAY_NS, end_ns,
+        top_ns - MONTH * DAY_NS, end_ns,
     )  # fmt: skip
-    if before.height < _WEEK or after.height < _WEEK:
+    if before.height < WEEK or after.height < WEEK:
         lack = asof.missing(
             "depth",
             f"displayed depth of {coin} at binance",
-            start_ns=end_ns - _WEEK * DAY_NS,
+            start_ns=end_ns - WEEK * DAY_NS,
             coin=coin,
             kind="perp",
         )
@@ -514,69 +400,6 @@ def _depth(found: Found, asof: AsOf, setting: _Setting, state: _State) -> None:
         f"before the high (${base / 1e6:.0f} m); 1 is full recovery"
     )
     found.reading("depth_recovery", coin, now / base, "share", whose, note=note)
-
-
-def _state(asof: AsOf, bars: pl.DataFrame, coin: str) -> _State:
-    days = (bars["time_ns"] // DAY_NS).to_numpy()
-    close, low, high = (bars[name].to_numpy() for name in ("close", "low", "high"))
-    top = _windows(high, _YEAR, -np.inf)
-    place = top.argmax(axis=1)
-    at = np.arange(days.size)
-    size = np.full(days.size, np.nan)
-    size[1:] = np.where(np.diff(days) == 1, np.abs(np.diff(np.log(close))), np.nan)
-    with np.errstate(invalid="ignore"):
-        window = _windows(size, _MONTH, np.nan)
-        count = np.isfinite(window).sum(axis=1)
-        mean = np.where(np.isfinite(window), window, 0.0).sum(axis=1) / np.maximum(count, 1)
-    sigma = np.where(count >= _MONTH // 2, mean * np.sqrt(np.pi / 2.0), np.nan)
-    funding = _weekly_funding(asof, coin, days)
-    year = _windows(funding, _YEAR, np.nan)
-    lower = (year < funding[:, None]).sum(axis=1)
-    there = np.isfinite(year).sum(axis=1)
-    rank = np.where((there >= 90) & np.isfinite(funding), lower / np.maximum(there, 1), np.nan)
-    return _State(
-        days, close, low, top.max(axis=1), days[np.maximum(at - (_YEAR - 1) + place, 0)], sigma, funding,
-        rank, _index(asof, days),
-    )  # fmt: skip
-
-
-def _windows(values: Floats, length: int, before: float) -> Floats:
-    """The last ``length`` values up to each, [N, length]; ``before`` stands where there is none."""
-    padded = np.concatenate([np.full(length - 1, before), values])
-    found: Floats = sliding_window_view(padded, length)
-    return found
-
-
-def _weekly_funding(asof: AsOf, coin: str, days: Int64s) -> Floats:
-    """Mean settled funding of the 7 days up to each day's end [share per year]; NaN below 12 of them."""
-    rows = asof.table("funding", venue="binance", coin=coin)
-    if rows.is_empty():
-        return np.full(days.size, np.nan)
-    time = rows["time_ns"].to_numpy()
-    rate = (rows["rate"] * _YEAR_S / rows["interval_s"]).to_numpy()
-    total = np.concatenate([[0.0], np.cumsum(rate)])
-    end = np.searchsorted(time, (days + 1) * DAY_NS, side="left")
-    begin = np.searchsorted(time, (days + 1 - _WEEK) * DAY_NS, side="left")
-    count = end - begin
-    mean = (total[end] - total[begin]) / np.maximum(count, 1)
-    # weeks of the same rates are equal, and rounding must not rank them: rates have 8 digits
-    found: Floats = np.where(count >= 12, np.round(mean, _RATE_DIGITS), np.nan)
-    return found
-
-
-def _index(asof: AsOf, days: Int64s) -> Floats:
-    """The published index of each day, the value stamped with its start; NaN where there is none."""
-    rows = asof.table("sentiment", publisher=INDEX)
-    at = pl.DataFrame({"day": days}).join(
-        rows.select(day=pl.col("time_ns") // DAY_NS, value=pl.col("value").cast(pl.Float64)).unique(
-            "day", keep="first", maintain_order=True
-        ),
-        on="day",
-        how="left",
-        maintain_order="left",
-    )
-    found: Floats = at["value"].fill_null(np.nan).to_numpy()
-    return found
 
 
 def _latest(rows: pl.DataFrame, at_ns: int, within_ns: int) -> pl.DataFrame:
@@ -602,15 +425,6 @@ def _falls(bars: pl.DataFrame, setting: _Setting, scored: Int64s) -> tuple[list[
     )
 
 
-def _lowest(bars: pl.DataFrame, day_ns: int, close: float, days: int) -> Lowest:
-    after = bars.filter(pl.col("time_ns") > day_ns, pl.col("time_ns") <= day_ns + days * DAY_NS)
-    if after.is_empty():
-        return Lowest(days, None, None, None, 0, False)
-    row = after.sort("low", "time_ns").row(0, named=True)
-    low = float(row["low"])
-    return Lowest(days, low, low / close, int(row["time_ns"]), after.height, after.height == days)
-
-
 def _interval(found: Found, name: str, subject: str, found_: Interval, whose: Whose, note: str) -> None:
     found.reading(
         name, subject, found_.value, "share", whose,
@@ -620,7 +434,7 @@ def _interval(found: Found, name: str, subject: str, found_: Interval, whose: Wh
 
 def _settled(parameters: Mapping[str, Any]) -> _Setting:
     horizon, block, floor = parameters["horizon"], parameters["block"], parameters["floor"]
-    for name, value, low, high in (("horizon", horizon, 1, 180), ("block", block, _MONTH, 1000)):
+    for name, value, low, high in (("horizon", horizon, 1, 180), ("block", block, MONTH, 1000)):
         if value != int(value) or not low <= value <= high:
             _refuse(name, f"a whole number of days from {low} to {high}", value)
     if block < horizon:
