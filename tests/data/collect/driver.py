@@ -73,7 +73,7 @@ class Scene:
             "flush_s": 0.05,
             "book_s": 0.05,
             "backoff_s": 0.05,
-            "heartbeat_s": 0.4,
+            "heartbeat_s": 2.0,  # a busy machine may stand still for half a second; tests of silence set less
             "late_s": 0.3,
             "poll_every_s": 0.3,
             "drain_s": 5.0,
