@@ -139,10 +139,10 @@ def _command(name: str) -> Callable[..., None]:
         if name in OF_RUNS and lake is None:
             from deleverage.measure.asof import Frames
 
-            source, at_ns = Frames({}), time.time_ns() if at is None else moment_ns("--at", at)
+            now_ns = time.time_ns() if at is None else moment_ns("--at", at)
+            found = measure.at(Frames({}), now_ns, parameters)
         else:
-            source, at_ns = _moment(lake, at)  # type: ignore[assignment]
-        found = measure.at(source, at_ns, parameters)
+            found = measure.at(*_moment(lake, at), parameters)
         if figure is not None:
             from deleverage.report.figures.measures import draw
             from deleverage.report.file import write_whole

@@ -80,15 +80,8 @@ class Frames:
         frame = self._tables.get(table_name)
         if frame is None:
             frame = empty(LAKE_TABLES[table_name])
-        kept = pl.lit(True)
-        for name, value in (where or {}).items():
-            kept &= pl.col(name) == value
-        if start_ns is not None:
-            kept &= pl.col("time_ns") >= start_ns
-        if end_ns is not None:
-            kept &= pl.col("time_ns") <= end_ns
-        frame = frame.filter(kept)
-        return frame if columns is None else frame.select(list(columns))
+        equal = [pl.col(name) == value for name, value in (where or {}).items()]
+        return _part(frame.filter(equal) if equal else frame, start_ns, end_ns, columns)
 
 
 class Remembered:
@@ -111,14 +104,18 @@ class Remembered:
         key = (table_name, *sorted((where or {}).items()))
         if key not in self._kept:
             self._kept[key] = self._source.read(table_name, where=where)
-        frame = self._kept[key]
-        kept = pl.lit(True)
-        if start_ns is not None:
-            kept &= pl.col("time_ns") >= start_ns
-        if end_ns is not None:
-            kept &= pl.col("time_ns") <= end_ns
-        frame = frame.filter(kept)
-        return frame if columns is None else frame.select(list(columns))
+        return _part(self._kept[key], start_ns, end_ns, columns)
+
+
+def _part(
+    frame: pl.DataFrame, start_ns: int | None, end_ns: int | None, columns: Iterable[str] | None
+) -> pl.DataFrame:
+    """Rows of a stretch, both ends included, and some columns of them."""
+    if start_ns is not None:
+        frame = frame.filter(pl.col("time_ns") >= start_ns)
+    if end_ns is not None:
+        frame = frame.filter(pl.col("time_ns") <= end_ns)
+    return frame if columns is None else frame.select(list(columns))
 
 
 @dataclass(frozen=True)
