@@ -291,7 +291,8 @@ def _series(found: Found, coins: tuple[str, ...], bars: Mapping[str, pl.DataFram
             parts.append(one)
     if len(parts) == len(coins):
         by_day = pl.concat(parts).group_by("time_ns", maintain_order=True)
-        whole = by_day.agg(pl.col("value").sum(), pl.len().alias("parts"))
+        # sorted, since polars adds the parts of several frames in whatever order its threads bring them
+        whole = by_day.agg(pl.col("value").sort().sum(), pl.len().alias("parts"))
         whole = whole.filter(pl.col("parts") == len(coins)).sort("time_ns")
         found.series("value", "basket", "USD", whole.select("time_ns", "value"))
 
