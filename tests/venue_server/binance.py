@@ -43,6 +43,9 @@ class Binance(Speaker):
                 "l": contract.trade * 2 + 1,
                 "T": time_ns // MS, "m": side == "sell",
             }  # fmt: skip
+            self.past[contract.symbol].append(
+                {name: data[name] for name in ("a", "p", "q", "f", "l", "T", "m")}
+            )
             truth = trade_truth(contract, f"a{contract.trade}", time_ns // MS * MS, side, contract.mid, size)
             found.append(self._event(contract, "aggTrade", "trades", time_ns, data, [truth]))
         return found
@@ -110,6 +113,14 @@ class Binance(Speaker):
                 ],
                 "asks": [[price(tick), lots(size)] for tick, size in sorted(contract.asks.items())],
             }  # fmt: skip
+        if path == "/fapi/v1/aggTrades":
+            rows = self.past[contract.symbol]
+            if "fromId" in query:
+                rows = [row for row in rows if row["a"] >= int(query["fromId"])]
+            else:
+                low, high = int(query["startTime"]), int(query["endTime"])
+                rows = [row for row in rows if low <= row["T"] <= high]
+            return rows[: int(query["limit"])]
         if path == "/fapi/v1/openInterest":
             return {"openInterest": lots(contract.interest), "symbol": contract.symbol, "time": now}
         if path == "/fapi/v1/fundingRate":
