@@ -19,7 +19,7 @@ pytest.importorskip("ccxt", reason='ccxt is not installed: pip install "delevera
 pytest.importorskip("aiohttp", reason='aiohttp is not installed: pip install "deleverage[collect]"')
 
 from deleverage.cli import main
-from deleverage.data.backfill.days import day_of_ns, now_ns, start_ns
+from deleverage.data.backfill.days import DAY_NS, day_of_ns, now_ns, start_ns
 from deleverage.data.backfill.fill import fill_gaps, holes
 from deleverage.data.backfill.fill_report import FillReport
 from deleverage.data.backfill.patience import Patience
@@ -327,13 +327,48 @@ def test_collected_trades_next_to_each_other_keep_to_their_own() -> None:
 
 
 def test_holes_are_numbers_between_the_lowest_and_the_highest() -> None:
-    assert holes(["a5", "a6", "a9", "a9"]) == 2
-    assert holes(["12"]) is None and holes([]) is None
+    def missing(*names: str) -> int | None:
+        return holes(pl.LazyFrame({"trade_id": list(names)}, schema={"trade_id": pl.String}))
+
+    assert missing("a5", "a6", "a9", "a9") == 2
+    assert missing("12") is None and missing() is None
 
 
 def test_another_address_needs_its_venue(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="one --venue"):
         fill_gaps(tmp_path, url="http://127.0.0.1:1")
+
+
+def record(lake: Lake, venue: str, stream: str, symbol: str, start: int, end: int) -> None:
+    """A gap, as a collector records it."""
+    gap = (start, end, end, venue, stream, symbol, "unanswered", None, f"collect/{venue}")
+    types = {column.name: getattr(pl, column.dtype) for column in LAKE_TABLES["gaps"].columns}
+    lake.append("gaps", pl.DataFrame([gap], schema=types, orient="row"))
+
+
+def test_a_gap_that_is_older_than_what_the_venue_keeps_is_said_and_not_asked_for(tmp_path: Path) -> None:
+    lake, start = Lake.create(tmp_path / "lake"), now_ns() - 40 * DAY_NS
+    record(lake, "okx", "open_interest", "BTC-USDT-SWAP", start, start + DAY_NS)
+    record(lake, "okx", "funding", "BTC-USDT-SWAP", start, start + DAY_NS)  # of three months
+    interest, funding = sorted(fill_gaps(tmp_path / "lake", dry_run=True).gaps, key=lambda one: one.state)
+    assert (interest.state, interest.why) == ("never", "older than what the venue still gives")
+    assert (funding.state, funding.gap.stream) == ("planned", "funding")
+
+
+def test_open_interest_of_the_past_is_coarser_and_the_gap_is_not_asked_for_again(
+    tmp_path: Path, hasty: Patience, server: Server
+) -> None:
+    day = day_of_ns(now_ns()) - timedelta(days=2)
+    answer_as_binance(server, Market.of(day - timedelta(days=1), 3))
+    lake, start, minute = Lake.create(tmp_path / "lake"), start_ns(day), 60_000_000_000
+    record(lake, "binance", "open_interest", "BTCUSDT", start + minute, start + 11 * minute)
+    first, again = (
+        fill_gaps(tmp_path / "lake", venues=["binance"], url=server.url, patience=hasty) for _ in range(2)
+    )
+    assert [one.asks[0].state for one in first.gaps] == ["coarser"] and first.added == 2
+    rows = lake.read("open_interest")
+    assert rows["time_ns"].to_list() == [start + 5 * minute, start + 10 * minute]
+    assert [one.state for one in again.gaps] == ["before"] and again.requests == 0
 
 
 def test_a_settlement_that_was_collected_beside_the_hour_is_not_added_again(
@@ -346,12 +381,7 @@ def test_a_settlement_that_was_collected_beside_the_hour_is_not_added_again(
     known = {"venue": "binance", "coin": "BTC", "symbol": "BTCUSDT", "interval_s": 28_800, "rate": 0.0001}
     rate = {**known, "time_ns": start + 4_000_000, "received_ns": start + hours}
     lake.append("funding", pl.DataFrame([rate]), source_id="collect/binance")
-    gap = {"venue": "binance", "stream": "funding", "symbol": "BTCUSDT", "reason": "unanswered"}
-    gap |= {"time_ns": start - hours, "end_ns": start + 9 * hours, "received_ns": start + 9 * hours}
-    types = {column.name: getattr(pl, column.dtype) for column in LAKE_TABLES["gaps"].columns}
-    lake.append(
-        "gaps", pl.DataFrame([{**gap, "events_lost": None, "source": "collect/binance"}], schema=types)
-    )
+    record(lake, "binance", "funding", "BTCUSDT", start - hours, start + 9 * hours)
     report = fill_gaps(tmp_path / "lake", venues=["binance"], url=server.url, patience=hasty)
     assert [one.state for one in report.gaps] == ["closed"] and report.added == 1
     rows = Lake.open(tmp_path / "lake").read("funding")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deleverage.data.backfill.ccxt_door import Venue, ccxt_or_refuse
 from deleverage.data.backfill.days import now_ns
 from deleverage.data.backfill.fill_report import Ask, FillReport, GapReport, RecordedGap
 from deleverage.data.backfill.gap_past import Past, past_of
@@ -21,6 +22,7 @@ from deleverage.data.backfill.patience import Pace, Patience
 from deleverage.data.backfill.request import Progress
 from deleverage.data.backfill.rest.base import Adapter, frame_of
 from deleverage.data.backfill.rest.bitmex import APART_S, Bitmex
+from deleverage.data.backfill.run import adapter_of
 from deleverage.data.backfill.sums import without_summed
 from deleverage.data.backfill.web import Web, base_url
 from deleverage.data.fills import CLOSED, COARSER, GAP_KEY, OPEN, last_attempts, with_closed
@@ -184,6 +186,10 @@ class _Work:
             if isinstance(past, str):
                 told.why = past
                 continue
+            oldest = self._oldest_ns(past)
+            if oldest is not None and gap.end_ns < oldest:
+                told.why = "older than what the venue still gives"
+                continue
             contracts = [gap.symbol] if gap.symbol else self._collected(gap)
             told.contracts = len(contracts)
             if not contracts:
@@ -229,6 +235,8 @@ class _Work:
     def all(self) -> None:
         """Ask for every stretch; a venue that does not answer is left, the others go on."""
         gone: set[str] = set()
+        if any(stretch.past.source != "bitmex" for stretch in self.stretches):
+            ccxt_or_refuse()
         try:
             for done, stretch in enumerate(self.stretches):
                 if self.progress is not None:
@@ -259,10 +267,10 @@ class _Work:
         step, table = _STEP_MS[stretch.past.kind], stretch.past.table
         end = min(stretch.end_ms, begun // _MS + 1)
         low, notes = stretch.start_ms, list[str]()
-        oldest = self._oldest_ms(stretch, begun)
-        if oldest is not None and low < oldest:
+        oldest = self._oldest_ns(stretch.past)
+        if oldest is not None and low < oldest // _MS:
             notes.append("a part is older than what the venue still gives")
-            low = oldest
+            low = oldest // _MS
         parts = [
             "fill", stretch.venue, stretch.stream, stretch.contract,
             f"{stretch.start_ms}-{stretch.end_ms}", str(stretch.attempt),
@@ -307,22 +315,28 @@ class _Work:
             rows = frame_of(past.table, tables[past.table], now_ns(), source)
         if past.sums:
             there = self._there(stretch, (low - 2 * edge) * _MS, (high + 2 * edge) * _MS)
-            rows, odd = without_summed(rows, there.filter(~pl.col("source").str.starts_with(FETCHED)))
+            live = there.filter(~pl.col("source").str.starts_with(FETCHED)).select("trade_id", "coins")
+            rows, odd = without_summed(rows, live.collect())
             if odd:
                 notes.append(f"{odd} collected trades are not the sum of what the venue gives one by one")
         if past.kind == "funding":
             # Collected settlements may be stamped some milliseconds beside the hour.
-            times = self._there(stretch, low * _MS - _SETTLED_NS, high * _MS + _SETTLED_NS)[
-                "time_ns"
-            ].to_list()
+            around = self._there(stretch, low * _MS - _SETTLED_NS, high * _MS + _SETTLED_NS)
+            times = around.select("time_ns").collect()["time_ns"].to_list()
             known = {time + off for time in map(_second, times) for off in (-1, 0, 1)}
             rows = rows.filter(~(pl.col("time_ns") // 1_000_000_000).is_in(sorted(known)))
         return rows.filter(pl.col("time_ns").is_between(low * _MS, high * _MS, closed="left"))
 
-    def _there(self, stretch: _Stretch, start_ns: int, end_ns: int) -> pl.DataFrame:
+    def _there(self, stretch: _Stretch, start_ns: int, end_ns: int) -> pl.LazyFrame:
+        """What the lake holds of a contract with start ≤ t ≤ end."""
+        import polars as pl
+
         column = "scope" if stretch.past.table == "open_interest" else "symbol"
-        where = {"venue": stretch.venue, column: stretch.contract}
-        return self.lake.read(stretch.past.table, start_ns=start_ns, end_ns=end_ns, where=where)
+        return self.lake.scan(stretch.past.table).filter(
+            pl.col("time_ns").is_between(start_ns, end_ns),
+            pl.col("venue") == stretch.venue,
+            pl.col(column) == stretch.contract,
+        )
 
     # --- what came of it --------------------------------------------------------------------------
 
@@ -332,12 +346,13 @@ class _Work:
 
         gap, past = told.gap, stretch.past
         margin = MARGIN_NS if gap.events_lost is None else 0
+        fetched = pl.col("source").str.starts_with(f"{FETCHED}gaps/")
         there = self._there(stretch, gap.time_ns, gap.end_ns)
-        ask.rows = there.filter(pl.col("source").str.starts_with(f"{FETCHED}gaps/")).height
+        ask.rows = there.select(fetched.sum()).collect().item()
         ask.notes = list(notes)
         if past.numbered:
             wide = self._there(stretch, gap.time_ns - margin, gap.end_ns + margin)
-            ask.missing = holes(wide["trade_id"].to_list())
+            ask.missing = holes(wide)
             quiet = ask.missing is None and gap.events_lost is None
             whole = ask.missing == 0 or quiet
         else:
@@ -361,13 +376,14 @@ class _Work:
     # --- doors ------------------------------------------------------------------------------------
 
     def _door(self, source: str) -> tuple[Adapter, Any]:
-        from deleverage.data.backfill.ccxt_door import Venue
-        from deleverage.data.backfill.run import adapter_of
-
         if source not in self._doors:
             self._doors[source] = Venue(source, self.url, self.patience)
+        return self._adapter(source), self._doors[source]
+
+    def _adapter(self, source: str) -> Adapter:
+        if source not in self._adapters:
             self._adapters[source] = adapter_of(source)
-        return self._adapters[source], self._doors[source]
+        return self._adapters[source]
 
     def _bitmex(self) -> Bitmex:
         if self._rest is None:
@@ -375,23 +391,33 @@ class _Work:
             self._doors["bitmex"], self._rest = web, Bitmex(web, self.url)
         return self._rest
 
-    def _oldest_ms(self, stretch: _Stretch, now: int) -> int | None:
-        if stretch.past.source == "bitmex":
+    def _oldest_ns(self, past: Past) -> int | None:
+        if past.source == "bitmex":
             return None
-        adapter, _ = self._door(stretch.past.source)
-        oldest = adapter.oldest_ns(stretch.past.kind, 300, now)
-        return None if oldest is None else oldest // _MS
+        return self._adapter(past.source).oldest_ns(past.kind, 300, now_ns())
 
 
-def holes(trade_ids: Sequence[str]) -> int | None:
+def holes(trades: pl.LazyFrame) -> int | None:
     """How many numbers are missing between the lowest and the highest; None where there is no number.
 
     Parameters
     ----------
-    trade_ids : as Binance's aggregates are called, 'a' and the number.
+    trades : with `trade_id` as Binance's aggregates are called, 'a' and the number.
     """
-    numbers = {int(name[1:]) for name in trade_ids if name.startswith("a") and name[1:].isdigit()}
-    return max(numbers) - min(numbers) + 1 - len(numbers) if numbers else None
+    import polars as pl
+
+    number = pl.col("trade_id").str.extract(r"^a(\d+)$", 1).cast(pl.Int64).alias("number")
+    numbers = trades.select(number).drop_nulls()
+    low, high, there = (
+        numbers.select(
+            pl.col("number").min().alias("low"),
+            pl.col("number").max().alias("high"),
+            pl.col("number").n_unique().alias("there"),
+        )
+        .collect()
+        .row(0)
+    )
+    return None if low is None else high - low + 1 - there
 
 
 def _second(time_ns: int) -> int:
