@@ -23,6 +23,8 @@ from deleverage.data.backfill.days import DAY_NS, day_of_ns, now_ns, start_ns
 from deleverage.data.backfill.fill import fill_gaps, holes
 from deleverage.data.backfill.fill_report import FillReport
 from deleverage.data.backfill.patience import Patience
+from deleverage.data.backfill.request import Request
+from deleverage.data.backfill.run import backfill
 from deleverage.data.backfill.sums import without_summed
 from deleverage.data.lake import Lake
 from deleverage.errors import InputError
@@ -108,6 +110,44 @@ def test_a_break_is_filled_and_the_lake_holds_what_the_venue_traded(
     # A closed gap is not asked for again.
     assert {one.state for one in of(again, "trades")} == {"before"}
     assert again.added == 0
+
+
+def test_a_day_of_trades_is_not_added_to_sums_that_were_collected(
+    tmp_path: Path, hasty: Patience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deleverage.data.backfill.rest_run.SETTLE_S", {"trades": 0.0, "klines": 0.0})
+    today = day_of_ns(now_ns())
+    request = Request("okx", ("BTC-USDT-SWAP",), ("trades",), today - timedelta(days=1), today)
+
+    async def both() -> Scene:
+        server = VenueServer(("okx",))
+        await server.start()
+        scene = Scene(server, Lake.create(tmp_path / "lake"))
+
+        async def act(scene: Scene) -> None:
+            await scene.until(scene.whole)
+            await scene.server.play(0.3, trades=2)
+            await scene.server.drop("okx", away_s=0.3)
+            await scene.server.play(0.2, trades=2)
+            await scene.until(lambda: scene.connected() and scene.whole())
+            await scene.server.play(0.2, trades=2)
+
+        try:
+            await scene.collect(("okx",), act)
+            await asyncio.sleep(1.1)  # the server's clock, of whole seconds, must be past the last trade
+            url = server.urls()["okx"].replace("ws://", "http://")
+            await asyncio.to_thread(backfill, request, tmp_path / "lake", url=url, patience=hasty)
+        finally:
+            await server.stop()
+        return scene
+
+    scene = asyncio.run(both())
+    rows = Lake.open(tmp_path / "lake").read("trades", where={"symbol": "BTC-USDT-SWAP"})
+    rows = rows.filter(pl.col("trade_id") != "1")  # the server's first one, before the collector came
+    assert rows["source"].n_unique() == 2
+    happened = scene.server.truths("okx", "trades") + scene.server.truths("okx", "trades", delivered=False)
+    expected = [row for row in happened if row["symbol"] == "BTC-USDT-SWAP"]
+    assert totals(rows.to_dicts()) == totals(expected)
 
 
 def test_numbered_trades_that_were_lost_are_found_to_the_last(tmp_path: Path, hasty: Patience) -> None:
