@@ -10,7 +10,6 @@ ends, and where it fails nothing else does. The last line of stdout is JSON: wha
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from typing import Any, TextIO
 
@@ -40,6 +39,8 @@ def done(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _peak_mib() -> float:
+    import resource  # POSIX only
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
