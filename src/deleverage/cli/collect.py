@@ -74,7 +74,7 @@ def collect(
     compact_every: Annotated[
         str,
         typer.Option("--compact-every", metavar="TIME", help="How often the lake is compacted; 0 for never."),
-    ] = "1h",
+    ] = "2m",
     metrics_port: Annotated[
         int | None, typer.Option(min=0, max=65_535, help="Answer Prometheus on this port.")
     ] = None,
