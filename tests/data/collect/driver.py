@@ -16,7 +16,7 @@ from tests.venue_server.server import VenueServer
 
 SYMBOLS = {
     "binance": ("BTC", "ETH"),
-    "bybit": ("BTC", "ETH"),
+    "bybit": ("BTC", "ETH", "bybit:BTCUSD"),
     "okx": ("BTC", "ETH", "okx:BTC-USD-SWAP"),
     "hyperliquid": ("BTC", "ETH"),
     "bitmex": ("BTC", "ETH"),

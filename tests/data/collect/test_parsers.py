@@ -23,7 +23,15 @@ ANSWERS: dict[str, tuple[str, str, Any]] = {
     ),
     "bybit": (
         "instruments-info", "BTCUSDT",
-        {"retCode": 0, "result": {"list": [{"symbol": "BTCUSDT", "baseCoin": "BTC"}]}},
+        {
+            "retCode": 0,
+            "result": {
+                "list": [
+                    {"symbol": "BTCUSDT", "baseCoin": "BTC", "contractType": "LinearPerpetual"},
+                    {"symbol": "BTCUSD", "baseCoin": "BTC", "contractType": "InversePerpetual"},
+                ]
+            },
+        },
     ),
     "okx": (
         "instruments", "BTC-USDT-SWAP",
@@ -130,6 +138,52 @@ def test_two_equal_liquidations_of_one_message_stay_two_and_a_repeated_message_a
     assert len(set(names)) == 2 and again == names
 
 
+def test_bybit_sizes_of_inverse_contracts_are_dollars() -> None:
+    one = {"T": 1_799_999_999_000, "s": "BTCUSD", "S": "Buy", "v": "7001", "p": "98000"}
+    forced = bybit_forced(one) | {"topic": "allLiquidation.BTCUSD"}
+    (row,) = rows(read("bybit", forced), "liquidations")
+    assert (row["usd"], row["coins"], row["side"]) == (7_001.0, 7_001 / 98_000, "long")
+    assert (row["symbol"], row["coin"], row["order_price"]) == ("BTCUSD", "BTC", 98_000.0)
+    trade = {
+        "topic": "publicTrade.BTCUSD", "type": "snapshot", "ts": 1_799_999_999_204,
+        "data": [{"T": 1_799_999_999_000, "s": "BTCUSD", "S": "Sell", "v": "300", "p": "80000", "i": "t"}],
+    }  # fmt: skip
+    (row,) = rows(read("bybit", trade), "trades")
+    assert (row["usd"], row["coins"], row["side"]) == (300.0, 0.00375, "sell")  # 300 USD at 80,000
+
+
+def test_bybit_open_interest_of_inverse_contracts_is_dollars_and_its_value_is_coins() -> None:
+    state = known("bybit")
+    inverse = {  # the amounts of the venue's own example
+        "symbol": "BTCUSD", "markPrice": "16596.00", "indexPrice": "16598.54", "openInterest": "373504107",
+        "openInterestValue": "22505.67", "fundingRate": "-0.001034", "nextFundingTime": "1800000000000",
+    }  # fmt: skip
+    message = {"topic": "tickers.BTCUSD", "type": "snapshot", "data": inverse, "ts": 1_799_999_990_000}
+    parsed = read("bybit", message, state)
+    (row,) = rows(parsed, "open_interest")
+    assert (row["usd"], row["scope"], row["price"]) == (373_504_107.0, "BTCUSD", 16_596.0)
+    assert row["coins"] == 373_504_107 / 16_596 == pytest.approx(22_505.67, abs=0.005)
+    (row,) = rows(parsed, "marks")
+    assert (row["mark_price"], row["index_price"], row["funding_rate"]) == (16_596.0, 16_598.54, -0.001034)
+
+
+def test_bybit_categories_have_paths_of_their_own_and_are_asked_for_by_name() -> None:
+    bybit = venue("bybit")
+    both, streams = ("BTCUSDT", "BTCUSD"), ("trades", "depth", "funding")
+    plans = {plan.name: plan for plan in bybit.plans(both, streams)}
+    assert {name: (plan.path, plan.symbols) for name, plan in plans.items()} == {
+        "events": ("/v5/public/linear", ("BTCUSDT",)),
+        "depth": ("/v5/public/linear", ("BTCUSDT",)),
+        "events-inverse": ("/v5/public/inverse", ("BTCUSD",)),
+        "depth-inverse": ("/v5/public/inverse", ("BTCUSD",)),
+    }
+    assert json.loads(plans["events-inverse"].subscribe[0])["args"] == ["publicTrade.BTCUSD"]
+    assert [plan.symbols for plan in bybit.plans(("BTCUSD",), streams)] == [(), ()]
+    for request in (*bybit.instrument_requests(both), *bybit.polls(both, streams)):
+        asked = {"BTCUSDT": "linear", "BTCUSD": "inverse"}[request.symbol]
+        assert dict(request.params)["category"] == asked
+
+
 @pytest.mark.parametrize(
     ("symbol", "size", "coins", "usd"),
     [
@@ -221,6 +275,13 @@ def test_bitmex_linear_contracts_are_millionths_of_a_bitcoin() -> None:
     assert (row["coins"], row["usd"], row["side"], row["coin"]) == (
         pytest.approx(0.003), pytest.approx(300.0), "short", "BTC",
     )  # fmt: skip
+
+
+def test_bitmex_contracts_that_are_settled_in_a_third_coin_are_not_contracts_of_ours() -> None:
+    quanto = {"symbol": "ETHUSD", "underlying": "ETH", "isQuanto": True, "isInverse": False}
+    state = State()
+    venue("bitmex").parse_answer("instrument", "ETHUSD", json.dumps([quanto]).encode(), NOW, state)
+    assert state.instruments == {}
 
 
 # --- trades, marks, open interest, funding ----------------------------------------------------------
@@ -326,6 +387,8 @@ def test_a_name_that_no_venue_could_have_is_refused(name: str) -> None:
 def test_contracts_are_found_by_coin_and_by_name() -> None:
     assert venue("okx").symbols("BTC") == ("BTC-USDT-SWAP",)
     assert venue("okx").symbols("BTC-USD-SWAP") == ("BTC-USD-SWAP",)
+    assert venue("bybit").symbols("BTC") == ("BTCUSDT",)
+    assert venue("bybit").symbols("BTCUSD") == ("BTCUSD",)
     assert venue("bitmex").symbols("BTC") == ("XBTUSD", "XBTUSDT")
     assert venue("binance").symbols("ETHUSDC") == ("ETHUSDC",)
     with pytest.raises(InputError, match="expected venues of"):

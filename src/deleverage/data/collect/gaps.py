@@ -69,11 +69,13 @@ class Gaps:
 class Watch:
     """What one connection has brought by stream, and what is missing since it broke.
 
-    The first connection of a run has nothing before it and leaves no gap.
+    The first connection of a run has nothing before it and leaves no gap. A gap is one row a stream, or one
+    for each of ``symbols`` where the connection carries only these contracts of it.
     """
 
     gaps: Gaps
     streams: tuple[str, ...]
+    symbols: tuple[str, ...] = ()
     granted_ns: int = 0
     """When the venue granted the subscriptions of the current connection; 0 while it has not."""
     unready: set[str] = field(default_factory=set)
@@ -131,7 +133,8 @@ class Watch:
 
     def _close(self, stream: str, end_ns: int, received_ns: int) -> None:
         start_ns, reason, _ = self._open.pop(stream)
-        self.gaps.add(start_ns, end_ns, received_ns, stream, "", reason, None)
+        for symbol in self.symbols or ("",):
+            self.gaps.add(start_ns, end_ns, received_ns, stream, symbol, reason, None)
 
 
 @dataclass

@@ -125,6 +125,9 @@ class Parsed:
 class Plan:
     """One WebSocket connection: where, what is subscribed, which acknowledgements must come, what it
     carries.
+
+    ``symbols`` are its contracts where another connection carries the same streams of others, and empty where
+    it carries all.
     """
 
     name: str
@@ -132,6 +135,11 @@ class Plan:
     subscribe: tuple[str, ...]
     acks: frozenset[str]
     streams: tuple[str, ...]
+    symbols: tuple[str, ...] = ()
+
+    def carries(self, symbol: str) -> bool:
+        """Whether ``symbol`` is one of its contracts."""
+        return not self.symbols or symbol in self.symbols
 
 
 @dataclass(frozen=True)

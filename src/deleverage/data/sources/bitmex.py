@@ -265,8 +265,8 @@ class Bitmex(Venue):
         """Read contracts."""
         for entry in answer:
             coin = _COINS.get(entry["underlying"], entry["underlying"])
-            if entry.get("isQuanto"):
-                raise ValueError(f"'{entry['symbol']}' is settled in a third coin: its sizes are not coins")
+            if entry.get("isQuanto"):  # settled in a third coin: its sizes are neither coins nor dollars
+                continue
             if entry["isInverse"]:
                 usd = 1 / float(entry.get("quoteToPositionMultiplier") or 1)
                 found = Instrument(entry["symbol"], coin, contract_coins=None, contract_usd=usd)
