@@ -22,6 +22,8 @@ SYMBOLS = {
     "bitmex": ("BTC", "ETH"),
 }
 STREAM_TABLES = {"trades": "trades", "liquidations": "liquidations"}
+_AHEAD_NS = 15_000_000
+"""No two events of the server share a millisecond: within a moment its clock runs ahead by up to 11 ms."""
 
 
 @dataclass
@@ -165,7 +167,7 @@ def in_gaps(scene: Scene, venue: str) -> None:
             for gap in gaps
             if gap["stream"] == event.stream
             and gap["symbol"] in ("", event.symbol)
-            and gap["time_ns"] <= event.time_ns <= gap["end_ns"] + 1_000_000
+            and gap["time_ns"] <= event.time_ns <= gap["end_ns"] + _AHEAD_NS
         ]
         assert covered, (
             f"{venue}: {event.stream} of {event.symbol} at {event.time_ns} was never delivered "

@@ -28,8 +28,8 @@ from deleverage.data.sources.base import (
     Request,
     State,
     Venue,
+    apart,
     event_id,
-    interval_s,
     ms,
     number,
     opposite,
@@ -42,6 +42,7 @@ _SUFFIX = {
     "marks": "markPrice@1s",
     "depth": "depth@100ms",
 }
+_ROUTE = {"events": "market", "depth": "public"}
 _FUNDING_S = 8 * 3600
 
 
@@ -69,15 +70,10 @@ class Binance(Venue):
     def plans(self, symbols: tuple[str, ...], streams: tuple[str, ...]) -> list[Plan]:
         """One connection for depth, which is routed apart, and one for the rest."""
         found = []
-        for name, route, wanted in (
-            ("events", "market", ("liquidations", "trades", "marks")),
-            ("depth", "public", ("depth",)),
-        ):
-            here = tuple(stream for stream in wanted if stream in streams)
-            if here:
-                params = [f"{symbol.lower()}@{_SUFFIX[stream]}" for stream in here for symbol in symbols]
-                message = json.dumps({"method": "SUBSCRIBE", "params": params, "id": 1})
-                found.append(Plan(name, f"/{route}/stream", (message,), frozenset({"1"}), here))
+        for name, here in apart(streams, _SUFFIX):
+            params = [f"{symbol.lower()}@{_SUFFIX[stream]}" for stream in here for symbol in symbols]
+            message = json.dumps({"method": "SUBSCRIBE", "params": params, "id": 1})
+            found.append(Plan(name, f"/{_ROUTE[name]}/stream", (message,), frozenset({"1"}), here))
         return found
 
     def polls(self, symbols: tuple[str, ...], streams: tuple[str, ...]) -> list[Request]:
@@ -220,11 +216,6 @@ class Binance(Venue):
             row = self.interest(instrument, time_ns, received_ns, coins, coins * mark, mark)
             return Parsed("data", "open_interest", symbol, time_ns, [("open_interest", [row])])
         if request == "fundingRate":
-            times = [ms(entry["fundingTime"]) for entry in answer]
-            length = interval_s(times, _FUNDING_S)
-            rows = [
-                self.settled(instrument, time_ns, received_ns, length, float(entry["fundingRate"]))
-                for time_ns, entry in zip(times, answer, strict=True)
-            ]
-            return Parsed("data", "funding", symbol, max(times, default=None), [("funding", rows)])
+            rates = [(ms(one["fundingTime"]), float(one["fundingRate"])) for one in answer]
+            return self.settlements(instrument, rates, received_ns, _FUNDING_S)
         raise ValueError(f"request '{request}'")

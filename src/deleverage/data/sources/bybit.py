@@ -21,7 +21,8 @@ import json
 from typing import Any, ClassVar
 
 from deleverage.data.sources.base import (
-    SECOND,
+    INTEREST_NS,
+    MARKS_NS,
     BookChange,
     BookRule,
     Instrument,
@@ -32,13 +33,12 @@ from deleverage.data.sources.base import (
     Row,
     State,
     Venue,
-    interval_s,
+    apart,
     ms,
     number,
     unknown_coin,
 )
 
-_EVENTS = ("liquidations", "trades", "marks", "open_interest")
 _TOPIC = {
     "liquidations": "allLiquidation",
     "trades": "publicTrade",
@@ -46,8 +46,6 @@ _TOPIC = {
     "open_interest": "tickers",
     "depth": "orderbook.200",
 }
-_MARKS_NS = SECOND
-_INTEREST_NS = 10 * SECOND
 _FUNDING_S = 8 * 3600
 _CLOSED = {"Buy": "long", "Sell": "short"}
 _TAKER = {"Buy": "buy", "Sell": "sell"}
@@ -89,15 +87,13 @@ class Bybit(Venue):
         categories = dict.fromkeys(map(_category, symbols))
         for category in categories:
             mine = tuple(symbol for symbol in symbols if _category(symbol) == category)
-            for kind, wanted in (("events", _EVENTS), ("depth", ("depth",))):
-                here = tuple(stream for stream in wanted if stream in streams)
-                if here:
-                    name = kind if category == "linear" else f"{kind}-{category}"
-                    topics = dict.fromkeys(f"{_TOPIC[stream]}.{symbol}" for stream in here for symbol in mine)
-                    message = json.dumps({"req_id": name, "op": "subscribe", "args": list(topics)})
-                    carried = mine if len(categories) > 1 else ()
-                    path = f"/v5/public/{category}"
-                    found.append(Plan(name, path, (message,), frozenset({name}), here, carried))
+            for kind, here in apart(streams, _TOPIC):
+                name = kind if category == "linear" else f"{kind}-{category}"
+                topics = dict.fromkeys(f"{_TOPIC[stream]}.{symbol}" for stream in here for symbol in mine)
+                message = json.dumps({"req_id": name, "op": "subscribe", "args": list(topics)})
+                carried = mine if len(categories) > 1 else ()
+                path = f"/v5/public/{category}"
+                found.append(Plan(name, path, (message,), frozenset({name}), here, carried))
         return found
 
     def polls(self, symbols: tuple[str, ...], streams: tuple[str, ...]) -> list[Request]:
@@ -192,7 +188,7 @@ class Bybit(Venue):
         if mark is None:  # deltas before the snapshot
             return parsed
         state.marks[symbol] = mark
-        if abs(time_ns - now["marks"]) >= _MARKS_NS:
+        if abs(time_ns - now["marks"]) >= MARKS_NS:
             now["marks"] = time_ns
             due = now.get("nextFundingTime")
             row = self.mark(
@@ -207,7 +203,7 @@ class Bybit(Venue):
             )
             parsed.rows.append(("marks", [row]))
         size = number(now.get("openInterest"))
-        if size is not None and abs(time_ns - now["interest"]) >= _INTEREST_NS:
+        if size is not None and abs(time_ns - now["interest"]) >= INTEREST_NS:
             now["interest"] = time_ns
             coins, usd = instrument.amounts(size, mark)
             value = number(now.get("openInterestValue"))
@@ -230,13 +226,8 @@ class Bybit(Venue):
                 state.instruments[entry["symbol"]] = _instrument(entry)
             return Parsed("data", "instruments")
         if request == "funding-history":
-            times = [ms(entry["fundingRateTimestamp"]) for entry in entries]
-            length = interval_s(times, _FUNDING_S)
-            rows = [
-                self.settled(state.instruments[symbol], at, received_ns, length, float(entry["fundingRate"]))
-                for at, entry in zip(times, entries, strict=True)
-            ]
-            return Parsed("data", "funding", symbol, max(times, default=None), [("funding", rows)])
+            rates = [(ms(one["fundingRateTimestamp"]), float(one["fundingRate"])) for one in entries]
+            return self.settlements(state.instruments[symbol], rates, received_ns, _FUNDING_S)
         raise ValueError(f"request '{request}'")
 
 
