@@ -15,7 +15,7 @@ from tests.data.collect.double import MemoryLake
 from tests.venue_server.server import VenueServer
 
 SYMBOLS = {
-    "binance": ("BTC", "ETH"),
+    "binance": ("BTC", "ETH", "binance:BTCUSD_PERP"),
     "bybit": ("BTC", "ETH", "bybit:BTCUSD"),
     "okx": ("BTC", "ETH", "okx:BTC-USD-SWAP"),
     "hyperliquid": ("BTC", "ETH"),

@@ -8,6 +8,7 @@ import random
 
 import pytest
 
+from deleverage.data.sources.base import STREAMS
 from tests.data.collect.driver import Scene, in_gaps, play, rows, same, true_books
 from tests.venue_server.server import SPEAKERS, VenueServer
 
@@ -58,32 +59,42 @@ def test_a_broken_connection_is_a_gap_of_every_stream_and_nothing_else_is_lost(v
         assert sum(gap["events_lost"] or 0 for gap in gaps if gap["stream"] == "trades") == len(missed)
 
 
-def test_the_inverse_contracts_of_bybit_break_alone_and_leave_no_gap_in_the_linear_ones() -> None:
+@pytest.mark.parametrize(
+    ("venue", "path", "inverse"),
+    [("bybit", "/v5/public/inverse", "BTCUSD"), ("binance", "/stream", "BTCUSD_PERP")],
+)
+def test_inverse_contracts_break_alone_and_leave_no_gap_in_the_linear_ones(
+    venue: str, path: str, inverse: str
+) -> None:
     async def act(scene: Scene) -> None:
         await scene.until(scene.whole)
         await scene.server.play(0.2)
-        await scene.server.drop("bybit", away_s=0.2, path="/v5/public/inverse")
+        await scene.server.drop(venue, away_s=0.2, path=path)
         await scene.server.play(0.12)
         await scene.until(lambda: scene.connected() and scene.whole())
         await scene.server.play(0.4)
 
-    scene = play(("bybit",), act)
-    assert {event.symbol for event in scene.server.missed("bybit")} == {"BTCUSD"}
-    check(scene, "bybit")
-    gaps = rows(scene, "gaps", "bybit")
-    assert {(gap["symbol"], gap["reason"]) for gap in gaps} == {("BTCUSD", "disconnected")}
-    assert {gap["stream"] for gap in gaps} == {"liquidations", "trades", "marks", "open_interest", "depth"}
-    assert {row["symbol"] for row in rows(scene, "liquidations", "bybit")} == {"BTCUSDT", "ETHUSDT", "BTCUSD"}
+    scene = play((venue,), act)
+    assert {event.symbol for event in scene.server.missed(venue)} == {inverse}
+    check(scene, venue)
+    gaps = rows(scene, "gaps", venue)
+    assert {(gap["symbol"], gap["reason"]) for gap in gaps} == {(inverse, "disconnected")}
+    polled = {"funding"} if venue == "bybit" else {"funding", "open_interest"}
+    assert {gap["stream"] for gap in gaps} == {*STREAMS} - polled
+    assert {row["symbol"] for row in rows(scene, "liquidations", venue)} == {"BTCUSDT", "ETHUSDT", inverse}
 
 
-@pytest.mark.parametrize("venue", ["bybit", "okx"])
+@pytest.mark.parametrize("venue", ["binance", "bybit", "okx"])
 def test_depth_is_of_the_contract_of_a_coin_that_was_named_first(venue: str) -> None:
     async def act(scene: Scene) -> None:
         await scene.until(scene.whole)
         await scene.server.play(0.4)
 
-    first = {"bybit": "BTCUSDT", "okx": "BTC-USDT-SWAP"}[venue]
-    other = {"bybit": "BTCUSD", "okx": "BTC-USD-SWAP"}[venue]
+    first, other = {
+        "binance": ("BTCUSDT", "BTCUSD_PERP"),
+        "bybit": ("BTCUSDT", "BTCUSD"),
+        "okx": ("BTC-USDT-SWAP", "BTC-USD-SWAP"),
+    }[venue]
     server = VenueServer((venue,))
     for name in (first, other):  # 40 levels of 0.1 USD reach 10 bp from mid at 400 USD, not at 100,000
         contract = server.speakers[venue].contracts[name]

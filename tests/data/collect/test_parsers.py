@@ -19,7 +19,15 @@ MS = 1_000_000
 ANSWERS: dict[str, tuple[str, str, Any]] = {
     "binance": (
         "exchangeInfo", "",
-        {"symbols": [{"symbol": "BTCUSDT", "baseAsset": "BTC", "contractType": "PERPETUAL"}]},
+        {
+            "symbols": [
+                {"symbol": "BTCUSDT", "baseAsset": "BTC", "contractType": "PERPETUAL"},
+                {
+                    "symbol": "BTCUSD_PERP", "baseAsset": "BTC", "contractType": "PERPETUAL",
+                    "contractSize": 100,
+                },
+            ]
+        },
     ),
     "bybit": (
         "instruments-info", "BTCUSDT",
@@ -108,6 +116,51 @@ def test_binance_order_that_nothing_filled_is_counted_at_its_own_price() -> None
         "order",
     )
     assert row["side"] == "short"
+
+
+def test_binance_sizes_of_coin_margined_contracts_are_contracts_of_100_dollars() -> None:
+    forced = binance_order(s="BTCUSD_PERP", ps="BTCUSD", q="7", z="7", l="1", ap="98000.0")
+    (row,) = rows(read("binance", forced), "liquidations")
+    assert (row["usd"], row["coins"], row["price"]) == (700.0, 700 / 98_000, 98_000.0)
+    trade = {
+        "e": "aggTrade", "E": 1, "s": "BTCUSD_PERP", "a": 9, "p": "80000", "q": "3", "T": 1_799_999_999_000,
+        "m": False,
+    }  # fmt: skip
+    (row,) = rows(read("binance", {"stream": "x", "data": trade}), "trades")
+    assert (row["usd"], row["coins"], row["side"]) == (300.0, 0.00375, "buy")  # 3 x 100 USD at 80,000
+    state = known("binance")
+    state.marks["BTCUSD_PERP"] = 50_000.0
+    answer = json.dumps({"openInterest": "15004", "symbol": "BTCUSD_PERP", "time": 1_799_999_999_000})
+    parsed = venue("binance").parse_answer("openInterest", "BTCUSD_PERP", answer.encode(), NOW, state)
+    (row,) = rows(parsed, "open_interest")
+    assert (row["usd"], row["coins"], row["scope"]) == (1_500_400.0, 30.008, "BTCUSD_PERP")
+
+
+def test_binance_coin_margined_contracts_have_addresses_of_their_own() -> None:
+    binance = venue("binance")
+    both, streams = ("BTCUSDT", "BTCUSD_PERP"), ("trades", "depth", "open_interest", "funding")
+    plans = {plan.name: plan for plan in binance.plans(both, streams)}
+    assert {name: (plan.base, plan.path, plan.symbols) for name, plan in plans.items()} == {
+        "events": ("", "/market/stream", ("BTCUSDT",)),
+        "depth": ("", "/public/stream", ("BTCUSDT",)),
+        "events-coin": ("wss://dstream.binance.com", "/stream", ("BTCUSD_PERP",)),
+        "depth-coin": ("wss://dstream.binance.com", "/stream", ("BTCUSD_PERP",)),
+    }
+    assert json.loads(plans["events-coin"].subscribe[0])["params"] == ["btcusd_perp@aggTrade"]
+    asked = [
+        *binance.instrument_requests(both),
+        *binance.polls(both, streams),
+        *map(binance.book_request, both),
+    ]
+    assert {(one.base, one.path.split("/")[1]) for one in asked} == {
+        ("", "fapi"), ("https://dapi.binance.com", "dapi"),
+    }  # fmt: skip
+    for one in asked[2:]:
+        assert one.path.startswith("/dapi/") == (one.symbol == "BTCUSD_PERP")
+        assert dict(one.params)["symbol"] == one.symbol
+    assert [one.path for one in binance.instrument_requests(("ETHUSDT", "BTCUSDT"))] == [
+        "/fapi/v1/exchangeInfo"
+    ]
 
 
 def bybit_forced(*data: Any) -> Any:
@@ -391,6 +444,7 @@ def test_contracts_are_found_by_coin_and_by_name() -> None:
     assert venue("bybit").symbols("BTCUSD") == ("BTCUSD",)
     assert venue("bitmex").symbols("BTC") == ("XBTUSD", "XBTUSDT")
     assert venue("binance").symbols("ETHUSDC") == ("ETHUSDC",)
+    assert venue("binance").symbols("BTCUSD_PERP") == ("BTCUSD_PERP",)
     with pytest.raises(InputError, match="expected venues of"):
         venue("mtgox")
 

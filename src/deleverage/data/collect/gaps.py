@@ -166,9 +166,9 @@ class Numbers:
         if last + 1 > expected:
             self._next[symbol] = (last + 1, time_ns)
 
-    def broke(self) -> None:
-        """The connection ended: the next hole of each symbol is its doing."""
-        self._again.update(self._next)
+    def broke(self, carried: Callable[[str], bool]) -> None:
+        """The connection ended: the next hole of each symbol that it ``carried`` is its doing."""
+        self._again.update(filter(carried, self._next))
 
     def settle(self, received_ns: int, final: bool = False) -> None:
         """Record holes that nobody filled in time."""

@@ -68,11 +68,11 @@ class VenueTask:
         self.numbers = Numbers(self.gaps, int(self.settings.late_s * SECOND))
         self.streams = tuple(one for one in self.settings.streams if one in self.venue.streams)
         base = self.settings.urls.get(self.venue.name, "").rstrip("/")
-        self.socket_base = _scheme(base, "ws") or self.venue.socket
+        self.socket_base = _scheme(base, "ws")
         self.rest = Rest(
             self.session,
             self.venue,
-            _scheme(base, "http") or self.venue.rest,
+            _scheme(base, "http"),
             self.log,
             lambda: add(self.stats.limited, self.venue.name),
         )
@@ -91,7 +91,7 @@ class VenueTask:
                 self.session,
                 self.venue,
                 plan,
-                self.socket_base,
+                self.socket_base or plan.base or self.venue.socket,
                 self.state,
                 self.settings,
                 watch,
@@ -224,7 +224,7 @@ class VenueTask:
             "connected", venue=self.venue.name, connection=connection.plan.name, attempt=connection.attempts
         )
         if "depth" in connection.plan.streams and self.venue.book.snapshot_by_rest:
-            for symbol in self.symbols:
+            for symbol in filter(connection.plan.carries, self.symbols):
                 self._spawn(self._snapshot(symbol, connection.attempts))
 
     def disconnected(self, connection: Connection, reason: str, text: str) -> None:
@@ -247,7 +247,7 @@ class VenueTask:
                     book.lose()
                     self._broken.pop(symbol, None)  # the gap of the connection says it all
         if "trades" in connection.plan.streams:
-            self.numbers.broke()
+            self.numbers.broke(connection.plan.carries)
 
     def full(self) -> bool:
         """Whether the lake is so far behind that no more may be read."""

@@ -131,7 +131,7 @@ class Plan:
     carries.
 
     ``symbols`` are its contracts where another connection carries the same streams of others, and empty where
-    it carries all.
+    it carries all; ``base`` is the address of these contracts where it is not the venue's.
     """
 
     name: str
@@ -140,6 +140,7 @@ class Plan:
     acks: frozenset[str]
     streams: tuple[str, ...]
     symbols: tuple[str, ...] = ()
+    base: str = ""
 
     def carries(self, symbol: str) -> bool:
         """Whether ``symbol`` is one of its contracts."""
@@ -148,8 +149,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class Request:
-    """One REST request: ``kind`` tells the parser what the answer is; repeated every ``every_s`` where >
-    0.
+    """One REST request: ``kind`` tells the parser what the answer is; repeated every ``every_s`` where > 0;
+    asked at ``base`` where that is not the venue's address.
     """
 
     kind: str
@@ -159,6 +160,7 @@ class Request:
     params: tuple[tuple[str, str], ...] = ()
     body: str = ""
     every_s: float = 0.0
+    base: str = ""
 
 
 @dataclass(frozen=True)
