@@ -17,7 +17,7 @@ import tests.cli_driver as driver
 from deleverage.cli import failure, main
 from deleverage.cli.run import parse_settings
 from deleverage.cli.stream import Progress, plain, progress_line
-from deleverage.errors import InputError
+from deleverage.errors import InputError, MissingDataError
 from deleverage.experiment.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -344,6 +344,21 @@ def test_progress_on_a_terminal_goes_on_by_itself_and_leaves_an_empty_line(
     assert " 1 s  checking" in shown
     before, _, after = shown.partition("this stays\n")
     assert before.endswith(" \r") and after.endswith(" \r") and "more" in after
+
+
+def test_an_error_is_folded_on_a_terminal_and_its_command_stays_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "41")
+    command = "deleverage backfill binance BTCUSDT --what depth --from 2026-05-01 --to 2026-07-02"
+    error = MissingDataError("the lake has no depth of BTC (perp) at binance within 100 bp", hint=command)
+    for screen, told in (
+        (Terminal(), ["deleverage: the lake has no depth of BTC", "  (perp) at binance within 100 bp"]),
+        (io.StringIO(), ["deleverage: the lake has no depth of BTC (perp) at binance within 100 bp"]),
+    ):
+        monkeypatch.setattr("sys.stderr", screen)
+        assert failure.report(error) == 3
+        assert screen.getvalue().splitlines() == [*told, f"  {command}"]
 
 
 class Terminal(io.StringIO):

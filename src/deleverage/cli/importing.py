@@ -36,9 +36,11 @@ def import_files(
 ) -> None:
     """Read files of market data into a lake; all of them, or none."""
     from deleverage.cli.stream import Progress, columns, emit, emit_json
-    from deleverage.data.importing import import_paths
 
     with Progress() as progress:
+        progress(0, 0, "looking at the files")
+        from deleverage.data.importing import import_paths
+
         report = import_paths(paths, lake, mapping=mapping, progress=progress)
     if json:
         emit_json(report.to_json())

@@ -51,9 +51,10 @@ def screen(content: Content, *, width: int = 100, color: bool = False, note: str
         [Piece(f"{MARKS[word]} {number} {word}") for word, number in content["counts"].items()], width, " · "
     )  # fmt: skip
     lines += _by_whose_count(claims, width)
-    for claim in claims:
-        for lacks in claim["lacks"]:
-            lines += fold(f"{claim['id']}: {lacks['what']}. {lacks['command']}", width, SOFT, hang=2)
+    lacking = [(claim, lacks) for claim in claims for lacks in claim["lacks"]]
+    lines += [[]] if lacking else []
+    for claim, lacks in lacking:
+        lines += fold(f"{claim['id']}: {lacks['what']}. {lacks['command']}", width, SOFT, hang=2)
     if note:
         lines += [[], *fold(f"the note: {note}", width, SOFT)]
     return render(lines, width, color)
@@ -97,7 +98,7 @@ def _by_whose_count(claims: Sequence[Content], width: int) -> list[Line]:
     lines: list[Line] = [[], [Piece("measured by the count of", SOFT)]]
     for whose, names in counted.items():
         lines += fold(f"{whose}: {', '.join(names)}", width, indent=2, hang=2)
-    return [*lines, []]
+    return lines
 
 
 def remarks(claim: Content) -> list[str]:
