@@ -25,6 +25,8 @@ Examples:
   deleverage collect bitmex --symbols BTC --lake lake --metrics-port 9100 --log json"""
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LEAST_S = 0.2
+"""The screen is not drawn more often."""
 _TOLD = 8
 """So many of the latest warnings stay on the terminal after a failure."""
 
@@ -174,7 +176,7 @@ class _Screen:
 
         from deleverage.report.collecting import Latest
 
-        self.place, self.latest = place, Latest()
+        self.place, self.latest, self._drawn = place, Latest(), 0.0
         self._console = Console(stderr=True, highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, screen=True)
 
@@ -183,11 +185,14 @@ class _Screen:
         from deleverage.report.collecting import screen
         from deleverage.report.lines import live
 
+        if self._live.is_started and time.monotonic() - self._drawn < _LEAST_S:
+            return  # while the rest is written, ticks come a hundred times a second
         if not self._live.is_started:
             self._live.start()
         width, height = self._console.size
         lines = screen(collector, self.place, width=width, height=height, latest=self.latest)
         self._live.update(live(lines), refresh=True)
+        self._drawn = time.monotonic()
 
     def __enter__(self) -> _Screen:
         return self
