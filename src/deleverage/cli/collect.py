@@ -129,7 +129,9 @@ def collect(
     for one in settings.venues:
         for symbol in settings.wanted(one):
             venue(one).symbols(symbol)
-    form = Log.json if json else log or (Log.screen if _on_terminal() else Log.text)
+    form = Log.json if json else log or Log.screen
+    if form is Log.screen and not _on_terminal():
+        form = Log.text  # a file would stay empty
     begun, holder = time.monotonic(), _open(lake)
     screen = _Screen(lake) if form is Log.screen else None
     told = logger(form.value, log_level.value) if screen is None else screen.latest

@@ -130,7 +130,7 @@ def closing(summary: dict[str, Any], width: int = 100) -> list[str]:
     """Lines that stay on the screen after the end."""
     tables: dict[str, int] = summary["tables"]
     lines = [f"{_long(summary['seconds'])}, {_many(sum(tables.values()), 'row')} into {summary['lake']}"]
-    lines += [f"  {name:<16}{count:>14,} rows" for name, count in tables.items() if name != "gaps"]
+    lines += [f"  {name:<16}{count:>14,} rows" for name, count in tables.items() if count and name != "gaps"]
     lost = sum(one["events_lost"] for one in summary["streams"])
     wrong = [
         f"{_many(count, one)}{rest}"

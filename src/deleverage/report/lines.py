@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -147,10 +148,12 @@ def fold(text: str, width: int, look: str = "", *, indent: int = 0, hang: int = 
 
 
 _GLUE = "\N{WORD JOINER}\N{NO-BREAK SPACE}"
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|bp|ms|s|min|h|d|days?|k|m|bn|tn|points?)(?:[\s,.;:)\]]|$))")
 
 
 def _glue(text: str) -> str:
-    """Mark the blanks inside brackets as not to be folded at."""
+    """Mark the blanks inside brackets, and those before a unit, as not to be folded at."""
+    text = _BEFORE_UNIT.sub(_GLUE, text)
     depth, out = 0, []
     for letter in text:
         depth += {"[": 1, "]": -1}.get(letter, 0)

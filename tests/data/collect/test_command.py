@@ -173,6 +173,15 @@ def test_the_screen_gives_the_terminal_back_when_it_is_stopped(
     assert b" rows into " in seen[seen.rindex(b"\x1b[?1049l") :]
 
 
+def test_a_screen_that_goes_into_a_file_is_lines_of_text(
+    tmp_path: Path, server: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["collect", "bybit", "--symbols", "BTC", "--lake", str(tmp_path / "lake"), "--for", "1s"]
+    assert main([*words, "--url", f"bybit=ws://127.0.0.1:{server}/bybit", "--log", "screen"]) == 0
+    said = capsys.readouterr().err
+    assert "connected  venue=bybit" in said and "\x1b" not in said
+
+
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 65_536)
