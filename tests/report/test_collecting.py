@@ -75,6 +75,12 @@ def test_a_window_with_room_has_a_line_a_stream_a_low_one_a_line_a_venue_and_bot
     assert "trades quiet for 30.0\N{NARROW NO-BREAK SPACE}s" in said
 
 
+def test_where_not_even_the_venues_fit_those_that_are_wrong_come_first() -> None:
+    lines = text_of(screen(collector(silent="bitmex"), "lake", width=100, height=10))
+    assert [line for line in lines if line.startswith("! bitmex ")]
+    assert [line for line in lines if line.endswith("more: the window is too low")] and len(lines) <= 10
+
+
 def test_columns_stand_where_they_stood_when_the_numbers_grow() -> None:
     def ends(messages: int) -> list[int]:
         lines = text_of(screen(collector(messages=messages), "lake", width=120, height=44))

@@ -78,7 +78,7 @@ def usage(error: TyperException) -> int:
     if message.startswith("Usage: "):  # nothing was asked for: the message is the whole help
         _say(message)
         return BAD_INPUT
-    _say(f"{command}: {message}")
+    _say(_folded(f"{command}: {message}"))
     _say(f"  Try `{command} --help`.")
     return BAD_INPUT
 
@@ -96,9 +96,9 @@ def _folded(text: str) -> str:
     width = max(shutil.get_terminal_size().columns - 1, 20)
     return "\n".join(
         line
-        if line.lstrip().startswith("deleverage ")
+        if line.startswith("  deleverage ")
         else fill(
-            line, width, subsequent_indent="  " if line.startswith("deleverage: ") else "    ",
+            line, width, subsequent_indent="    " if line.startswith("  ") else "  ",
             break_long_words=False, break_on_hyphens=False,
         )
         for line in text.split("\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill, wrap
@@ -148,8 +149,10 @@ def check(
         emit("nothing found")
     else:
         heading = ""
+        alike = Counter((row["check"], row["table"], row["severity"], row["todo"]) for row in rows)
         for row in rows:
-            title = f"{row['check']} in {row['table']} ({row['severity']}): {row['todo']}"
+            count = alike[row["check"], row["table"], row["severity"], row["todo"]]
+            title = f"{row['check']} in {row['table']} ({row['severity']}), {count:,}: {row['todo']}"
             if title != heading:
                 _told(title, "")
                 heading = title
@@ -160,7 +163,7 @@ def check(
             _told(f"expected {row['expected']}; found {row['found']}", "    ")
         errors = sum(row["severity"] == "error" for row in rows)
         note(
-            f"{len(rows)} finding{'' if len(rows) == 1 else 's'}, {errors} of them "
+            f"{len(rows):,} finding{'' if len(rows) == 1 else 's'}, {errors} of them "
             + ("an error" if errors == 1 else "errors")
         )
     if rows:

@@ -276,6 +276,8 @@ def _table(rows: Sequence[_Row], width: int, *, streams: bool, room: int) -> lis
     left = ("venue", "stream")
     lines: list[Line] = [[Piece("  " + _joined(names, names, gap, left), SOFT)]]
     before = ""
+    if len(rows) > room:  # what is wrong must not be what is cut
+        rows = sorted(rows, key=lambda row: not row.wrong)
     for row in rows[: room - 1] if len(rows) > room else rows:
         line = [Piece("! " if row.wrong else "  ", _WRONG)]
         for k, name in enumerate(names):
