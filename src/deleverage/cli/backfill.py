@@ -95,6 +95,7 @@ def backfill(
         interval,
     )
     with Progress() as progress:
+        progress(0, 0, f"asking {source} what there is")
         report = run(request, lake, url=url, progress=progress)
     if json:
         emit_json(report.to_json())
