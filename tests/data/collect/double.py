@@ -77,3 +77,6 @@ class MemoryLake:
         for name, value in (where or {}).items():
             frame = frame.filter(pl.col(name) == value)
         return frame.select(columns) if columns else frame
+
+    def scan(self, table_name: str) -> pl.LazyFrame:
+        return self.read(table_name).lazy()

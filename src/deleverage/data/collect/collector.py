@@ -21,7 +21,7 @@ from deleverage.data.sources.registry import venue as adapter
 from deleverage.errors import DataError, DeleverageError, InputError
 
 _TICK_S = 1.0
-_LOOK_BACK_NS = 30 * 86_400 * SECOND
+_LOOK_BACK_NS = tuple(seconds * SECOND for seconds in (300, 3600, 86_400, 30 * 86_400))
 _ORDERS_BACK_NS = 6 * 3600 * SECOND
 
 
@@ -261,15 +261,7 @@ def _earlier(
     """When an earlier run last heard of a venue, the forced orders whose ids may come again, and the gaps
     that begin then: a run that was killed before it wrote anything else has recorded some.
     """
-    last: int | None = None
-    for table in ("payloads", "marks", "trades"):
-        frame = lake.read(
-            table, start_ns=now_ns - _LOOK_BACK_NS, where={"venue": venue}, columns=["time_ns", "received_ns"]
-        )
-        newest = frame["received_ns"].max()
-        if newest is not None:
-            last = max(last or 0, int(newest))
-            break
+    last = _last_heard(lake, venue, now_ns)
     orders: dict[str, dict[str, Any]] = {}
     if venue == "bitmex":
         frame = lake.read("liquidations", start_ns=now_ns - _ORDERS_BACK_NS, where={"venue": venue})
@@ -294,6 +286,25 @@ def _earlier(
         frame = lake.read("gaps", start_ns=last, where={"venue": venue})
         gaps = set(frame.select("time_ns", "stream", "symbol", "reason").iter_rows())
     return last, tuple(orders.values()), gaps
+
+
+def _last_heard(lake: Any, venue: str, now_ns: int) -> int | None:
+    """When a collector last received something of a venue [ns UTC]; what was backfilled or imported says
+    nothing of that.
+    """
+    import polars as pl
+
+    for back_ns in _LOOK_BACK_NS:  # a month of messages is not read where a minute of them answers
+        for table in ("payloads", "marks", "trades"):
+            rows = lake.scan(table).filter(
+                pl.col("time_ns") >= now_ns - back_ns,
+                pl.col("venue") == venue,
+                pl.col("source") == adapter(venue).source,
+            )
+            newest = rows.select(pl.col("received_ns").max()).collect(engine="streaming").item()
+            if newest is not None:
+                return int(newest)
+    return None
 
 
 def _raise(ended: object) -> None:
