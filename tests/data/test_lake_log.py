@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,6 +122,68 @@ def test_a_checkpoint_is_on_the_disk_before_what_it_stands_for_goes(
     writer = opened(tmp_path)
     cleaned: list[int] = []
     monkeypatch.setattr("deltalake.DeltaTable.cleanup_metadata", lambda self: cleaned.append(len(synced)))
-    commits(writer, range(10))
+    commits(writer, range(14))
+    assert not cleaned, "who was just led to the checkpoint before may still open it"
+    commits(writer, range(14, 15))
     before = synced[: cleaned[0]]
     assert "00000000000000000010.checkpoint.parquet" in before and "_last_checkpoint" in before
+
+
+@pytest.mark.usefixtures("short")
+def test_who_is_led_to_a_checkpoint_that_goes_looks_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    commits(opened(tmp_path), range(12))
+    tries: list[int] = []
+
+    def opening(*given: Any, **named: Any) -> DeltaTable:
+        tries.append(1)
+        if len(tries) < 4:
+            raise DeltaError("Kernel error: Object at location 10.checkpoint.parquet not found: No such file")
+        return DeltaTable(*given, **named)
+
+    monkeypatch.setattr("deltalake.DeltaTable", opening)
+    assert len(opened(tmp_path).files) == 12 and len(tries) == 4
+
+
+@pytest.mark.usefixtures("short")
+def test_the_number_of_a_writer_is_told_after_its_entries_went(tmp_path: Path) -> None:
+    sleeper, writer = opened(tmp_path), opened(tmp_path)
+    commits(writer, range(5))
+    sleeper.refresh()
+    commits(writer, range(5, 45))
+    assert "00000000000000000005.json" not in entries(tmp_path)
+    assert sleeper.sequence("collector") == 44
+    assert len(sleeper.files) == 45, "it has looked again, so that both are of one moment"
+
+
+@pytest.mark.usefixtures("short")
+def test_what_was_committed_is_committed_though_its_entry_goes_before_we_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeper, writer = opened(tmp_path), opened(tmp_path)
+    real = DeltaLog._tidy
+
+    def slept(self: DeltaLog, version: int) -> None:
+        if self is sleeper:
+            commits(writer, range(40))
+        real(self, version)
+
+    monkeypatch.setattr(DeltaLog, "_tidy", slept)
+    sleeper.commit([a_file(900)])
+    assert sleeper.version == 41 and len(sleeper.files) == 41 == len(opened(tmp_path).files)
+
+
+def test_a_lake_that_is_deleted_and_made_again_is_not_taken_for_the_old_one(tmp_path: Path) -> None:
+    import shutil
+
+    writer = opened(tmp_path)
+    commits(writer, range(1))
+    shutil.rmtree(tmp_path / "trades")
+    assert not writer.refresh() and not writer.files
+    commits(opened(tmp_path), range(5, 6))
+    assert writer.refresh()
+    assert set(writer.files) == {a_file(5).path}

@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 
 from deleverage.data import Lake
-from deleverage.data.lake import maintain
-from deleverage.errors import InputError, SchemaError
+from deleverage.data.lake import log, maintain
+from deleverage.data.lake.append import LiveTable
+from deleverage.errors import DataError, InputError, SchemaError
 from tests.data.rows import T0_NS, candle, rows, trades
 
 
@@ -102,6 +103,107 @@ def test_an_orphan_of_yesterday_goes_and_one_of_now_stays(lake: Lake) -> None:
     os.utime(old, (time.time() - 90_000, time.time() - 90_000))
     lake.vacuum("trades", keep_hours=24)
     assert not old.exists() and young.exists()
+
+
+def aged(folder: Path, hours: float) -> None:
+    """Let everything in a table's folder be that old, as after a night of sleep."""
+    for path in folder.rglob("*.parquet"):
+        os.utime(path, (time.time() - hours * 3600,) * 2)
+
+
+def test_what_a_long_import_has_written_is_no_orphan(lake: Lake) -> None:
+    collector = Lake.open(lake.folder)
+    orphan = lake.folder / "trades" / "venue-okx" / "part-of-a-killed-writer.parquet"
+    orphan.write_bytes(b"half a file")
+    with lake.write() as into:
+        into.append("trades", trades(range(5000, 5010)))
+        aged(lake.folder / "trades", 30)
+        assert [one.files for one in collector.vacuum("trades", keep_hours=3)] == [1]
+    assert not orphan.exists()
+    assert Lake.open(lake.folder).read("trades").height == 210
+    killed = lake.folder / "trades" / "venue-okx" / "import-of-a-killed-one.parquet"
+    killed.write_bytes(b"half a file")
+    aged(lake.folder / "trades", 30)
+    assert [one.files for one in collector.vacuum("trades", keep_hours=3)] == [1], "nobody imports now"
+
+
+def test_an_import_whose_files_are_gone_is_refused_and_the_lake_stays_whole(lake: Lake) -> None:
+    before = lake.read("trades")
+    with pytest.raises(DataError, match="import again"), lake.write() as into:
+        into.append("trades", trades(range(5000, 5010)))
+        for path in lake.folder.glob("trades/*/import-*"):
+            path.unlink()
+    assert Lake.open(lake.folder).read("trades").equals(before)
+
+
+def test_rows_of_who_slept_for_a_night_before_the_commit_are_written_again(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, real = Lake.open(lake.folder), LiveTable.land
+    live, deleted = lake.table("trades"), []
+
+    def slept(self: LiveTable, *args: Any, **named: Any) -> None:
+        if self is live and not deleted:
+            aged(lake.folder / "trades", 9)
+            deleted.extend(other.vacuum("trades", keep_hours=3))
+        real(self, *args, **named)
+
+    monkeypatch.setattr(LiveTable, "land", slept)
+    assert lake.append("trades", trades(range(5000, 5010)), app="c", sequence=20).rows == 10
+    assert deleted[0].files == 1
+    assert Lake.open(lake.folder).read("trades").height == 210
+
+
+def test_a_compaction_that_slept_for_a_night_is_left_undone(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, real, other = lake.read("trades"), maintain._together, Lake.open(lake.folder)
+
+    def slept(*args: Any) -> Any:
+        staged = real(*args)
+        aged(lake.folder / "trades", 9)
+        other.vacuum("trades", keep_hours=3)
+        return staged
+
+    monkeypatch.setattr(maintain, "_together", slept)
+    (done,) = lake.compact("trades")
+    assert done.files_before == done.files_after == 20
+    assert Lake.open(lake.folder).read("trades").equals(before)
+
+
+def test_nothing_is_deleted_while_a_writer_has_the_turn(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.compact("trades")
+    aged(lake.folder / "trades", 9)
+    monkeypatch.setattr(log, "_LONGEST_TURN_S", 0.01)
+    monkeypatch.setattr(maintain, "LEAST_KEEP_HOURS", 0)
+    with lake.table("trades").log.turn() as ours:
+        assert ours
+        (none,) = Lake.open(lake.folder).vacuum("trades", keep_hours=0)
+    assert none.files == 0 and len(files(lake)) == 23
+    (done,) = lake.vacuum("trades", keep_hours=0)
+    assert done.files == 20
+
+
+def test_a_file_is_kept_as_long_as_was_asked_although_the_log_has_forgotten_it(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written three days ago, put together just now: it was live just now."""
+    monkeypatch.setattr(log, "_CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr(
+        log,
+        "_PROPERTIES",
+        dict.fromkeys(
+            ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), "interval 0 seconds"
+        ),
+    )
+    aged(lake.folder / "trades", 72)
+    lake.compact("trades")
+    for number in range(20, 26):
+        lake.append("trades", trades(range(5000 + number, 5001 + number)), app="c", sequence=number)
+    assert len(files(lake)) == 29
+    assert Lake.open(lake.folder).vacuum("trades", keep_hours=24)[0].files == 0
+    aged(lake.folder / "trades", 30)
+    assert Lake.open(lake.folder).vacuum("trades", keep_hours=24)[0].files == 20
 
 
 def test_less_than_an_hour_is_refused(lake: Lake) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import polars as pl
 
@@ -61,6 +61,9 @@ class MemoryLake:
 
     def committed(self, table_name: str, app: str) -> int | None:
         return self.numbers.get((table_name, app))
+
+    def newest(self, table_name: str) -> int | None:
+        return cast("int | None", self.read(table_name)["time_ns"].max())
 
     def read(
         self,

@@ -27,6 +27,9 @@ _LARGE_S = 3600.0
 _TICK_S = 0.5
 _NICE = 10
 _PATIENCE_S = 5.0
+_KEPT_BYTES = 65_536
+LONGEST_S = 3600.0
+"""A job that takes longer hangs and is ended [s]; what it had put together by then stays."""
 
 
 @dataclass
@@ -61,34 +64,69 @@ class House:
                 vacuumed = now
 
     async def work(self, what: str, **how: Any) -> None:
-        """Have one job done by a process of its own; it ends with us."""
-        begun = time.monotonic()
-        job = {"uri": self.place.uri, "options": dict(self.place.options), "what": what, **how}
+        """Have one job done by a process of its own, which ends with us; what goes wrong is only told."""
         try:
-            child = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", MODULE),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=os.environ | {"POLARS_MAX_THREADS": "1"},
-                start_new_session=True,  # Ctrl-C is for the collector, which ends the child itself
-            )
-        except OSError as error:  # no memory for another process
-            self.log(f"{what} failed", level="warning", error=str(error))
+            begun = time.monotonic()
+            job = {
+                "uri": self.place.uri,
+                "options": dict(self.place.options),
+                "what": what,
+                "watched": True,
+                **how,
+            }
+            answer = await self._done(json.dumps(job).encode() + b"\n")
+        except Exception as error:  # no memory for another process, no more threads, too slow: whatever it is
+            self.log(f"{what} failed", level="warning", error=str(error) or type(error).__name__)
             return
+        if "error" in answer:
+            self.log(f"{what} failed", level="warning", **answer)
+            return
+        self.log(what, seconds=round(time.monotonic() - begun, 3), **answer)
+
+    async def _done(self, job: bytes) -> dict[str, Any]:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", MODULE),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=os.environ | {"POLARS_MAX_THREADS": "1", "PYTHONPATH": _path()},
+            start_new_session=True,  # Ctrl-C is for the collector, which ends the child itself
+        )
+        assert child.stdin is not None and child.stdout is not None and child.stderr is not None
         try:
             with suppress(OSError):  # it may be over, or we may not ask for that
                 os.setpriority(os.PRIO_PROCESS, child.pid, _NICE)
-            told, said = await child.communicate(json.dumps(job).encode())
+            with suppress(OSError):  # it died: what it said is told below
+                child.stdin.write(job)
+                await child.stdin.drain()  # and left open: the child ends when it closes, so also with us
+            async with asyncio.timeout(LONGEST_S):
+                told, said = await asyncio.gather(_end_of(child.stdout), _end_of(child.stderr))
+                await child.wait()
+        except TimeoutError:
+            return {"error": f"not done after {LONGEST_S:g} s: ended"}
         finally:
+            child.stdin.close()
             await _over(child)
         answer = _answer(told)
-        if child.returncode or answer is None or "error" in answer:
-            text = (answer or {}).get("error") or said.decode(errors="replace").strip().rpartition("\n")[2]
-            self.log(f"{what} failed", level="warning", error=text or f"ended with {child.returncode}")
-            return
-        self.log(what, seconds=round(time.monotonic() - begun, 3), **answer)
+        if answer is None or (child.returncode and "error" not in answer):
+            last = said.decode(errors="replace").strip().rpartition("\n")[2]
+            return {"error": last or f"ended with {child.returncode}"}
+        return answer
+
+
+def _path() -> str:
+    """Where the child finds what we have found, however we were started, and nothing else: not what lies in
+    the folder that we happen to be in.
+    """
+    return os.pathsep.join(os.path.abspath(one) for one in sys.path if os.pathsep not in one)
+
+
+async def _end_of(stream: asyncio.StreamReader) -> bytes:
+    """The last part of what a stream brings; the rest of a flood is not kept."""
+    kept = b""
+    while part := await stream.read(_KEPT_BYTES):
+        kept = (kept + part)[-_KEPT_BYTES:]
+    return kept
 
 
 def _answer(told: bytes) -> dict[str, Any] | None:

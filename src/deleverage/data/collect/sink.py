@@ -27,6 +27,8 @@ KEPT_KEYS = 200_000
 KEPT_NS = 300 * SECOND
 """Keys are forgotten when there are so many newer ones, or after so long; what is older is asked of the lake.
 """
+AHEAD_KEYS = 50_000
+_AHEAD_NS = 60 * SECOND
 _RETRIES_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 _UNKEYED = ("payloads", "gaps")
 THIN = 0.5
@@ -51,6 +53,9 @@ class Store(Protocol):
     def committed(self, table_name: str, app: str) -> int | None:
         """The last number of ``app`` in a table."""
 
+    def newest(self, table_name: str) -> int | None:
+        """The latest event time in a table [ns UTC]."""
+
 
 @dataclass
 class Recent:
@@ -58,25 +63,52 @@ class Recent:
 
     key: Callable[[Row], Any]
     time: int
+    received: int
     floor_ns: int
-    """Rows of events before this may be in the lake without being known here."""
+    """Rows of events before this may be in the lake without being known here; no other row may."""
     new: set[int] = field(default_factory=set)
     old: set[int] = field(default_factory=set)
+    ahead: dict[int, int] = field(default_factory=dict)
+    """Keys whose event is later than its receipt, and when [ns UTC]: one wrong clock does not lift the floor.
+    """
+    _newest_ns: int = 0
+    _old_newest_ns: int = 0
     _turned_ns: int = 0
 
     def fresh(self, rows: list[Row]) -> list[Row]:
         """The rows whose key is new; they are known from now on."""
-        key, new, old, kept = self.key, self.new, self.old, []
+        key, new, old, ahead, kept = self.key, self.new, self.old, self.ahead, []
+        time, received, newest = self.time, self.received, self._newest_ns
         for row in rows:
             name = hash(key(row))
-            if name not in new and name not in old:
-                new.add(name)
-                kept.append(row)
-        if kept and (len(new) > KEPT_KEYS or kept[-1][self.time] > self._turned_ns + KEPT_NS):
-            self.floor_ns = max(self.floor_ns, self._turned_ns)
-            self._turned_ns = kept[-1][self.time] + SECOND
-            self.old, self.new = new, set()
+            if name in new or name in old or (ahead and name in ahead):
+                continue
+            kept.append(row)
+            if row[time] > newest:
+                if row[time] > row[received] + _AHEAD_NS:
+                    ahead[name] = row[time]
+                    continue
+                newest = row[time]
+            new.add(name)
+        self._newest_ns = newest
+        if kept and (
+            len(new) > KEPT_KEYS
+            or len(ahead) > AHEAD_KEYS
+            or abs(kept[-1][received] - self._turned_ns) > KEPT_NS  # our clock may be set back, too
+        ):
+            self._turn(kept[-1][received])
         return kept
+
+    def _turn(self, now_ns: int) -> None:
+        """Forget the older half; of every key that is forgotten the lake is asked from now on."""
+        if self.old:
+            self.floor_ns = max(self.floor_ns, self._old_newest_ns + 1)
+        if len(self.ahead) > AHEAD_KEYS:
+            self.floor_ns = max(self.floor_ns, *self.ahead.values()) + 1
+            self.ahead = {}
+        self.ahead = {name: at for name, at in self.ahead.items() if at >= self.floor_ns}
+        self.old, self._old_newest_ns = self.new, self._newest_ns
+        self.new, self._newest_ns, self._turned_ns = set(), 0, now_ns
 
 
 @dataclass
@@ -130,7 +162,8 @@ class Sink:
     def _remember(self, table: str) -> Recent:
         declared = LAKE_TABLES[table]
         key = itemgetter(*(declared.names.index(name) for name in declared.key))
-        recent = Recent(key, declared.names.index("time_ns"), self.started_ns)
+        time, received = declared.names.index("time_ns"), declared.names.index("received_ns")
+        recent = Recent(key, time, received, self.started_ns)
         self._recent[table] = recent
         return recent
 
@@ -169,6 +202,11 @@ class Sink:
     async def _write(self, table: str, rows: list[Row], giving_up: Callable[[], bool]) -> bool:
         if table not in self._numbers:
             done = await asyncio.to_thread(self.store.committed, table, self.app)
+            if table in self._recent:
+                # A clock that is ahead, of a venue or of ours before it was set back: what an earlier run
+                # wrote may be of a moment that this one has yet to see.
+                newest = await asyncio.to_thread(self.store.newest, table)
+                self._recent[table].floor_ns = max(self._recent[table].floor_ns, (newest or 0) + 1)
             self._numbers[table] = -1 if done is None else done
         number, declared = self._numbers[table] + 1, LAKE_TABLES[table]
         at = declared.names.index("time_ns")

@@ -146,6 +146,7 @@ class LiveTable:
                         return
                     if dedupe:
                         self._compare(landing)
+                    self._written_again(landing)
                     if not landing.staged and sequence is None:
                         return
                     try:
@@ -190,6 +191,18 @@ class LiveTable:
         landing.staged = kept
         landing.compared |= frozenset(self.log.files)
 
+    def _written_again(self, landing: Landing) -> None:
+        """Who slept for hours may find that `vacuum` took its files for those of a killed writer."""
+        for number, one in enumerate(landing.staged):
+            if one.rows is not None and not self.there(one.file):
+                (fresh,) = self.stage(one.rows)
+                landing.made.append(fresh.file)
+                landing.staged[number] = fresh
+
+    def there(self, file: DataFile) -> bool:
+        """Whether a file that is not live yet is still there; always in an object store."""
+        return self.place.folder is None or (self.place.folder / self.table.name / file.path).exists()
+
     def swap(
         self,
         add: list[DataFile],
@@ -207,7 +220,8 @@ class LiveTable:
                 for attempt in range(_TRIES):
                     with self.log.turn():
                         self.log.refresh()
-                        if any(file.path not in self.log.files for file in remove) or not still_right():
+                        gone = any(file.path not in self.log.files for file in remove)
+                        if gone or not all(self.there(file) for file in add) or not still_right():
                             self.take_back(add)
                             return False
                         try:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from deleverage.data.lake.append import Appended, Landing, LiveTable, Staged, told
 from deleverage.data.lake.log import DataFile
 from deleverage.data.lake.parts import conformed, declared
+from deleverage.errors import DataError
 from deleverage.schema import Table, column
 
 if TYPE_CHECKING:
@@ -220,6 +221,15 @@ class Writer:
             self.journal.live.log.create()
         if not parts and not fresh:
             return
+        for name, files in self.staged.items():
+            for file in files:
+                if not self.table_of(name).there(file):
+                    raise DataError(
+                        f"expected what this import has written, found that '{name}/{file.path}' is gone "
+                        f"from '{self.journal.live.place.uri}'",
+                        hint="nothing was imported; import again, and delete nothing meanwhile",
+                        table=name,
+                    )
         self._import_id = _identity(self.sources, len(self.journal.records()))
         self.journal.write(self._import_id, _BEGUN, {"sources": fresh, "parts": parts})
         finish(self.journal, self.table_of, self._import_id, parts, self.compared)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,7 @@ _PROPERTIES = {
     "delta.deletedFileRetentionDuration": f"interval {REMOVED_HOURS} hours",
 }
 _CHECKPOINT_EVERY = 100  # commits
+_LOOKS = 6
 _LONGEST_TURN_S = 10.0
 _TURN_PAUSE_S = 0.002
 
@@ -81,28 +83,36 @@ class DeltaLog:
 
     def refresh(self) -> bool:
         """See what is live now; False where the table does not exist yet."""
-        from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
-        if self._delta is not None:
+        if self.place.folder is not None and not (Path(self.uri) / "_delta_log").is_dir():
+            self._delta, self.version, self.files = None, -1, {}
+            return False
+        for look in range(_LOOKS):
             try:
-                self._delta.update_incremental()
-            except (DeltaError, OSError, ValueError):
-                self._delta = None  # entries that it needed may have been cleaned up: look from the start
-        if self._delta is None:
-            if self.place.folder is not None and not (Path(self.uri) / "_delta_log").is_dir():
-                return False
-            try:
-                self._delta = DeltaTable(self.uri, storage_options=dict(self.place.options))
+                self._look()
+                return True
             except TableNotFoundError:
                 return False
             except (DeltaError, OSError, ValueError) as error:
-                raise self._unreadable(error) from error
+                # What it needed may have been cleaned up since it was named: look from the start.
+                self._delta, known = None, self._delta is not None
+                if not known and (look == _LOOKS - 1 or "not found" not in str(error).lower()):
+                    raise self._unreadable(error) from error
+                time.sleep(_TURN_PAUSE_S * look)
+        raise self._unreadable(OSError("its entries go faster than they can be read"))
+
+    def _look(self) -> None:
+        from deltalake import DeltaTable
+
+        if self._delta is None:
+            self._delta = DeltaTable(self.uri, storage_options=dict(self.place.options))
+        else:
+            self._delta.update_incremental()
         version = self._delta.version()
         if version != self.version:
             self.files = self._listed()
             self.version = version
-        return True
 
     def create(self) -> None:
         """Make the table where there is none; another writer may do the same at the same time."""
@@ -134,8 +144,18 @@ class DeltaLog:
                     sync(path)
 
     def sequence(self, app: str) -> int | None:
-        """Last sequence number that ``app`` committed, as of the last refresh."""
-        return self._delta.transaction_version(app) if self._delta is not None else None
+        """Last sequence number that ``app`` committed, as of the last refresh, or of one that it makes."""
+        from deltalake.exceptions import DeltaError
+
+        for look in range(_LOOKS):
+            try:
+                return self._delta.transaction_version(app) if self._delta is not None else None
+            except DeltaError as error:  # it reads entries only now, and they may have been cleaned up
+                if look == _LOOKS - 1:
+                    raise self._unreadable(error) from error
+                self._delta = None
+                self.refresh()
+        return None
 
     def commit(
         self,
@@ -167,11 +187,11 @@ class DeltaLog:
         from deltalake.transaction import AddAction, RemoveAction
 
         assert self._delta is not None
-        now_ms = time.time_ns() // 1_000_000
+        now_ms, removed = time.time_ns() // 1_000_000, list(remove)
         actions: list[Any] = [
             AddAction(f.path, f.bytes, self._partition(f), now_ms, changes_data, f.stats) for f in add
         ]
-        actions += [RemoveAction(f.path, changes_data, now_ms, f.bytes, self._partition(f)) for f in remove]
+        actions += [RemoveAction(f.path, changes_data, now_ms, f.bytes, self._partition(f)) for f in removed]
         properties = CommitProperties(
             custom_metadata={"deleverage": note} if note else None,
             max_commit_retries=0,
@@ -203,37 +223,40 @@ class DeltaLog:
         made = self.version + 1
         self._log_to_disk(made)
         self._tidy(made)
-        if add and not list(remove):
-            self._delta.update_incremental()
-            if self._delta.version() == self.version + 1:  # only ours is new: no need to list
-                self.files |= {f.path: replace(f, written_ms=now_ms) for f in add}
-                self.version += 1
-                return
+        if add and not removed:
+            with contextlib.suppress(DeltaError):
+                self._delta.update_incremental()
+                if self._delta.version() == made:  # only ours is new: no need to list
+                    self.files |= {f.path: replace(f, written_ms=now_ms) for f in add}
+                    self.version = made
+                    return
+        self._age_from_now(removed)
         self.refresh()
 
     @contextlib.contextmanager
-    def turn(self) -> Iterator[None]:
-        """Let one writer of a local table at a time commit, so that few have to try again.
+    def turn(self) -> Iterator[bool]:
+        """Let one writer of a local table at a time commit, so that few try again; whether it is ours.
 
-        Nothing depends on it: who waits too long, or lies in an object store, goes on and may have to repeat.
+        No commit depends on it: who waits too long, or lies in an object store, goes on and may
+        have to repeat.
         """
         if self.place.folder is None:
-            yield
+            yield False
             return
         import fcntl  # POSIX only
 
         folder = self.place.folder / LOCKS
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / self.table.name).open("a") as stream:
-            left_s = _LONGEST_TURN_S
-            while left_s > 0:
+            left_s, ours = _LONGEST_TURN_S, False
+            while left_s > 0 and not ours:
                 try:
                     fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
+                    ours = True
                 except OSError:
                     time.sleep(_TURN_PAUSE_S)
                     left_s -= _TURN_PAUSE_S
-            yield
+            yield ours
 
     @property
     def delta(self) -> DeltaTable:
@@ -271,30 +294,49 @@ class DeltaLog:
             )
         return found
 
+    def _age_from_now(self, removed: Iterable[DataFile]) -> None:
+        """The log forgets that a file was removed; from then on its time of change says how long ago."""
+        if self.place.folder is not None:
+            for file in removed:
+                with contextlib.suppress(OSError):
+                    os.utime(Path(self.uri) / file.path)
+
     def _tidy(self, version: int) -> None:
         """Now and then sum the log up in a checkpoint, and clean up what lies far behind it.
 
-        The checkpoint is on disk before an entry goes that it stands for. A failure leaves the log longer,
-        and the next one tries again.
+        What a checkpoint stands for goes some commits later: a reader that was led to the one before it has
+        it open by then. The checkpoint is on disk before. A failure leaves the log longer, and the next one
+        tries again.
         """
-        if version % _CHECKPOINT_EVERY:
-            return
+        turn = version % _CHECKPOINT_EVERY
         assert self._delta is not None
         with contextlib.suppress(Exception):  # what was committed is committed
-            self._delta.update_incremental()
-            if any(self._delta.metadata().configuration.get(k) != v for k, v in _PROPERTIES.items()):
-                before = self._delta.version()
-                self._delta.alter.set_table_properties(_PROPERTIES)  # made by an earlier version
+            if turn == 0:
                 self._delta.update_incremental()
-                for later in range(before + 1, self._delta.version() + 1):
-                    self._log_to_disk(later)
-            self._delta.create_checkpoint()
-            if self.place.folder is not None:
-                log = Path(self.uri) / "_delta_log"
-                written = log.glob(f"{self._delta.version():020}.checkpoint*")
-                for path in [*written, log / "_last_checkpoint", log]:
-                    sync(path)
-            self._delta.cleanup_metadata()
+                self._take_up_properties()
+                self._delta.create_checkpoint()
+                self._checkpoints_to_disk()
+            if turn == _CHECKPOINT_EVERY // 2:
+                self._delta.update_incremental()
+                self._checkpoints_to_disk()  # another process may have made the last one, and been killed
+                self._delta.cleanup_metadata()
+
+    def _take_up_properties(self) -> None:
+        """Let a table that was made by an earlier version have ours."""
+        assert self._delta is not None
+        if all(self._delta.metadata().configuration.get(k) == v for k, v in _PROPERTIES.items()):
+            return
+        before = self._delta.version()
+        self._delta.alter.set_table_properties(_PROPERTIES)
+        self._delta.update_incremental()
+        for later in range(before + 1, self._delta.version() + 1):
+            self._log_to_disk(later)
+
+    def _checkpoints_to_disk(self) -> None:
+        if self.place.folder is not None:
+            log = Path(self.uri) / "_delta_log"
+            for path in [*log.glob("*.checkpoint*"), log / "_last_checkpoint", log]:
+                sync(path)
 
     def _log_to_disk(self, version: int) -> None:
         if self.place.folder is None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import math
+from pathlib import Path
 from typing import NamedTuple
 
 from deleverage.data.lake.append import LiveTable, Staged
 from deleverage.data.lake.log import DataFile
-from deleverage.errors import InputError
+from deleverage.data.lock import LOCK
+from deleverage.errors import DataError, InputError
 
 LEAST_KEEP_HOURS = 1.0
 """Files of a writer that is at work are not live yet: what is younger than that is never deleted."""
+_LONGEST_IMPORT_HOURS = 24.0
+_TRIES = 5
 _FULL_SHARE = 0.5  # a file of at least this share of the target is left as it is
 
 
@@ -77,7 +81,7 @@ def _together(live: LiveTable, group: list[DataFile]) -> list[Staged]:
 
 
 def vacuum(live: LiveTable, keep_hours: float, dry_run: bool) -> Vacuumed:
-    """Delete files that have not been live for ``keep_hours`` [h]."""
+    """Delete files that have not been live for ``keep_hours`` [h]; none of an import that goes on."""
     if keep_hours < LEAST_KEEP_HOURS:
         raise InputError(
             f"expected at least {LEAST_KEEP_HOURS:g} hours, since readers and writers may be at work, "
@@ -87,19 +91,68 @@ def vacuum(live: LiveTable, keep_hours: float, dry_run: bool) -> Vacuumed:
     with live.lock:
         if not live.log.refresh():
             return Vacuumed(live.table.name, 0, 0)
-        hours = math.ceil(keep_hours)
-        gone = live.log.delta.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True)
-        folder = live.place.folder
+        folder, hours = live.place.folder, math.ceil(keep_hours)
+        # In a store nobody can tell whose files are not live yet: they stay for whoever keeps files longer.
+        whole = folder is not None or keep_hours >= _LONGEST_IMPORT_HOURS
+        gone = _told(live, hours, whole=whole, dry_run=True)
         if folder is None:
             if gone and not dry_run:
-                live.log.delta.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
+                _told(live, hours, whole=whole, dry_run=False)
                 live.log.refresh()
             return Vacuumed(live.table.name, len(gone), 0)
-    # Deleted by us: delta-rs would commit that it has, and nothing would have that commit on the disk.
-    size = 0
-    for path in (folder / live.table.name / name for name in gone):
+        if _importing(folder):
+            gone = [name for name in gone if not name.rpartition("/")[2].startswith("import-")]
+        if dry_run:
+            return Vacuumed(live.table.name, *_deleted(folder / live.table.name, gone, dry_run=True))
+        # A writer that slept for hours makes its files live in its turn, if they are still there.
+        with live.log.turn() as ours:
+            if not ours:
+                return Vacuumed(live.table.name, 0, 0)
+            live.log.refresh()
+            gone = [name for name in gone if name not in live.log.files]
+            return Vacuumed(live.table.name, *_deleted(folder / live.table.name, gone, dry_run=False))
+
+
+def _told(live: LiveTable, hours: int, *, whole: bool, dry_run: bool) -> list[str]:
+    """What delta-rs deletes, or would: what it removed, and with ``whole`` what it does not know either."""
+    from deltalake.exceptions import DeltaError
+
+    for attempt in range(_TRIES):
+        try:
+            return live.log.delta.vacuum(hours, dry_run=dry_run, enforce_retention_duration=False, full=whole)
+        except DeltaError as error:  # the log was cleaned up, or files went, while it looked
+            if attempt == _TRIES - 1:
+                raise DataError(
+                    f"expected to list what can be deleted of the table '{live.table.name}' in "
+                    f"'{live.place.uri}', found: {str(error).partition(chr(10))[0]}",
+                    hint="try again when fewer writers are at work",
+                    table=live.table.name,
+                ) from error
+            live.log.refresh()
+    return []
+
+
+def _importing(folder: Path) -> bool:
+    """Whether an import is at work: what it has written is not live before its end, be that days later."""
+    import fcntl  # POSIX only
+
+    try:
+        with (folder / LOCK).open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _deleted(folder: Path, names: list[str], *, dry_run: bool) -> tuple[int, int]:
+    """Files and bytes; deleted by us: delta-rs would commit that it has, and have that not on the disk."""
+    files = size = 0
+    for path in (folder / name for name in names):
         with contextlib.suppress(FileNotFoundError):  # another vacuum was faster
-            size += path.stat().st_size
+            found = path.stat().st_size
             if not dry_run:
                 path.unlink()
-    return Vacuumed(live.table.name, len(gone), size)
+            files, size = files + 1, size + found
+    return files, size

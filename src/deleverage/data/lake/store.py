@@ -175,6 +175,14 @@ class Lake:
         with live.lock:
             return live.log.sequence(app) if live.log.refresh() else None
 
+    def newest(self, table_name: str) -> int | None:
+        """The latest event time in a table [ns UTC], as its log states it; None in an empty one."""
+        self.settle()
+        live = self.table(table_name)
+        with live.lock:
+            files = list(live.log.files.values()) if live.log.refresh() else []
+        return max((file.last_ns for file in files if file.last_ns is not None), default=None)
+
     def read(
         self,
         table_name: str,
