@@ -140,7 +140,7 @@ def test_rows_of_who_slept_for_a_night_before_the_commit_are_written_again(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other, real = Lake.open(lake.folder), LiveTable.land
-    live, deleted = lake.table("trades"), []
+    live, deleted = lake.table("trades"), list[maintain.Vacuumed]()
 
     def slept(self: LiveTable, *args: Any, **named: Any) -> None:
         if self is live and not deleted:

@@ -47,8 +47,10 @@ class MemoryLake:
             if sequence is not None and self.numbers.get((table_name, app), -1) >= sequence:
                 return Appended(0, True)
             table = LAKE_TABLES[table_name]
-            frame = conform(frame, table)
             here = self.read(table_name)
+            if dedupe:
+                frame = frame.unique(subset=list(table.key), keep="first", maintain_order=True)
+            frame = conform(frame, table)
             if dedupe:
                 frame = frame.join(here, on=list(table.key), how="anti")
             self.frames[table_name] = pl.concat([here, frame])

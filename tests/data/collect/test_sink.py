@@ -6,6 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from deleverage.data.collect import sink as room
 from deleverage.data.collect.sink import Sink, Written, framed
@@ -68,6 +70,79 @@ def test_the_lake_is_asked_only_where_a_row_may_be_older_than_what_is_remembered
     assert lake.asked == [True, False, True]
     assert sorted(lake.read("trades")["trade_id"]) == sorted(["t5", *(f"t{n}" for n in range(20, 33))])
     assert [one.rows for one in written] == [12, 1, 1] and [one.sequence for one in written] == [0, 1, 2]
+
+
+MINUTE = 60 * SECOND
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[tuple[str, int, int]]:
+    """What happens: rows that are new (their clock off by so much) or come again, writes, restarts, time."""
+    offset = st.sampled_from([0, 0, 0, -SECOND, 2 * SECOND, 9 * SECOND, -400 * SECOND, 86_400 * SECOND])
+    one = st.one_of(
+        st.tuples(st.just("new"), st.integers(1, 4), offset),
+        st.tuples(st.just("again"), st.integers(0, 60), st.just(0)),
+        st.tuples(st.just("both"), st.integers(0, 60), offset),
+        st.tuples(st.just("write"), st.just(0), st.just(0)),
+        st.tuples(
+            st.just("pass"),
+            st.just(0),
+            st.sampled_from([SECOND, MINUTE, 7 * MINUTE, -2 * MINUTE, -MINUTE * 60]),
+        ),
+        st.tuples(st.just("restart"), st.just(0), st.just(0)),
+    )
+    return draw(st.lists(one, min_size=1, max_size=40))
+
+
+@given(lives())
+@example([("new", 1, 9 * SECOND), ("write", 0, 0), ("restart", 0, 0), ("again", 0, 0)])
+@example(
+    [("new", 1, 9 * SECOND), ("new", 4, 0), ("new", 4, 0), ("new", 4, 0), ("write", 0, 0), ("again", 0, 0)]
+)
+def test_each_row_is_there_once_whatever_the_clocks_do(life: list[tuple[str, int, int]]) -> None:
+    lake, now, sent = MemoryLake(), 10**9 * SECOND, list[Row]()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(room, "KEPT_KEYS", 4)
+        patched.setattr(room, "AHEAD_KEYS", 3)
+        sink, _ = made(lake, started_ns=now)
+        for what, number, amount in life:
+            if what in ("new", "both"):
+                fresh = [
+                    (now + amount, now, *trade(len(sent) + n, 0)[2:])
+                    for n in range(number if what == "new" else 1)
+                ]
+                again = [sent[number % len(sent)]] if what == "both" and sent else []
+                sent += fresh
+                sink.add("trades", [*fresh, *again])
+            elif what == "again" and sent:
+                row = sent[number % len(sent)]
+                sink.add("trades", [(row[0], now, *row[2:])])
+            elif what == "pass":
+                now += amount
+            elif what == "write":
+                flushed(sink)
+            elif what == "restart":
+                flushed(sink)
+                sink, _ = made(lake, started_ns=now)
+        flushed(sink)
+    found = lake.read("trades")["trade_id"].to_list()
+    assert sorted(found) == sorted(row[6] for row in sent)
+
+
+def test_one_row_of_the_far_future_does_not_have_the_lake_asked_for_ever() -> None:
+    lake = Asked()
+    sink, _ = made(lake, started_ns=10 * SECOND)
+    for number in range(20):
+        at = (10 + number * 400) * SECOND
+        sink.add("trades", [(at, at, *trade(number, 0)[2:])])
+        if number == 5:
+            sink.add("trades", [(10**9 * SECOND, at, *trade(999, 0)[2:])])
+        if number == 15:  # it is still known
+            assert sink.add("trades", [(10**9 * SECOND, at, *trade(999, 0)[2:])]) == 0
+        flushed(sink)
+    assert not any(lake.asked[1:])
+    recent = sink._recent["trades"]
+    assert len(recent.new) + len(recent.old) <= 3
 
 
 @pytest.mark.parametrize("table", ["trades", "gaps", "payloads"])
