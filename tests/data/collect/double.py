@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import polars as pl
 
@@ -36,7 +36,7 @@ class MemoryLake:
         source_id: str = "",
         app: str = "",
         sequence: int | None = None,
-        dedupe: bool = True,
+        dedupe: bool | Literal["others"] = True,
     ) -> Appended:
         if self.pause_s:
             time.sleep(self.pause_s)
@@ -48,10 +48,10 @@ class MemoryLake:
                 return Appended(0, True)
             table = LAKE_TABLES[table_name]
             here = self.read(table_name)
-            if dedupe:
+            if dedupe is True:
                 frame = frame.unique(subset=list(table.key), keep="first", maintain_order=True)
             frame = conform(frame, table)
-            if dedupe:
+            if dedupe is True:  # there are no others
                 frame = frame.join(here, on=list(table.key), how="anti")
             self.frames[table_name] = pl.concat([here, frame])
             if sequence is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from deleverage.data.collect import sink as room
 from deleverage.data.collect.sink import Sink, Written, framed
+from deleverage.data.lake import Lake
 from deleverage.data.sources.base import Row
 from deleverage.schema import LAKE_TABLES, conform
 from tests.data.collect.double import MemoryLake
@@ -31,7 +33,7 @@ class Asked(MemoryLake):
         self.asked: list[bool] = []
 
     def append(self, table_name: str, frame: Any, **more: Any) -> Any:
-        self.asked.append(more["dedupe"])
+        self.asked.append(more["dedupe"] is True)
         return super().append(table_name, frame, **more)
 
 
@@ -70,6 +72,29 @@ def test_the_lake_is_asked_only_where_a_row_may_be_older_than_what_is_remembered
     assert lake.asked == [True, False, True]
     assert sorted(lake.read("trades")["trade_id"]) == sorted(["t5", *(f"t{n}" for n in range(20, 33))])
     assert [one.rows for one in written] == [12, 1, 1] and [one.sequence for one in written] == [0, 1, 2]
+
+
+def test_two_collectors_of_one_venue_and_a_backfill_write_each_row_once(tmp_path: Path) -> None:
+    lake, now = Lake.create(tmp_path / "lake"), 10**9 * SECOND
+
+    def one(name: str) -> Sink:
+        own = Lake.open(tmp_path / "lake")
+        return Sink(own, name, 1_000, 10**6, now, lambda _: None, lambda *a, **k: None)
+
+    first, second = one("collect/a"), one("collect/b")
+    for number in range(12):
+        at = now + number * SECOND
+        first.add("trades", [trade(number, at), trade(number + 100, at)])
+        second.add("trades", [trade(number - 1, at - SECOND), trade(number, at), trade(number + 200, at)])
+        flushed(first)
+        lake.append("trades", framed("trades", [trade(number + 200, at), trade(number + 300, at)]))
+        if number % 4 == 1:
+            lake.compact("trades")
+        flushed(second)
+    found = lake.read("trades")["trade_id"].to_list()
+    numbers = [-1, *range(12), *range(100, 112), *range(200, 212), *range(300, 312)]
+    assert sorted(found) == sorted(f"t{n}" for n in numbers)
+    assert second.repeated == 11 + 12 + 12, "what another has written is told as repeated"
 
 
 MINUTE = 60 * SECOND

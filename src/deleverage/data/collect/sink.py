@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from deleverage.data.sources.base import SECOND, Row
 from deleverage.errors import DeleverageError, InputError, InternalError
@@ -46,7 +46,7 @@ class Store(Protocol):
         source_id: str = "",
         app: str = "",
         sequence: int | None = None,
-        dedupe: bool = True,
+        dedupe: bool | Literal["others"] = True,
     ) -> Any:
         """Add rows in one transaction; ``replayed`` of the answer says that the number was used before."""
 
@@ -65,7 +65,9 @@ class Recent:
     time: int
     received: int
     floor_ns: int
-    """Rows of events before this may be in the lake without being known here; no other row may."""
+    """Rows of events before this may be in the lake without being known here, later ones only if others wrote
+    them.
+    """
     new: set[int] = field(default_factory=set)
     old: set[int] = field(default_factory=set)
     ahead: dict[int, int] = field(default_factory=dict)
@@ -213,7 +215,7 @@ class Sink:
         received = [row[declared.names.index("received_ns")] for row in rows]
         oldest = min(row[at] for row in rows)
         known = self._recent.get(table)
-        dedupe = known is not None and oldest < known.floor_ns
+        dedupe: bool | Literal["others"] = known is not None and (oldest < known.floor_ns or "others")
         begun, attempt = time.monotonic(), 0
         while True:
             try:
@@ -252,7 +254,7 @@ class Sink:
         )
         return True
 
-    def _append(self, table: str, rows: list[Row], number: int, dedupe: bool) -> Any:
+    def _append(self, table: str, rows: list[Row], number: int, dedupe: bool | Literal["others"]) -> Any:
         return self.store.append(table, framed(table, rows), app=self.app, sequence=number, dedupe=dedupe)
 
 

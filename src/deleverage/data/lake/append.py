@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from deleverage.data.lake.keys import KeyMemory, Novel, example
 from deleverage.data.lake.log import Conflict, DataFile, DeltaLog
+from deleverage.data.lake.own import OwnFiles
 from deleverage.data.lake.parts import BY_VENUE, read_files, write_parts
 from deleverage.data.lake.place import Place
 from deleverage.errors import DataError
@@ -24,6 +25,7 @@ from deleverage.schema import Table
 if TYPE_CHECKING:
     import polars as pl
 
+Dedupe = bool | Literal["others"]
 _TRIES = 200
 _PAUSE_S = 0.005
 _LONGEST_PAUSE_S = 1.0
@@ -92,6 +94,7 @@ class LiveTable:
     table: Table
     log: DeltaLog = field(init=False)
     keys: KeyMemory = field(init=False)
+    own: dict[str, OwnFiles] = field(default_factory=dict)
     lock: RLock = field(default_factory=RLock)
 
     def __post_init__(self) -> None:
@@ -103,15 +106,17 @@ class LiveTable:
         if not self.log.refresh():
             self.log.create()
 
-    def append(self, rows: pl.DataFrame, app: str, sequence: int | None, dedupe: bool) -> Appended:
+    def append(self, rows: pl.DataFrame, app: str, sequence: int | None, dedupe: Dedupe) -> Appended:
         """Add the new ones of ``rows`` (as declared) in one transaction."""
         with self.lock:
             self.open()
             if self.committed(app, sequence):
                 return Appended(0, replayed=True)
             novel = Novel(rows, 0, None)
-            compared = frozenset(self.log.files)
-            if dedupe and rows.height:
+            own = self.own.setdefault(app, OwnFiles()) if dedupe == "others" else self.own.get(app)
+            looked = own.look(self.log.files) if own is not None else frozenset()
+            compared = looked if dedupe == "others" else frozenset(self.log.files)
+            if dedupe is True and rows.height:
                 novel = self.keys.novel(rows, self.log.files.values())
             if not novel.rows.height and sequence is None:
                 return told(self.table, 0, novel.repeated, novel.conflicts)
@@ -120,6 +125,8 @@ class LiveTable:
             if novel.conflicts is not None:
                 landing.conflicts.append(novel.conflicts)
             self.land(landing, app, sequence, dedupe=dedupe)
+            if own is not None:
+                own.add(one.file for one in landing.staged)
             if landing.replayed:
                 return Appended(0, replayed=True)
             return told(self.table, landing.rows, landing.repeated, *landing.conflicts)
@@ -128,7 +135,7 @@ class LiveTable:
         """Write rows to files that are not live yet."""
         return [Staged(*written) for written in write_parts(self.log, rows, prefix)]
 
-    def land(self, landing: Landing, app: str, sequence: int | None, *, dedupe: bool = True) -> None:
+    def land(self, landing: Landing, app: str, sequence: int | None, *, dedupe: Dedupe = True) -> None:
         """Make staged files live in one transaction, less the rows that others have brought meanwhile.
 
         Files that this landing made are removed when they do not become live; those that were given stay,
@@ -144,8 +151,10 @@ class LiveTable:
                         landing.replayed = True
                         self.take_back(landing.made)
                         return
+                    if dedupe == "others":
+                        landing.compared |= self.own[app].look(self.log.files)
                     if dedupe:
-                        self._compare(landing)
+                        self._compare(landing, hashed=dedupe is True)
                     self._written_again(landing)
                     if not landing.staged and sequence is None:
                         return
@@ -163,11 +172,11 @@ class LiveTable:
         self.take_back(landing.replaced)
         landing.rows = sum(one.file.rows for one in landing.staged)
         for one in landing.staged:
-            if one.rows is not None and dedupe:
+            if one.rows is not None and dedupe is True:
                 self.keys.remember(one.file, one.rows)
         self.keys.forget_all_but(self.log.files)
 
-    def _compare(self, landing: Landing) -> None:
+    def _compare(self, landing: Landing, *, hashed: bool) -> None:
         """Drop staged rows whose key is in a live file that they were not yet compared with."""
         unseen = [file for path, file in self.log.files.items() if path not in landing.compared]
         kept: list[Staged] = []
@@ -177,7 +186,7 @@ class LiveTable:
                 kept.append(one)
                 continue
             rows = one.rows if one.rows is not None else self.rows_of([one.file])
-            novel = self.keys.novel(rows, others)
+            novel = self.keys.novel(rows, others, hashed=hashed)
             landing.repeated += novel.repeated
             if novel.conflicts is not None:
                 landing.conflicts.append(novel.conflicts)
