@@ -292,19 +292,27 @@ def _last_heard(lake: Any, venue: str, now_ns: int) -> int | None:
     """When a collector last received something of a venue [ns UTC]; what was backfilled or imported says
     nothing of that.
     """
+    for back_ns in (*_LOOK_BACK_NS, now_ns):  # years of messages are not read where minutes of them answer
+        tables = ("payloads", "marks", "trades")  # an earlier run may have kept no messages, or no trades
+        heard = [_newest_received(lake, table, venue, now_ns - back_ns) for table in tables]
+        if known := [at for at in heard if at is not None]:
+            return min(max(known), now_ns)  # our clock may have been set back since
+    return None
+
+
+def _newest_received(lake: Any, table: str, venue: str, start_ns: int) -> int | None:
     import polars as pl
 
-    for back_ns in _LOOK_BACK_NS:  # a month of messages is not read where a minute of them answers
-        for table in ("payloads", "marks", "trades"):
-            rows = lake.scan(table).filter(
-                pl.col("time_ns") >= now_ns - back_ns,
-                pl.col("venue") == venue,
-                pl.col("source") == adapter(venue).source,
-            )
-            newest = rows.select(pl.col("received_ns").max()).collect(engine="streaming").item()
-            if newest is not None:
-                return int(newest)
-    return None
+    source = adapter(venue).source
+    rows = lake.scan(table).filter(
+        pl.col("time_ns") >= start_ns, pl.col("venue") == venue, pl.col("source") == source
+    )
+    try:
+        found = rows.select(pl.col("received_ns").max()).collect(engine="streaming").item()
+    except (pl.exceptions.PolarsError, OSError):  # read by itself, it says which file is damaged or gone
+        where = {"venue": venue, "source": source}
+        found = lake.read(table, start_ns=start_ns, where=where, columns=["received_ns"])["received_ns"].max()
+    return None if found is None else int(found)
 
 
 def _raise(ended: object) -> None:
