@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from textwrap import fill
 from typing import Annotated
 
@@ -10,7 +11,9 @@ import typer
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The lake: observed market data.")
 
-LakeFolder = Annotated[Path, typer.Option("--lake", metavar="DIR", help="Folder of the lake.")]
+LakeFolder = Annotated[
+    str, typer.Option("--lake", metavar="DIR", help="Folder of the lake, or its address (s3://...).")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -225,10 +228,11 @@ def sql(
     bucket(time_ns, seconds) is the start of a time's bucket, utc(time_ns) its text. In JSON, dates and times
     are ISO texts (UTC), bytes are hex, and numbers that are not finite are null.
     """
-    from deleverage.cli.stream import emit, emit_json, note
+    from deleverage.cli.stream import Progress, emit, emit_json, note
     from deleverage.data.lake import Lake
 
-    rows = Lake.open(lake).sql(query)
+    with ended_in_order(), Progress() as progress:
+        rows = Lake.open(lake).sql(query, progress=progress)
     shown = rows.head(limit) if limit else rows
     if json:
         answer = [[json_value(value) for value in row] for row in shown.rows()]
@@ -239,6 +243,26 @@ def sql(
         emit(aligned(shown.columns, shown.rows()))
     if shown.height < rows.height:
         note(f"{shown.height:,} of {rows.height:,} rows; --limit 0 prints all")
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does: what was brought to this machine is removed."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():  # Python allows it nowhere else
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def aligned(names: list[str], rows: list[tuple[object, ...]]) -> str:
