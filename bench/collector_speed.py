@@ -36,6 +36,12 @@ def memory_mib(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def children_mib(pid: int) -> float:
+    """Resident memory of the processes that a process has started [MiB]."""
+    kids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sum(memory_mib(int(one)) for one in kids if Path(f"/proc/{one}/statm").exists())
+
+
 def slope(points: list[tuple[float, float]]) -> float:
     """Least-squares slope of memory over time [MiB/min]."""
     count = len(points)
@@ -60,7 +66,7 @@ def main() -> int:
     options.add_argument("--rate", type=float, default=50_000)
     options.add_argument("--batch", type=int, default=20)
     options.add_argument("--venues", default="bybit,okx,hyperliquid,bitmex")
-    options.add_argument("--compact", type=float, default=60.0, help="compact the lake so often [s]")
+    options.add_argument("--compact", type=float, default=120.0, help="compact the lake so often [s]")
     options.add_argument("--no-raw", action="store_true")
     said = options.parse_args()
     venues = said.venues.split(",")
@@ -93,6 +99,7 @@ def main() -> int:
                 text=True,
             )
             begun, points = time.monotonic(), []
+            most = 0.0
             load = os.getloadavg()[0]
             os.set_blocking(server.stdout.fileno(), False)
             flooded = ""
@@ -100,6 +107,7 @@ def main() -> int:
                 time.sleep(1)
                 spent = time.monotonic() - begun
                 points.append((spent, memory_mib(collector.pid)))
+                most = max(most, children_mib(collector.pid))
                 flooded = server.stdout.readline() or ""
             ended = time.monotonic() - begun
             from deleverage.data.lake import Lake
@@ -135,6 +143,15 @@ def main() -> int:
             f"{late[-1][0]:.0f} s"
         )
         print(f"its floor            {slope(lowest):+.2f} MiB/min over the lowest of each {_WINDOW} s")
+        third = [size for when, size in lowest if when > spent * 2 / 3]
+        earlier = [size for when, size in lowest if spent / 3 < when <= spent * 2 / 3]
+        if third and earlier:
+            print(
+                f"floor by thirds      the last {min(third):.0f} to {max(third):.0f} MiB, the one before "
+                f"{min(earlier):.0f} to {max(earlier):.0f} MiB; slope in the last two thirds "
+                f"{slope([one for one in lowest if one[0] > spent / 3]):+.2f} MiB/min"
+            )
+        print(f"compaction           at most {most:.0f} MiB, in a process of its own")
         print(
             "over time            "
             + " ".join(f"{size:.0f}" for _, size in points[:: max(1, len(points) // 20)])

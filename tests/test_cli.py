@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -15,8 +16,8 @@ import pytest
 import tests.cli_driver as driver
 from deleverage.cli import failure, main
 from deleverage.cli.run import parse_settings
-from deleverage.cli.stream import Progress, plain
-from deleverage.errors import InputError
+from deleverage.cli.stream import Progress, plain, progress_line
+from deleverage.errors import InputError, MissingDataError
 from deleverage.experiment.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -314,6 +315,57 @@ def test_progress_off_a_terminal_is_some_ten_lines(capsys: pytest.CaptureFixture
             progress(done, 1000, "work")
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 10 and lines[3] == " 30 %  work"
+
+
+def test_progress_tells_the_time_from_the_first_second_and_what_is_left_from_a_tenth_on() -> None:
+    assert progress_line(0, 8, "draw", 0.4, 0.4, 79) == "  0 %  draw"
+    assert progress_line(0, 0, "checking", 7.0, 7.0, 79) == "        7 s  checking"
+    known = progress_line(2, 8, "draw", 64.0, 40.0, 79)
+    assert known == " 25 %   1 min 04 s  about 2 min 00 s left  draw"  # 40 s for 2, so 120 s for 6
+    assert progress_line(1, 100, "draw", 64.0, 40.0, 79) == "  1 %   1 min 04 s  draw"
+    assert (
+        progress_line(2, 8, "draw", 64.0, 40.0, 30) == " 25 %   1 min 04 s  about 2 m\N{HORIZONTAL ELLIPSIS}"
+    )
+
+
+def test_progress_on_a_terminal_goes_on_by_itself_and_leaves_an_empty_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    with Progress() as progress:
+        progress(0, 0, "checking")
+        until = time.monotonic() + 30
+        while " 1 s  checking" not in screen.getvalue() and time.monotonic() < until:
+            time.sleep(0.05)
+        progress.say("this stays")
+        progress(1, 2, "more")
+    shown = screen.getvalue()
+    assert " 1 s  checking" in shown
+    before, _, after = shown.partition("this stays\n")
+    assert before.endswith(" \r") and after.endswith(" \r") and "more" in after
+
+
+def test_an_error_is_folded_on_a_terminal_and_its_command_stays_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "41")
+    command = "deleverage backfill binance BTCUSDT --what depth --from 2026-05-01 --to 2026-07-02"
+    error = MissingDataError("the lake has no depth of BTC (perp) at binance within 100 bp", hint=command)
+    for screen, told in (
+        (Terminal(), ["deleverage: the lake has no depth of BTC", "  (perp) at binance within 100 bp"]),
+        (io.StringIO(), ["deleverage: the lake has no depth of BTC (perp) at binance within 100 bp"]),
+    ):
+        monkeypatch.setattr("sys.stderr", screen)
+        assert failure.report(error) == 3
+        assert screen.getvalue().splitlines() == [*told, f"  {command}"]
+
+
+class Terminal(io.StringIO):
+    """A stderr that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def test_plain_turns_records_into_json_values() -> None:

@@ -27,7 +27,7 @@ def test_a_small_import_tells_each_defect_in_a_sentence(
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[0] == "1 file into lake"
-    assert "candles                    +3         3" in lines
+    assert "candles     +3     3" in lines
     assert lines.count("microseconds  [1 file, 3 rows]") == 1
     assert "left out: 1 file" in lines
     assert "   1  a text, not data: README.md" in lines
@@ -55,6 +55,17 @@ def test_many_defects_stand_in_columns_each_once_on_one_screen() -> None:
     words = " ".join(lines).split()
     assert all(words.count(name) == 1 for name in report.noted)
     assert "left out: 10 files" in lines
+
+
+def test_many_rows_keep_their_columns_apart_and_nothing_is_wider_than_the_window() -> None:
+    report = many(30)
+    for k, name in enumerate(("candles", "trades", "liquidations", "funding", "marks", "books", "depth")):
+        report.rows[name] = report.added[name] = 12_345_678 * 10**k
+    for width in (60, 80, 100):
+        lines = screen(report, "lake", width=width, sentences=False)
+        assert max(map(len, lines)) <= width
+        (row,) = [line for line in lines if line.startswith("depth ")]
+        assert row.split() == ["depth", "+12,345,678,000,000", "12,345,678,000,000"]
 
 
 def test_sentences_are_given_when_asked_for() -> None:

@@ -49,7 +49,8 @@ def test_status_lists_tables_with_rows_and_names_the_empty_ones(
     monkeypatch.setenv("COLUMNS", "100")
     code, out, _ = call("status", "--lake", str(folder))
     head, line, empty, *_ = out.splitlines()
-    assert code == 0 and head.split() == ["table", "rows", "MB", "files", "from", "to", "written"]
+    assert code == 0 and head.split("  ")[0] == "table"
+    assert head.split() == ["table", "rows", "MB", "files", "from", "(UTC)", "to", "(UTC)", "written"]
     assert line.split()[:6] == ["trades", "30", "0.0", "3", "2025-10-10", "20:00"]
     assert empty.startswith("empty: candles, liquidations") and len(line) <= 100
     code, out, _ = call("status", "--lake", str(folder), "--json")
@@ -65,6 +66,29 @@ def test_status_and_check_fit_into_80_columns(
     for word in ("status", "check"):
         out = call(word, "--lake", str(folder))[1]
         assert max(len(line) for line in out.splitlines()) <= 80 and "candles" in out
+
+
+def test_status_in_a_narrow_window_drops_what_matters_less_and_wraps_nothing(
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = "2025-10-10"
+    for width, words in (("60", ["trades", "30", "0.0", "3"]), ("40", ["trades", "30", day, day])):
+        monkeypatch.setenv("COLUMNS", width)
+        _, line, *_ = call("status", "--lake", str(folder))[1].splitlines()
+        assert line.split()[:4] == words and len(line) <= int(width)
+
+
+def test_rows_that_are_wider_than_the_terminal_stand_one_below_the_other(
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr("deleverage.cli.stream.is_terminal", lambda: True)
+    words = ["sql", "select * from trades order by time_ns limit 2", "--lake", str(folder)]
+    lines = call(*words)[1].splitlines()
+    assert max(map(len, lines)) <= 60
+    assert lines[0] == "row 1" and "row 2" in lines
+    assert len([line for line in lines if line.split()[:2] == ["venue", "binance"]]) == 2
+    assert call("sql", "select 1 as one", "--lake", str(folder))[1].split() == ["one", "1"]
 
 
 def test_messages_do_not_rule_the_terminal(call: Call, folder: Path) -> None:

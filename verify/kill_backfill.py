@@ -22,8 +22,8 @@ from pathlib import Path
 from deleverage.data.backfill.days import by_month, day_of_ns
 from deleverage.data.lake import Lake
 from tests.data.backfill import made
+from tests.data.backfill.asking import EVERY_DAY
 from tests.data.backfill.serving import Server, serving
-from tests.data.backfill.test_archive import EVERY_DAY
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST, COUNT = date(2025, 8, 20), 60

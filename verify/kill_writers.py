@@ -3,7 +3,8 @@
     python3 -m verify.kill_writers --kills 220 --seed 1
 
 A writer (appends of a collector, an import of several tables, a compaction) tells over a pipe when it enters
-and leaves a phase: the Parquet write, the sync to disk, the commit. It is killed with SIGKILL at a random
+and leaves a phase: the Parquet write, the sync to disk, the commit, and, each third time, the checkpoint of
+the log and the clean-up of all that lies behind it. It is killed with SIGKILL at a random
 moment inside a phase, or at any time at all; a phase that was entered and not left is where it was hit.
 After every kill the lake is opened and read: acknowledged rows are there, no key is there twice, a batch or
 an import is there whole or not at all. The next writer goes on where the lake says that the killed one ended.
@@ -29,7 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PHASES = ("parquet", "sync", "commit")
+PHASES = ("parquet", "sync", "commit", "checkpoint", "cleanup")
 KINDS = ("append", "import", "compact")
 BATCH = 20_000
 _FRESH_AFTER = 20  # kills, after which a new lake is taken so that reading it stays quick
@@ -44,7 +45,7 @@ def writer(kind: str, folder: str, pipe: int, rows: int) -> None:
     import polars as pl
     from deltalake import DeltaTable
 
-    from deleverage.data.lake import Lake
+    from deleverage.data.lake import Lake, log
 
     def told(function: Callable[..., Any], phase: str) -> Callable[..., Any]:
         def inside(*args: Any, **kwargs: Any) -> Any:
@@ -57,8 +58,14 @@ def writer(kind: str, folder: str, pipe: int, rows: int) -> None:
 
     pl.DataFrame.write_parquet = told(pl.DataFrame.write_parquet, "parquet")  # type: ignore[method-assign]
     os.fsync = told(os.fsync, "sync")
-    name = "create_write_transaction"
-    setattr(DeltaTable, name, told(getattr(DeltaTable, name), "commit"))
+    log._CHECKPOINT_EVERY = 3
+    log._PROPERTIES["delta.logRetentionDuration"] = "interval 0 seconds"
+    for name, phase in (
+        ("create_write_transaction", "commit"),
+        ("create_checkpoint", "checkpoint"),
+        ("cleanup_metadata", "cleanup"),
+    ):
+        setattr(DeltaTable, name, told(getattr(DeltaTable, name), phase))
     lake = Lake.open(Path(folder))
     os.write(pipe, b"=ready\n")
     if kind == "append":

@@ -32,6 +32,18 @@ stated = -0.50
 unit = "share"
 tolerance = 0.01
 """
+ENGINE = """
+[[claim]]
+id = "forced"
+text = "It was forced."
+kind = "mechanism"
+measure = "attribution"
+reading = "mechanical_share"
+stated = 0.5
+unit = "share"
+comparison = "at least"
+tolerance = 0
+"""
 
 
 @pytest.fixture
@@ -57,6 +69,31 @@ def test_the_screen_keeps_to_its_width_and_says_every_verdict_in_words(
         assert claim["verdict"] in words
     assert "\x1b" not in text
     assert "nan" not in words.lower().split()
+
+
+def test_the_screen_says_once_by_whose_count_each_measured_figure_is(content: dict[str, Any]) -> None:
+    told = screen(content, width=100).partition("measured by the count of\n")[2].splitlines()
+    for claim in content["claims"]:
+        if claim["measured"] is not None:
+            (line,) = [line for line in told if line.startswith(f"  {claim['by_whose_count']}: ")]
+            assert claim["id"] in line
+
+
+def test_a_run_of_its_own_tells_how_far_it_is(
+    tmp_path: Path, lake: str, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*_: object, progress: Any, **__: object) -> None:
+        for done in range(4):
+            progress(done, 4, f"draw {done} of 4")
+        raise InputError("expected an engine, found none")
+
+    monkeypatch.setattr(measures, "ALL", {**MEASURES, "attribution": attribution.MEASURE})
+    monkeypatch.setattr("deleverage.experiment.run.run", run)
+    monkeypatch.setattr(attribution, "_check_over", lambda *_: None)
+    assert main(["claims", str(write(tmp_path, CLOSE + ENGINE)), "--lake", lake]) == 2
+    said = capsys.readouterr().err
+    assert "forced: the engine runs its own eight seeds" in said
+    assert " 50 %  the engine's own run: draw 2 of 4" in said
 
 
 def test_colour_changes_no_letter(content: dict[str, Any]) -> None:
@@ -235,19 +272,7 @@ def test_a_folder_that_is_no_run_is_told_before_the_work_and_not_as_a_fault_of_t
     tmp_path: Path, lake: str, capsys: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measures, "ALL", {**MEASURES, "attribution": attribution.MEASURE})
-    engine = """
-[[claim]]
-id = "forced"
-text = "It was forced."
-kind = "mechanism"
-measure = "attribution"
-reading = "mechanical_share"
-stated = 0.5
-unit = "share"
-comparison = "at least"
-tolerance = 0
-"""
-    file = str(write(tmp_path, CLOSE + engine))
+    file = str(write(tmp_path, CLOSE + ENGINE))
     assert main(["claims", file, "--lake", lake, "--run", str(tmp_path / "absent")]) == 2
     said = capsys.readouterr().err
     assert "deleverage: --run" in said

@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 from rich.text import Text
 
-from deleverage.report.lines import fold
+from deleverage.report.lines import fold, render
 from deleverage.report.style import THIN
 from deleverage.report.terminal import screen
 from tests.report.sample import FULL, NONE, SMALL, UNDEFINED, Case, sample
@@ -78,3 +78,11 @@ def test_folding_keeps_intervals_and_units_together() -> None:
     ]
     assert any("[11.2, 15.8]" in line for line in lines)
     assert any(f"13.1{THIN}%" in line for line in lines)
+
+
+def test_text_is_not_folded_between_a_number_and_its_unit() -> None:
+    words = "at the ends of the volatility's 90 % interval, blocks of 10 d of 365 d"
+    for width in range(24, 60):
+        for line in render(fold(words, width), width, False).splitlines():
+            assert not line.strip().startswith(("%", "d ")), (width, line)
+            assert len(line) <= width

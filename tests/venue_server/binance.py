@@ -1,4 +1,6 @@
-"""Binance USD-margined futures, as `developers.binance.com` describes it (streams routed since 2026)."""
+"""Binance futures as `developers.binance.com` describes them: USD-margined (streams routed since 2026) and
+coin-margined (not routed, sizes in contracts).
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,20 @@ def lots(count: int) -> str:
     return f"{count / 1000:.3f}"
 
 
+def sizes(contract: Contract, count: int) -> str:
+    """Coins, or whole contracts of a coin-margined one."""
+    return str(count) if contract.lot_usd else lots(count)
+
+
 class Binance(Speaker):
     venue: ClassVar[str] = "binance"
 
     def listed(self) -> list[Contract]:
-        return [Contract("BTCUSDT", "BTC", 1_000_000), Contract("ETHUSDT", "ETH", 4_000)]
+        return [
+            Contract("BTCUSDT", "BTC", 1_000_000),
+            Contract("ETHUSDT", "ETH", 4_000),
+            Contract("BTCUSD_PERP", "BTC", 1_000_100, lot_coins=0, lot_usd=100.0),
+        ]
 
     def hear(self, client: Client, text: str) -> list[str]:
         message = json.loads(text)
@@ -27,8 +38,10 @@ class Binance(Speaker):
             return [json.dumps({"error": {"code": 2, "msg": "Invalid request"}, "id": message.get("id")})]
         route = client.path.strip("/").split("/")[0]
         for name in message["params"]:
-            public = name.split("@")[1].startswith(_PUBLIC)
-            if public == (route == "public"):  # a stream on the other route is granted, and never sends
+            wanted = "public" if name.split("@")[1].startswith(_PUBLIC) else "market"
+            if name.split("@")[0].endswith("_perp"):
+                wanted = "stream"
+            if route == wanted:  # a stream on another route is granted, and never sends
                 client.channels.add(name)
         return [json.dumps({"result": None, "id": message["id"]})]
 
@@ -39,10 +52,13 @@ class Binance(Speaker):
             side, size = self.side(), self.draws.randint(1, 3_000)
             data = {
                 "e": "aggTrade", "E": time_ns // MS + 3, "s": contract.symbol, "a": contract.trade,
-                "p": price(contract.mid), "q": lots(size), "f": contract.trade * 2,
+                "p": price(contract.mid), "q": sizes(contract, size), "f": contract.trade * 2,
                 "l": contract.trade * 2 + 1,
                 "T": time_ns // MS, "m": side == "sell",
             }  # fmt: skip
+            self.past[contract.symbol].append(
+                {name: data[name] for name in ("a", "p", "q", "f", "l", "T", "m")}
+            )
             truth = trade_truth(contract, f"a{contract.trade}", time_ns // MS * MS, side, contract.mid, size)
             found.append(self._event(contract, "aggTrade", "trades", time_ns, data, [truth]))
         return found
@@ -54,9 +70,8 @@ class Binance(Speaker):
             "e": "forceOrder", "E": time_ns // MS + 5,
             "o": {
                 "s": contract.symbol, "S": "SELL" if long else "BUY", "o": "LIMIT", "f": "IOC",
-                "q": lots(size),
-                "p": price(order), "ap": price(contract.mid), "X": "FILLED", "l": lots(1), "z": lots(size),
-                "T": time_ns // MS,
+                "q": sizes(contract, size), "p": price(order), "ap": price(contract.mid), "X": "FILLED",
+                "l": sizes(contract, 1), "z": sizes(contract, size), "T": time_ns // MS,
             },
         }  # fmt: skip
         truth = forced_truth(
@@ -72,8 +87,8 @@ class Binance(Speaker):
         data = {
             "e": "depthUpdate", "E": time_ns // MS + 2, "T": time_ns // MS, "s": contract.symbol,
             "U": before + 1, "u": contract.update, "pu": before,
-            "b": [[price(tick), lots(size)] for tick, size in bids],
-            "a": [[price(tick), lots(size)] for tick, size in asks],
+            "b": [[price(tick), sizes(contract, size)] for tick, size in bids],
+            "a": [[price(tick), sizes(contract, size)] for tick, size in asks],
         }  # fmt: skip
         return [self._event(contract, "depth@100ms", "depth", time_ns, data, [])]
 
@@ -87,32 +102,43 @@ class Binance(Speaker):
         return [self._event(contract, "markPrice@1s", "marks", time_ns, data, [Truth("marks", values)])]
 
     def rest(self, path: str, query: dict[str, str], body: Any) -> Any:
-        if path == "/fapi/v1/exchangeInfo":
-            return {
-                "symbols": [
-                    {
-                        "symbol": one.symbol,
-                        "baseAsset": one.coin,
-                        "contractType": "PERPETUAL",
-                        "status": "TRADING",
-                    }
-                    for one in self.contracts.values()
-                ]
-            }
-        contract = self.contracts[query["symbol"]]
+        api, _, question = path.strip("/").partition("/v1/")
+        mine = {one.symbol: one for one in self.contracts.values() if bool(one.lot_usd) == (api == "dapi")}
+        if api not in ("fapi", "dapi"):
+            return None
+        if question == "exchangeInfo":
+            entries: list[dict[str, Any]] = [
+                {"symbol": one.symbol, "baseAsset": one.coin, "contractType": "PERPETUAL"}
+                | ({"contractSize": one.lot_usd, "contractStatus": "TRADING"} if one.lot_usd else {})
+                for one in mine.values()
+            ]
+            return {"symbols": entries}
+        contract = mine[query["symbol"]]
         now = self.now_ms()
-        if path == "/fapi/v1/depth":
+        if question == "depth":
             self.note(contract, contract.update)
             return {
                 "lastUpdateId": contract.update, "E": now, "T": now,
                 "bids": [
-                    [price(tick), lots(size)] for tick, size in sorted(contract.bids.items(), reverse=True)
+                    [price(tick), sizes(contract, size)]
+                    for tick, size in sorted(contract.bids.items(), reverse=True)
                 ],
-                "asks": [[price(tick), lots(size)] for tick, size in sorted(contract.asks.items())],
+                "asks": [
+                    [price(tick), sizes(contract, size)] for tick, size in sorted(contract.asks.items())
+                ],
             }  # fmt: skip
-        if path == "/fapi/v1/openInterest":
-            return {"openInterest": lots(contract.interest), "symbol": contract.symbol, "time": now}
-        if path == "/fapi/v1/fundingRate":
+        if question == "aggTrades":
+            rows = self.past[contract.symbol]
+            if "fromId" in query:
+                rows = [row for row in rows if row["a"] >= int(query["fromId"])]
+            else:
+                low, high = int(query["startTime"]), int(query["endTime"])
+                rows = [row for row in rows if low <= row["T"] <= high]
+            return rows[: int(query["limit"])]
+        if question == "openInterest":
+            interest = sizes(contract, contract.interest)
+            return {"openInterest": interest, "symbol": contract.symbol, "time": now}
+        if question == "fundingRate":
             last = now // 28_800_000 * 28_800_000
             return [
                 {

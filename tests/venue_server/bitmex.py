@@ -19,6 +19,7 @@ def iso(time_ns: int) -> str:
 
 class Bitmex(Speaker):
     venue: ClassVar[str] = "bitmex"
+    page: int = 1000
 
     def listed(self) -> list[Contract]:
         self.orders: dict[str, list[dict[str, Any]]] = {"XBTUSD": [], "XBTUSDT": [], "ETHUSDT": []}
@@ -67,6 +68,7 @@ class Bitmex(Speaker):
                     "homeNotional": 1.0, "foreignNotional": 1.0, "trdType": "Regular",
                 }
             )  # fmt: skip
+            self.past[contract.symbol].append(data[-1])
             truths.append(trade_truth(contract, name, time_ns // MS * MS, side, contract.mid, size))
         return [self._event(contract, "trade", "trades", time_ns, "insert", data, truths)]
 
@@ -137,6 +139,15 @@ class Bitmex(Speaker):
         return [self._event(contract, "instrument", "marks", time_ns, "update", [data], truths)]
 
     def rest(self, path: str, query: dict[str, str], body: Any) -> Any:
+        if path == "/api/v1/trade":
+            low, high, start = query["startTime"], query["endTime"], int(query["start"])
+            found = [row for row in self.past[query["symbol"]] if low <= row["timestamp"] <= high]
+            return found[start : start + min(int(query["count"]), self.page)]
+        if path == "/api/v1/funding":
+            settled = [
+                row for row in self._settled(query["symbol"]) if query["startTime"] <= row["timestamp"]
+            ]
+            return [row for row in settled if row["timestamp"] <= query["endTime"]]
         if path != "/api/v1/instrument":
             return None
         contract = self.contracts.get(query["symbol"])
@@ -157,6 +168,17 @@ class Bitmex(Speaker):
             found["quoteToPositionMultiplier"] = 1
         return found
 
+    def _settled(self, symbol: str) -> list[dict[str, Any]]:
+        last = time.time_ns() // (28_800 * 10**9) * 28_800 * 10**9
+        return [
+            {
+                "timestamp": iso(last - back * 28_800 * 10**9), "symbol": symbol,
+                "fundingInterval": "2000-01-01T08:00:00.000Z", "fundingRate": 0.0001,
+                "fundingRateDaily": 0.0003,
+            }
+            for back in (2, 1, 0)
+        ]  # fmt: skip
+
     def _partial(self, table: str, contract: Contract) -> str:
         data: list[dict[str, Any]] = []
         if table == "orderBookL2_25":
@@ -175,14 +197,7 @@ class Bitmex(Speaker):
         if table == "instrument":
             data = [self._instrument(contract)]
         if table == "funding":
-            last = time.time_ns() // (28_800 * 10**9) * 28_800 * 10**9
-            data = [
-                {
-                    "timestamp": iso(last), "symbol": contract.symbol,
-                    "fundingInterval": "2000-01-01T08:00:00.000Z", "fundingRate": 0.0001,
-                    "fundingRateDaily": 0.0003,
-                }
-            ]  # fmt: skip
+            data = self._settled(contract.symbol)[-1:]
         return json.dumps(
             {
                 "table": table, "action": "partial", "keys": ["symbol", "id"], "types": {},

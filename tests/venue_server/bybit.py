@@ -1,4 +1,4 @@
-"""Bybit v5, linear contracts, as `bybit-exchange.github.io/docs/v5` describes it."""
+"""Bybit v5, linear and inverse contracts, as `bybit-exchange.github.io/docs/v5` describes it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,24 @@ from tests.venue_server.market import MS, Contract, Event, Truth, forced_truth, 
 from tests.venue_server.speaker import Client, Speaker
 
 
+def category(contract: Contract) -> str:
+    return "inverse" if contract.lot_usd else "linear"
+
+
+def sizes(contract: Contract, size: int) -> str:
+    """Coins of a linear contract, whole dollars of an inverse one."""
+    return str(size) if contract.lot_usd else lots(size)
+
+
 class Bybit(Speaker):
     venue: ClassVar[str] = "bybit"
 
     def listed(self) -> list[Contract]:
-        return [Contract("BTCUSDT", "BTC", 1_000_000), Contract("ETHUSDT", "ETH", 4_000)]
+        return [
+            Contract("BTCUSDT", "BTC", 1_000_000),
+            Contract("ETHUSDT", "ETH", 4_000),
+            Contract("BTCUSD", "BTC", 1_000_100, lot_coins=0, lot_usd=1.0),
+        ]
 
     def hear(self, client: Client, text: str) -> list[str]:
         message = json.loads(text)
@@ -25,6 +38,11 @@ class Bybit(Speaker):
                 json.dumps({"success": True, "ret_msg": "pong", "conn_id": "c", "req_id": "", "op": "ping"})
             ]
         topics = message["args"]
+        here = [one.symbol for one in self.contracts.values() if client.path == f"/v5/public/{category(one)}"]
+        stray = [topic for topic in topics if topic.rpartition(".")[2] not in here]
+        if stray:
+            refusal = {"success": False, "ret_msg": f"error:handler not found,topic:{stray[0]}"}
+            return [json.dumps(refusal | {"conn_id": "c", "req_id": "", "op": operation})]
         said = [
             json.dumps(
                 {
@@ -69,8 +87,9 @@ class Bybit(Speaker):
             )
             data.append(
                 {
-                    "T": time_ns // MS, "s": contract.symbol, "S": side.capitalize(), "v": lots(size),
-                    "p": price(contract.mid), "L": "ZeroPlusTick", "i": name, "BT": False, "RPI": False,
+                    "T": time_ns // MS, "s": contract.symbol, "S": side.capitalize(),
+                    "v": sizes(contract, size), "p": price(contract.mid), "L": "ZeroPlusTick", "i": name,
+                    "BT": False, "RPI": False,
                     "seq": contract.trade,
                 }
             )  # fmt: skip
@@ -88,8 +107,8 @@ class Bybit(Speaker):
             order = contract.mid + (-40 if long else 40)
             data.append(
                 {
-                    "T": time_ns // MS, "s": contract.symbol, "S": "Buy" if long else "Sell", "v": lots(size),
-                    "p": price(order),
+                    "T": time_ns // MS, "s": contract.symbol, "S": "Buy" if long else "Sell",
+                    "v": sizes(contract, size), "p": price(order),
                 }
             )  # fmt: skip
             side = "long" if long else "short"
@@ -125,12 +144,13 @@ class Bybit(Speaker):
 
     def rest(self, path: str, query: dict[str, str], body: Any) -> Any:
         contract = self.contracts.get(query.get("symbol", ""))
+        if contract and category(contract) != query.get("category"):
+            contract = None
         entries: list[dict[str, Any]] = []
         if path == "/v5/market/instruments-info":
             if contract:
-                entries = [
-                    {"symbol": contract.symbol, "baseCoin": contract.coin, "contractType": "LinearPerpetual"}
-                ]
+                kind = f"{category(contract).capitalize()}Perpetual"
+                entries = [{"symbol": contract.symbol, "baseCoin": contract.coin, "contractType": kind}]
         elif path == "/v5/market/funding/history" and contract:
             last = time.time_ns() // MS // 28_800_000 * 28_800_000
             entries = [
@@ -143,7 +163,8 @@ class Bybit(Speaker):
             ]
         else:
             return None
-        return {"retCode": 0, "retMsg": "OK", "result": {"category": "linear", "list": entries}, "time": 1}
+        result = {"category": query.get("category", ""), "list": entries}
+        return {"retCode": 0, "retMsg": "OK", "result": result, "time": 1}
 
     def _book(self, contract: Contract, kind: str, time_ns: int, bids: Any, asks: Any) -> str:
         if kind == "snapshot":
@@ -153,8 +174,8 @@ class Bybit(Speaker):
                 "topic": f"orderbook.200.{contract.symbol}", "type": kind, "ts": time_ns // MS + 1,
                 "data": {
                     "s": contract.symbol,
-                    "b": [[price(tick), lots(size) if size else "0"] for tick, size in bids],
-                    "a": [[price(tick), lots(size) if size else "0"] for tick, size in asks],
+                    "b": [[price(tick), sizes(contract, size) if size else "0"] for tick, size in bids],
+                    "a": [[price(tick), sizes(contract, size) if size else "0"] for tick, size in asks],
                     "u": contract.update, "seq": contract.update * 7,
                 },
                 "cts": time_ns // MS,
@@ -168,9 +189,10 @@ class Bybit(Speaker):
             "indexPrice": price(contract.mid + 2),
         }
         if kind == "snapshot":
+            coins, usd = contract.amounts(contract.interest, contract.mid)
             data |= {
-                "lastPrice": price(contract.mid), "openInterest": lots(contract.interest),
-                "openInterestValue": f"{contract.interest / 1000 * contract.mid / 10:.2f}",
+                "lastPrice": price(contract.mid), "openInterest": sizes(contract, contract.interest),
+                "openInterestValue": f"{coins if contract.lot_usd else usd:.2f}",
                 "fundingRate": "0.0001",
                 "nextFundingTime": str((time_ns // MS // 28_800_000 + 1) * 28_800_000),
             }  # fmt: skip

@@ -61,12 +61,23 @@ class Okx(Speaker):
     def trades(self, contract: Contract, time_ns: int, count: int) -> list[Event]:
         data, truths = [], []
         for _ in range(count):
-            contract.trade += 1
-            side, size = self.side(), self.draws.randint(1, 3_000)
+            # What one order took at one price is one message of the stream, and single trades of REST.
+            parts = contract.trade % 3 + 1
+            side, size = self.side(), self.draws.randint(parts, 3_000)
+            for part in range(parts):
+                contract.trade += 1
+                lots = size // parts if part else size - size // parts * (parts - 1)
+                self.past[contract.symbol].append(
+                    {
+                        "instId": contract.symbol, "tradeId": str(contract.trade), "px": price(contract.mid),
+                        "sz": contracts(lots), "side": side, "source": "0", "ts": str(time_ns // MS),
+                    }
+                )  # fmt: skip
             data.append(
                 {
                     "instId": contract.symbol, "tradeId": str(contract.trade), "px": price(contract.mid),
-                    "sz": contracts(size), "side": side, "ts": str(time_ns // MS), "count": "1", "seqId": 1,
+                    "sz": contracts(size), "side": side, "ts": str(time_ns // MS), "count": str(parts),
+                    "seqId": 1,
                 }
             )  # fmt: skip
             truths.append(
@@ -148,6 +159,13 @@ class Okx(Speaker):
                 "ctMult": "1", "ctValCcy": "USD" if inverse else contract.coin,
             }  # fmt: skip
             return {"code": "0", "msg": "", "data": [entry]}
+        if path == "/api/v5/market/history-trades" and contract:
+            first = {"instId": contract.symbol, "tradeId": "1", "px": price(contract.mid), "sz": "1"}
+            first |= {"side": "buy", "source": "0", "ts": str(time.time_ns() // MS - 3_600_000)}
+            name = "ts" if query.get("type") == "2" else "tradeId"
+            below = int(query["after"])
+            found = [row for row in [first, *self.past[contract.symbol]] if int(row[name]) < below]
+            return {"code": "0", "msg": "", "data": found[::-1][: int(query["limit"])]}
         if path == "/api/v5/public/funding-rate-history" and contract:
             last = time.time_ns() // MS // 28_800_000 * 28_800_000
             return {

@@ -173,10 +173,14 @@ class VenueServer:
         reordered."""
         self._plans[venue].append(Plan(kind, stream, count))
 
-    async def drop(self, venue: str, *, away_s: float = 0.0) -> None:
-        """Break every connection of a venue; none is accepted for ``away_s``."""
+    async def drop(self, venue: str, *, away_s: float = 0.0, path: str = "") -> None:
+        """Break every connection of a venue (those of one ``path``); none is accepted for ``away_s``."""
         self.refuse[venue] = time.monotonic() + away_s
-        links = [link for link in self.links if link.venue == venue and link.alive]
+        links = [
+            link
+            for link in self.links
+            if link.venue == venue and link.alive and link.client.path.startswith(path)
+        ]
         for link in links:
             link.alive = False
         await asyncio.sleep(_BETWEEN_S)

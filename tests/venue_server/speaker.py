@@ -27,6 +27,8 @@ class Speaker:
         self.contracts = {contract.symbol: contract for contract in self.listed()}
         self.books: dict[tuple[str, int], list[tuple[str, int, float, float]]] = {}
         """The truth of books: best levels by symbol and what names the state (its number, or its time)."""
+        self.past: dict[str, list[dict[str, Any]]] = {symbol: [] for symbol in self.contracts}
+        """Every trade by symbol, as REST gives it, oldest first."""
         for contract in self.contracts.values():
             contract.fill(draws)
 

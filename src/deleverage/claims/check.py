@@ -25,7 +25,7 @@ Happened = Callable[[Tables, int, int, float], Any]
 
 
 OWN_RUN = ": the engine runs its own eight seeds, which takes minutes; --run DIR takes a stored run"
-"""What progress says of a claim that no stored run answers."""
+"""What progress says of a claim that no stored run answers; then it tells of the draws of that run."""
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,16 @@ EXAMPLES = (
     "  deleverage backfill deribit BTC-PERPETUAL --what liquidations "
     "--from 2025-10-10 --to 2025-10-10 --lake lake\n"
     "  deleverage backfill fear-greed --from 2018-02-01 --to 2025-11-16 --lake lake\n"
+    "  deleverage backfill gaps --lake lake --dry-run\n"
+    "  deleverage backfill gaps BTCUSDT --venue binance --what trades --lake lake\n"
     "  deleverage backfill --sources"
 )
 
 
 def backfill(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A name of `backfill --sources`.")] = "",
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A name of `backfill --sources`, or gaps.")
+    ] = "",
     symbols: Annotated[
         list[str] | None,
         typer.Argument(metavar="SYMBOL", help="Contracts or coins by the source's own name."),
@@ -29,7 +33,8 @@ def backfill(
         str,
         typer.Option(
             metavar="KINDS",
-            help="Of klines, metrics, funding, open_interest, trades, depth, liquidations; with commas.",
+            help="Of klines, metrics, funding, open_interest, trades, depth, liquidations, with commas; "
+            "of gaps the streams.",
         ),
     ] = "",
     first: Annotated[str, typer.Option("--from", metavar="DATE", help="First day (UTC), YYYY-MM-DD.")] = "",
@@ -42,6 +47,12 @@ def backfill(
     url: Annotated[
         str, typer.Option(metavar="URL", help="Another server that speaks the source's endpoints.")
     ] = "",
+    venue: Annotated[
+        str, typer.Option("--venue", metavar="VENUES", help="With gaps: only these venues; with commas.")
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With gaps: say what can still be had, and ask nobody.")
+    ] = False,
     sources: Annotated[
         bool, typer.Option("--sources", help="Say what each source has, its limits and terms; and stop.")
     ] = False,
@@ -49,12 +60,21 @@ def backfill(
 ) -> int:
     """Fetch past data into a lake; what is complete is not fetched again, and what is missing is said.
 
-    A backfill that was stopped goes on where it was when the same command is repeated. Exit code 3: something
-    that the source should have could not be used, or it does not answer.
+    SOURCE gaps asks the venues for what is missing in the gaps that a collector has recorded; --from and --to
+    may be left out then. A backfill that was stopped goes on where it was when the same command is repeated.
+    Exit code 3: something that the source should have could not be used, or it does not answer.
     """
     if sources:
         _print_sources(json)
         return 0
+    if source == "gaps":
+        return _gaps(symbols or [], what, first, last, lake, venue, dry_run, url, json)
+    for option, given in (("--venue", venue), ("--dry-run", dry_run)):
+        if given:
+            raise InputError(
+                f"{option}: expected with the source 'gaps' only, found with '{source}'",
+                hint="`deleverage backfill gaps --lake DIR` fills recorded gaps.",
+            )
     from deleverage.cli.stream import Progress, emit, emit_json, note
     from deleverage.data.backfill.days import parse_day
     from deleverage.data.backfill.request import Request
@@ -71,12 +91,13 @@ def backfill(
     request = Request(
         source,
         tuple(dict.fromkeys(symbols or ())),
-        tuple(dict.fromkeys(kind for kind in what.replace(" ", "").split(",") if kind)),
+        _words(what),
         parse_day(first, "--from"),
         parse_day(last, "--to"),
         interval,
     )
     with Progress() as progress:
+        progress(0, 0, f"asking {source} what there is")
         report = run(request, lake, url=url, progress=progress)
     if json:
         emit_json(report.to_json())
@@ -86,6 +107,109 @@ def backfill(
         note("deleverage: some of what the source has could not be used, see above; the rest was kept.")
         return exit_code(SourceChanged(""))
     return 0
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word for word in text.replace(" ", "").split(",") if word))
+
+
+def _gaps(
+    symbols: list[str],
+    what: str,
+    first: str,
+    last: str,
+    lake: str | None,
+    venue: str,
+    dry_run: bool,
+    url: str,
+    json: bool,
+) -> int:
+    """Fill recorded gaps."""
+    from deleverage.cli.stream import Progress, emit, emit_json, note
+    from deleverage.data.backfill.days import end_ns, parse_day, start_ns
+    from deleverage.data.backfill.fill import fill_gaps
+
+    if lake is None:
+        raise InputError(
+            "expected --lake, found nothing", hint="Give the lake whose recorded gaps are to be filled."
+        )
+    with Progress() as progress:
+        report = fill_gaps(
+            lake,
+            venues=_words(venue),
+            symbols=tuple(dict.fromkeys(symbols)),
+            streams=_words(what),
+            start_ns=start_ns(parse_day(first, "--from")) if first else None,
+            end_ns=end_ns(parse_day(last, "--to")) if last else None,
+            dry_run=dry_run,
+            url=url,
+            progress=progress,
+        )
+    told = report.to_json()
+    if json:
+        emit_json(told)
+    else:
+        emit(_told(told))
+    if report.failed:
+        note("deleverage: a venue could not be asked, see above; repeat the command to go on.")
+        return exit_code(SourceChanged(""))
+    return 0
+
+
+_SHOWN = 20
+
+
+def _told(report: dict[str, Any]) -> str:
+    """Filled gaps for people: those that were asked for one by one, the others by their reason."""
+    from deleverage.data.lake import iso
+
+    lines: list[str] = []
+    reasons: dict[tuple[str, str, str], int] = {}
+    asked = [gap for gap in report["gaps"] if gap["contracts"]]
+    for gap in report["gaps"]:
+        if not gap["contracts"] and gap["why"]:
+            name = (gap["venue"], gap["stream"], gap["why"])
+            reasons[name] = reasons.get(name, 0) + 1
+    for gap in asked[:_SHOWN]:
+        lost = "" if gap["events_lost"] is None else f", {gap['events_lost']:,} events lost"
+        lines.append(
+            f"{gap['venue']} {gap['stream']} {gap['symbol'] or 'all contracts'} {iso(gap['start_ns'])} to "
+            f"{iso(gap['end_ns'])} ({gap['reason']}{lost}): {_STATES[gap['state']]}"
+        )
+        for one in gap["contracts"]:
+            if gap["state"] == "planned":
+                lines.append(f"  {one['contract']}")
+                continue
+            missing = "" if one["events_missing"] is None else f", {one['events_missing']:,} still missing"
+            why = "".join(f"; {text}" for text in [*one["notes"], one["failure"]] if text)
+            lines.append(
+                f"  {one['contract']}: {one['state'] or 'not asked'}, {one['rows']:,} rows{missing}{why}"
+            )
+    if len(asked) > _SHOWN:
+        lines.append(f"and {len(asked) - _SHOWN} gaps more: --json lists them, and the table 'fills'")
+    for (venue, stream, why), count in sorted(reasons.items()):
+        lines.append(f"{venue} {stream}: {count} gap{'' if count == 1 else 's'}: {why}")
+    if report["rows"]["conflicts"]:
+        lines.append(
+            f"{report['rows']['conflicts']} rows have the key of an earlier row and other values; "
+            f"the earlier ones stay ({report['conflict_example']})"
+        )
+    counts = report["counts"]
+    if report["dry_run"]:
+        lines.append(
+            f"{counts['planned']} gaps can be asked for, {counts['never']} cannot be had, "
+            f"{counts['before']} are filled; nobody was asked"
+        )
+    else:
+        lines.append(
+            f"{counts['closed']} gaps closed, {counts['open']} open, {counts['never']} cannot be had, "
+            f"{counts['before']} were filled before; {report['rows']['added']:,} rows added, "
+            f"{report['requests']} requests, {report['retries']} repeated"
+        )
+    return "\n".join(lines)
+
+
+_STATES = {"closed": "closed", "open": "still open", "planned": "can be asked for"}
 
 
 def _text(report: dict[str, Any]) -> str:

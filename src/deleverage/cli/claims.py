@@ -65,22 +65,28 @@ def claims(
     at_ns = None if at is None else _end(at)
     if out is not None:
         _check_target(out)
-    from deleverage.claims.answer import to_dict
-    from deleverage.claims.check import OWN_RUN, check
-    from deleverage.claims.followed import happened
-    from deleverage.data.lake import Lake
-
-    source = Lake.open(lake)
-
-    def tell(done: int, total: int, what: str) -> None:
-        progress(done, total, what)
-        if what.endswith(OWN_RUN):  # progress skips lines; this one must be seen
-            note(what)
-
     with Progress() as progress:
+        progress(0, 0, "reading the lake")
+        from deleverage.claims.answer import to_dict
+        from deleverage.claims.check import OWN_RUN, check
+        from deleverage.claims.followed import happened
+        from deleverage.data.lake import Lake
+        from deleverage.experiment.attribution import telling
+        from deleverage.experiment.measures import ALL
+
+        def tell(done: int, total: int, what: str) -> None:
+            if what.endswith(OWN_RUN):  # progress skips lines; this one must be seen
+                progress.say(what)
+                what = what.removesuffix(OWN_RUN)
+            progress(done, total, what)
+
+        def of_the_run(done: int, total: int, what: str) -> None:
+            progress(done, total, f"the engine's own run: {what}")
+
         found = check(
             file,
-            source,
+            Lake.open(lake),
+            measures={**ALL, "attribution": telling(of_the_run)},
             run=run,
             at_ns=at_ns,
             today=datetime.now(UTC).date(),

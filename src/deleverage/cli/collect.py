@@ -6,7 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +25,10 @@ Examples:
   deleverage collect bitmex --symbols BTC --lake lake --metrics-port 9100 --log json"""
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LEAST_S = 0.2
+"""The screen is not drawn more often."""
+_TOLD = 8
+"""So many of the latest warnings stay on the terminal after a failure."""
 
 
 class Log(StrEnum):
@@ -74,7 +78,7 @@ def collect(
     compact_every: Annotated[
         str,
         typer.Option("--compact-every", metavar="TIME", help="How often the lake is compacted; 0 for never."),
-    ] = "1h",
+    ] = "2m",
     metrics_port: Annotated[
         int | None, typer.Option(min=0, max=65_535, help="Answer Prometheus on this port.")
     ] = None,
@@ -99,7 +103,7 @@ def collect(
     ] = False,
 ) -> None:
     """Collect what venues publish into a lake until Ctrl-C, SIGTERM or the end of --for."""
-    from deleverage.cli.stream import emit, emit_json
+    from deleverage.cli.stream import columns, emit, emit_json
     from deleverage.data.collect import Settings, summary
     from deleverage.data.collect import collect as run
     from deleverage.data.collect.log import logger
@@ -125,17 +129,26 @@ def collect(
     for one in settings.venues:
         for symbol in settings.wanted(one):
             venue(one).symbols(symbol)
-    form = Log.json if json else log or (Log.screen if _on_terminal() else Log.text)
-    shown = "none" if form is Log.screen else form.value
+    form = Log.json if json else log or Log.screen
+    if form is Log.screen and not _on_terminal():
+        form = Log.text  # a file would stay empty
     begun, holder = time.monotonic(), _open(lake)
-    with (
-        _screen(form is Log.screen, lake) as show,
-        _metrics(settings, metrics_port, metrics_address) as expose,
-    ):
+    screen = _Screen(lake) if form is Log.screen else None
+    told = logger(form.value, log_level.value) if screen is None else screen.latest
+    with screen or nullcontext(), _metrics(settings, metrics_port, metrics_address) as expose:
+
+        def start(collector: Collector) -> None:
+            if screen is not None:
+                screen.show(collector)
+            if expose is not None:
+                expose(collector)
+
         try:
-            stats = run(settings, holder, logger(shown, log_level.value), on_tick=show, on_start=expose)
-        except DataError as error:  # nobody answered: who reads JSON gets the closing object all the same
-            silent = error.context.get("stats")
+            stats = run(
+                settings, holder, told, on_tick=None if screen is None else screen.show, on_start=start
+            )
+        except DataError as error:
+            silent = error.context.get("stats")  # nobody answered: JSON has its closing object all the same
             if json and isinstance(silent, Stats):
                 emit_json(summary(settings, lake, silent, time.monotonic() - begun))
             raise
@@ -145,7 +158,7 @@ def collect(
         return
     from deleverage.report.collecting import closing
 
-    for line in closing(report):
+    for line in closing(report, columns()):
         emit(line)
 
 
@@ -156,18 +169,44 @@ def _open(lake: str) -> Any:
     return Lake.create(lake)  # opens the one that is there
 
 
-@contextmanager
-def _screen(wanted: bool, place: str) -> Iterator[Callable[[Collector], None] | None]:
-    if not wanted:
-        yield None
-        return
-    from rich.console import Console
-    from rich.live import Live
+class _Screen:
+    """The screen of a running collector: opened when it can be stopped, closed whatever happens."""
 
-    from deleverage.report.collecting import screen
+    def __init__(self, place: str) -> None:
+        from rich.console import Console
+        from rich.live import Live
 
-    with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
-        yield lambda collector: live.update(screen(collector, place), refresh=True)
+        from deleverage.report.collecting import Latest
+
+        self.place, self.latest, self._drawn = place, Latest(), 0.0
+        self._console = Console(stderr=True, highlight=False)
+        self._live = Live(console=self._console, auto_refresh=False, screen=True)
+
+    def show(self, collector: Collector) -> None:
+        """Draw it as it stands, in the size that the terminal has now."""
+        from deleverage.report.collecting import screen
+        from deleverage.report.lines import live
+
+        if self._live.is_started and time.monotonic() - self._drawn < _LEAST_S:
+            return  # while the rest is written, ticks come a hundred times a second
+        if not self._live.is_started:
+            self._live.start()
+        width, height = self._console.size
+        lines = screen(collector, self.place, width=width, height=height, latest=self.latest)
+        self._live.update(live(lines), refresh=True)
+        self._drawn = time.monotonic()
+
+    def __enter__(self) -> _Screen:
+        return self
+
+    def __exit__(self, kind: object, *ended: object) -> None:
+        """Give the terminal back; after a failure, with what went wrong before it."""
+        from deleverage.cli.stream import columns, note
+
+        self._live.stop()
+        if kind is not None:
+            for line in self.latest.lines(_TOLD, columns()):
+                note(line)
 
 
 @contextmanager

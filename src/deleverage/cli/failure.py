@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import sys
 import traceback
+from textwrap import fill
 from unicodedata import category
 
 from typer.exceptions import TyperException
@@ -39,7 +41,7 @@ def report(error: Exception) -> int:
         error = RunError("expected enough memory for the run, found none left", hint="Take fewer --accounts.")
     error = _of_the_machine(error)
     if isinstance(error, DeleverageError) and not isinstance(error, InternalError):
-        _say(f"deleverage: {error}")
+        _say(_folded(f"deleverage: {error}"))
         if os.environ.get(DEBUG):
             traceback.print_exception(error)
         return exit_code(error)
@@ -91,7 +93,7 @@ def usage(error: TyperException) -> int:
     if message.startswith("Usage: "):  # nothing was asked for: the message is the whole help
         _say(message)
         return BAD_INPUT
-    _say(f"{command}: {message}")
+    _say(_folded(f"{command}: {message}"))
     _say(f"  Try `{command} --help`.")
     return BAD_INPUT
 
@@ -100,6 +102,22 @@ def stopped() -> int:
     """Say that the user stopped the command."""
     _say("\ndeleverage: stopped; nothing was left half written.")
     return STOPPED
+
+
+def _folded(text: str) -> str:
+    """On a terminal, sentences folded to its width; a command stays in one line, to be copied."""
+    if not sys.stderr.isatty():
+        return text
+    width = max(shutil.get_terminal_size().columns - 1, 20)
+    return "\n".join(
+        line
+        if line.startswith("  deleverage ")
+        else fill(
+            line, width, subsequent_indent="    " if line.startswith("  ") else "  ",
+            break_long_words=False, break_on_hyphens=False,
+        )
+        for line in text.split("\n")
+    )  # fmt: skip
 
 
 def _say(text: str) -> None:

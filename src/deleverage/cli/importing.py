@@ -38,9 +38,11 @@ def import_files(
 ) -> None:
     """Read files of market data into a lake; all of them, or none."""
     from deleverage.cli.stream import Progress, columns, emit, emit_json
-    from deleverage.data.importing import import_paths
 
     with Progress() as progress:
+        progress(0, 0, "looking at the files")
+        from deleverage.data.importing import import_paths
+
         report = import_paths(paths, lake, mapping=mapping, progress=progress)
     if json:
         emit_json(report.to_json())
@@ -54,20 +56,23 @@ def screen(report: ImportReport, lake: str, *, width: int, sentences: bool) -> l
 
     known = f", {len(report.known):,} were there already" if report.known else ""
     lines = [f"{_files(len(report.imported))} into {lake}{known}"]
-    rows = [
-        f"{name:<19}{_added(report.added.get(name, 0)):>10}{count:>10,}"
-        for name, count in report.rows.items()
-        if count
-    ]
-    if rows:
-        head = f"{'table':<19}{'added':>10}{'rows':>10}"
-        two = len(rows) > 8 and width >= 80
-        lines += ["", head + ("  " + head if two else ""), *(_grid(rows, 2) if two else rows)]
+    held = [(name, count) for name, count in report.rows.items() if count]
+    if held:
+        lines += ["", *_tables([(name, report.added.get(name, 0), count) for name, count in held], width)]
     if report.noted:
         lines += ["", *_defects(report, width, sentences)]
     if report.skipped:
         lines += ["", f"left out: {_files(len(report.skipped))}", *_reasons(report, width)]
     return [printable(line) for line in lines]
+
+
+def _tables(held: list[tuple[str, int, int]], width: int) -> list[str]:
+    """Rows by table, in two columns where they are many and there is room."""
+    cells = [("table", "added", "rows"), *((name, _added(new), f"{all_:,}") for name, new, all_ in held)]
+    names, added, rows = (max(len(cell[k]) for cell in cells) for k in range(3))
+    head, *told = [f"{one:<{names}}  {two:>{added}}  {three:>{rows}}" for one, two, three in cells]
+    across = 2 if len(told) > 8 and 2 * len(head) + 4 <= width else 1
+    return ["    ".join([head] * across), *_grid(told, across, "    ")]
 
 
 def _files(count: int) -> str:
@@ -78,11 +83,11 @@ def _added(count: int) -> str:
     return f"+{count:,}" if count else "–"
 
 
-def _grid(cells: list[str], across: int) -> list[str]:
+def _grid(cells: list[str], across: int, between: str = "  ") -> list[str]:
     """Cells in columns, read downwards."""
     height = -(-len(cells) // across)
     wide = max(len(cell) for cell in cells)
-    return ["  ".join(cell.ljust(wide) for cell in cells[row::height]).rstrip() for row in range(height)]
+    return [between.join(cell.ljust(wide) for cell in cells[row::height]).rstrip() for row in range(height)]
 
 
 def _defects(report: ImportReport, width: int, sentences: bool) -> list[str]:
@@ -94,7 +99,8 @@ def _defects(report: ImportReport, width: int, sentences: bool) -> list[str]:
     if not sentences and count > _FEW:
         wide = max(len(name) for name in names)
         across = max((width + 2) // (wide + 2), 1)
-        return [f"{head} (--defects: what, where)", *_grid(names, across)]
+        told = textwrap.wrap(f"{head} (--defects: what, where)", width, subsequent_indent="  ")
+        return [*told, *_grid(names, across)]
     lines = [head]
     for name in names:
         one = report.noted[name]

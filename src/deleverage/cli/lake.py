@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from textwrap import fill
-from typing import Annotated
+from textwrap import fill, wrap
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from deleverage.data.lake import TableStatus
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The lake: observed market data.")
 
@@ -84,18 +88,39 @@ def status(lake: LakeFolder, json: Json = False) -> None:
     if json:
         emit_json({"lake": lake, "tables": rows, "imports": opened.imports})
         return
-    wide = columns() >= 98  # without the last write it takes 80
-    head = f"{'table':<19}{'rows':>12}{'MB':>7}{'files':>6}  {'from':<16}  {'to':<16}"
-    emit(f"{head}  written" if wide else head.rstrip())
-    for row in rows:
-        if row.rows:
-            emit(
-                f"{row.table:<19}{row.rows:>12,}{row.bytes / 1e6:>7.1f}{row.files:>6}  "
-                f"{_minute(row.first)}  {_minute(row.last)}" + (f"  {_minute(row.written)}" if wide else "")
-            )
+    emit("\n".join(_held([row for row in rows if row.rows], columns())))
     empty = [row.table for row in rows if not row.rows]
     if empty:
         emit(fill(f"empty: {', '.join(empty)}", width=min(columns(), 78), subsequent_indent="       "))
+
+
+def _held(rows: Sequence[TableStatus], width: int) -> list[str]:
+    """A line a table; with less room the last write goes, then files and hours, then the size."""
+    columns = {
+        "table": [row.table for row in rows],
+        "rows": [f"{row.rows:,}" for row in rows],
+        "MB": [f"{row.bytes / 1e6:,.1f}" for row in rows],
+        "files": [f"{row.files:,}" for row in rows],
+        "from (UTC)": [_minute(row.first) for row in rows],
+        "to (UTC)": [_minute(row.last) for row in rows],
+        "written": [_minute(row.written) for row in rows],
+    }
+    for lesser in ("", "written", "files", "hours", "MB", "from (UTC)"):
+        columns.pop(lesser, None)
+        if lesser == "hours":
+            for name in ("from (UTC)", "to (UTC)"):
+                columns[name] = [text[:10] for text in columns[name]]
+        widths = {name: max(map(len, [name, *cells])) for name, cells in columns.items()}
+        if sum(widths.values()) + 2 * (len(widths) - 1) <= width:
+            break
+    lines = []
+    for line in [tuple(columns), *zip(*columns.values(), strict=True)]:
+        cells = [
+            text.rjust(widths[name]) if name in ("rows", "MB", "files") else text.ljust(widths[name])
+            for name, text in zip(columns, line, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines
 
 
 def _minute(moment: str | None) -> str:
@@ -111,12 +136,14 @@ def check(
     lake: LakeFolder, table: Table = None, from_: From = None, to: To = None, json: Json = False
 ) -> None:
     """Look for gaps, duplicates, wrong clocks or units and impossible values; exit 1 if any is found."""
-    from deleverage.cli.stream import emit, emit_json, note
+    from deleverage.cli.stream import Progress, emit, emit_json, note
     from deleverage.data.lake import Lake, iso
     from deleverage.errors import EXIT_CHECK_NOT_MET
 
     start, end = span_of(from_, to)
-    findings = Lake.open(lake).check(table, start_ns=start, end_ns=end)
+    with Progress() as progress:
+        progress(0, 0, "checking")
+        findings = Lake.open(lake).check(table, start_ns=start, end_ns=end)
     rows = list(findings.iter_rows(named=True))
     if json:
         emit_json({"lake": lake, "findings": rows})
@@ -124,8 +151,10 @@ def check(
         emit("nothing found")
     else:
         heading = ""
+        alike = Counter((row["check"], row["table"], row["severity"], row["todo"]) for row in rows)
         for row in rows:
-            title = f"{row['check']} in {row['table']} ({row['severity']}): {row['todo']}"
+            count = alike[row["check"], row["table"], row["severity"], row["todo"]]
+            title = f"{row['check']} in {row['table']} ({row['severity']}), {count:,}: {row['todo']}"
             if title != heading:
                 _told(title, "")
                 heading = title
@@ -136,7 +165,7 @@ def check(
             _told(f"expected {row['expected']}; found {row['found']}", "    ")
         errors = sum(row["severity"] == "error" for row in rows)
         note(
-            f"{len(rows)} finding{'' if len(rows) == 1 else 's'}, {errors} of them "
+            f"{len(rows):,} finding{'' if len(rows) == 1 else 's'}, {errors} of them "
             + ("an error" if errors == 1 else "errors")
         )
     if rows:
@@ -165,10 +194,12 @@ def compact(
     json: Json = False,
 ) -> None:
     """Put small files together, sorted by time; rows stay, and collectors go on meanwhile."""
-    from deleverage.cli.stream import emit, emit_json
+    from deleverage.cli.stream import Progress, emit, emit_json
     from deleverage.data.lake import Lake
 
-    done = Lake.open(lake).compact(table, target_bytes=int(target_mb * 1e6))
+    with Progress() as progress:
+        progress(0, 0, "putting files together")
+        done = Lake.open(lake).compact(table, target_bytes=int(target_mb * 1e6))
     if json:
         emit_json({"lake": lake, "tables": done})
         return
@@ -193,10 +224,12 @@ def vacuum(
     json: Json = False,
 ) -> None:
     """Delete files that are no longer live, and what killed writers have left."""
-    from deleverage.cli.stream import emit, emit_json
+    from deleverage.cli.stream import Progress, emit, emit_json
     from deleverage.data.lake import Lake
 
-    done = Lake.open(lake).vacuum(table, keep_hours=keep_hours, dry_run=dry_run)
+    with Progress() as progress:
+        progress(0, 0, "looking for files that are no longer live")
+        done = Lake.open(lake).vacuum(table, keep_hours=keep_hours, dry_run=dry_run)
     if json:
         emit_json({"lake": lake, "dry_run": dry_run, "tables": done})
         return
@@ -228,10 +261,11 @@ def sql(
     bucket(time_ns, seconds) is the start of a time's bucket, utc(time_ns) its text. In JSON, dates and times
     are ISO texts (UTC), bytes are hex, and numbers that are not finite are null.
     """
-    from deleverage.cli.stream import Progress, emit, emit_json, note
+    from deleverage.cli.stream import Progress, columns, emit, emit_json, is_terminal, note
     from deleverage.data.lake import Lake
 
     with ended_in_order(), Progress() as progress:
+        progress(0, 0, "asking the lake")
         rows = Lake.open(lake).sql(query, progress=progress)
     shown = rows.head(limit) if limit else rows
     if json:
@@ -240,7 +274,10 @@ def sql(
     elif shown.columns == ["explain_key", "explain_value"]:  # a drawing of many lines
         emit("\n".join(str(plan) for _, plan in shown.rows()))
     else:
-        emit(aligned(shown.columns, shown.rows()))
+        text = aligned(shown.columns, shown.rows())
+        if is_terminal() and shown.height and max(map(len, text.splitlines())) > columns():
+            text = records(shown.columns, shown.rows(), columns())
+        emit(text)
     if shown.height < rows.height:
         note(f"{shown.height:,} of {rows.height:,} rows; --limit 0 prints all")
 
@@ -279,6 +316,19 @@ def aligned(names: list[str], rows: list[tuple[object, ...]]) -> str:
         for line in [names, *cells]
     ]
     return "\n".join(lines)
+
+
+def records(names: list[str], rows: list[tuple[object, ...]], width: int) -> str:
+    """Rows one below the other, a line a column: for a window that is too narrow for columns."""
+    names = [printable(name) for name in names]
+    wide = max(map(len, names)) + 2
+    lines: list[str] = []
+    for number, row in enumerate(rows, start=1):
+        lines += [""] * (number > 1) + [f"row {number:,}"]
+        for name, value in zip(names, row, strict=True):
+            told = wrap("-" if value is None else _cell(value), max(width - wide - 2, 8)) or [""]
+            lines += [f"  {name if k == 0 else '':<{wide}}{part}" for k, part in enumerate(told)]
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _cell(value: object) -> str:
@@ -333,13 +383,15 @@ def reparse(
     json: Json = False,
 ) -> None:
     """Read stored messages again with the newest parser, and put its rows in place of the older ones."""
-    from deleverage.cli.stream import emit, emit_json
+    from deleverage.cli.stream import Progress, emit, emit_json
     from deleverage.data.lake import Lake
 
     start, end = span_of(from_, to)
-    done = Lake.open(lake).reparse(
-        venue, stream=stream, start_ns=start, end_ns=end, again=again, dry_run=dry_run
-    )
+    with Progress() as progress:
+        progress(0, 0, "reading messages again")
+        done = Lake.open(lake).reparse(
+            venue, stream=stream, start_ns=start, end_ns=end, again=again, dry_run=dry_run
+        )
     if json:
         emit_json({"lake": lake, "dry_run": dry_run, **done._asdict()})
         return

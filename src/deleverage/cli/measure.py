@@ -71,16 +71,18 @@ def overview(
             )
         return
     from deleverage.cli.stream import Progress, columns, emit, emit_json, has_colour
-    from deleverage.experiment.measures import ALL, OF_RUNS
-    from deleverage.measure.asof import Remembered
-    from deleverage.report.measures import overview_screen
 
-    source, at_ns = _moment(lake, at)
-    remembered = Remembered(source)
     found: list[tuple[Any, Any]] = []
-    # a measure of a run takes a minute and needs no lake
-    asked = [measure for name, measure in ALL.items() if name not in OF_RUNS]
     with Progress() as progress:
+        progress(0, 0, "reading the lake")
+        from deleverage.experiment.measures import ALL, OF_RUNS
+        from deleverage.measure.asof import Remembered
+        from deleverage.report.measures import overview_screen
+
+        # a measure of a run takes a minute and needs no lake
+        asked = [measure for name, measure in ALL.items() if name not in OF_RUNS]
+        source, at_ns = _moment(lake, at)
+        remembered = Remembered(source)
         for k, measure in enumerate(asked):
             progress(k, len(asked), measure.name)
             try:
@@ -126,7 +128,8 @@ def _command(name: str) -> Callable[..., None]:
         ] = False,
         json: JsonOption = False,
     ) -> None:
-        from deleverage.cli.stream import columns, emit, emit_json, has_colour
+        from deleverage.cli.stream import Progress, columns, emit, emit_json, has_colour
+        from deleverage.experiment.attribution import telling
         from deleverage.experiment.measures import ALL, OF_RUNS
         from deleverage.report.measures import detail_screen
 
@@ -138,13 +141,16 @@ def _command(name: str) -> Callable[..., None]:
                 f"--figure {figure}: expected a file that ends in .svg, found '{figure.suffix}'",
                 hint="give for instance figure.svg",
             )
-        if name in OF_RUNS and lake is None:
-            from deleverage.measure.asof import Frames
+        with Progress() as progress:
+            progress(0, 0, name)
+            asked = telling(progress) if name == "attribution" else measure
+            if name in OF_RUNS and lake is None:
+                from deleverage.measure.asof import Frames
 
-            now_ns = time.time_ns() if at is None else moment_ns("--at", at)
-            found = measure.at(Frames({}), now_ns, parameters)
-        else:
-            found = measure.at(*_moment(lake, at), parameters)
+                now_ns = time.time_ns() if at is None else moment_ns("--at", at)
+                found = asked.at(Frames({}), now_ns, parameters)
+            else:
+                found = asked.at(*_moment(lake, at), parameters)
         if figure is not None:
             from deleverage.report.figures.measures import draw
             from deleverage.report.file import write_whole

@@ -56,38 +56,40 @@ def liquidations(
         None if text is None else moment_ns(name, text)
         for name, text in (("--from", start), ("--to", end), ("--at", at))
     )
-    from deleverage.cli.stream import columns, emit, emit_json, has_colour
+    from deleverage.cli.stream import Progress, columns, emit, emit_json, has_colour
     from deleverage.data.lake import Lake
     from deleverage.measure.throttled.liquidations import measure_liquidations
     from deleverage.report.liquidations import screen
 
-    source = Lake.open(lake)
-    first, last = _span(source, venue, symbol, known)
-    if stop is None:  # whole buckets, but for the one in which knowledge ends
-        stop = (last // stretch_ns + 1) * stretch_ns
-        stop = stop if known is None else min(stop, known)
-    if begin is None:
-        begin = max(first, stop - _DAY_NS) // stretch_ns * stretch_ns
-    if stop <= begin:
-        raise InputError(
-            f"expected --to after --from, found {_iso(begin)} to {_iso(stop)}",
-            hint="swap them, or leave one out",
+    with Progress() as progress:
+        progress(0, 0, "liquidations")
+        source = Lake.open(lake)
+        first, last = _span(source, venue, symbol, known)
+        if stop is None:  # whole buckets, but for the one in which knowledge ends
+            stop = (last // stretch_ns + 1) * stretch_ns
+            stop = stop if known is None else min(stop, known)
+        if begin is None:
+            begin = max(first, stop - _DAY_NS) // stretch_ns * stretch_ns
+        if stop <= begin:
+            raise InputError(
+                f"expected --to after --from, found {_iso(begin)} to {_iso(stop)}",
+                hint="swap them, or leave one out",
+            )
+        events = source.read("liquidations", start_ns=begin - _CONTEXT_NS, end_ns=stop - 1)
+        # a full feed of another venue teaches what bursts are like: all venues are read, and rows picked
+        found = measure_liquidations(
+            events,
+            start_ns=begin,
+            end_ns=stop,
+            stretch_ns=stretch_ns,
+            seed=seed,
+            known_ns=known,
+            trades=source.read("trades", start_ns=begin, end_ns=stop - 1),
+            open_interest=source.read("open_interest", start_ns=begin - _CONTEXT_NS, end_ns=stop),
+            totals=source.read("liquidation_totals", start_ns=begin, end_ns=stop - 1),
+            venue=venue,
+            symbol=symbol,
         )
-    events = source.read("liquidations", start_ns=begin - _CONTEXT_NS, end_ns=stop - 1)
-    # a full feed of another venue teaches what bursts are like, so all venues are read and the rows picked
-    found = measure_liquidations(
-        events,
-        start_ns=begin,
-        end_ns=stop,
-        stretch_ns=stretch_ns,
-        seed=seed,
-        known_ns=known,
-        trades=source.read("trades", start_ns=begin, end_ns=stop - 1),
-        open_interest=source.read("open_interest", start_ns=begin - _CONTEXT_NS, end_ns=stop),
-        totals=source.read("liquidation_totals", start_ns=begin, end_ns=stop - 1),
-        venue=venue,
-        symbol=symbol,
-    )
     if found.whole.is_empty():
         raise MissingDataError(
             f"the lake has no liquidations {_asked(venue, symbol)}from {_iso(begin)} to {_iso(stop)}",

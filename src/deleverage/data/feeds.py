@@ -159,7 +159,8 @@ FEEDS = (
     ),
     Feed(
         "bybit", "allLiquidation", date(2025, 2, 20), None, Publishes.ALL,
-        "all, pushed every 500 ms; side is that of the position, price the bankruptcy price",
+        "all, pushed every 500 ms; side is that of the position, price the bankruptcy price. Inverse "
+        "contracts count USD",
         (
             _BYBIT_CHANGES,
             Source(

@@ -6,7 +6,8 @@ the priors leave and, apart from it, the error of the draws. `answer` says what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,8 @@ from deleverage.experiment.answer import MECHANISMS
 from deleverage.measure.asof import AsOf
 from deleverage.measure.measure import Found, Measure, Measured, Parameter, Whose, time_ns
 
+Progress = Callable[[int, int, str], None]
+
 NORMAL_90 = 1.6448536269514722
 """Half width of a 90 % interval in standard errors, draws being many and independent."""
 FEWEST_SEEDS = 8
@@ -24,8 +27,10 @@ _STORED = "--run"
 _BOTH = "5 % to 95 % over the priors, and 90 % Monte Carlo where wider"
 
 
-def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
+def compute(asof: AsOf, parameters: Mapping[str, Any], progress: Progress | None = None) -> Measured:
     """Readings of one market of a run; shares of the fall, null where it hardly fell.
+
+    progress : called with (draws done, draws, what) of a run of its own, which takes minutes.
 
     Raises
     ------
@@ -35,7 +40,7 @@ def compute(asof: AsOf, parameters: Mapping[str, Any]) -> Measured:
         the stored run is of another night, or has no such market.
     """
     _check_over(asof, parameters)
-    summary, where = _summary(parameters)
+    summary, where = _summary(parameters, progress)
     start_ns, end_ns = time_ns(summary["start"]), time_ns(summary["end"])
     if asof.at_ns < end_ns:
         raise _not_over(str(summary["scenario"]), asof.at_ns, end_ns)
@@ -102,7 +107,7 @@ def _outer(share: Mapping[str, Any]) -> tuple[float | None, float | None]:
     return min(ends), max(ends)
 
 
-def _summary(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def _summary(parameters: Mapping[str, Any], progress: Progress | None) -> tuple[dict[str, Any], str]:
     """The summary of the run, and what it is from."""
     if parameters["run"] is not None:
         from deleverage.experiment.output import read_replay
@@ -127,7 +132,12 @@ def _summary(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
 
     name = parameters["scenario"]
     accounts = parameters["accounts"]
-    answer = run(name, seeds=int(parameters["seeds"]), accounts=None if accounts is None else int(accounts))
+    answer = run(
+        name,
+        seeds=int(parameters["seeds"]),
+        accounts=None if accounts is None else int(accounts),
+        progress=progress,
+    )
     return answer.summary, f"run of {answer.summary['scenario']}, made for this"
 
 
@@ -189,3 +199,8 @@ MEASURE = Measure(
         "seeds": "draws of the run",
     },
 )
+
+
+def telling(progress: Progress) -> Measure:
+    """The measure, which tells how far a run of its own is: called with (draws done, draws, what)."""
+    return replace(MEASURE, compute=lambda asof, parameters: compute(asof, parameters, progress))

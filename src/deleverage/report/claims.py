@@ -50,9 +50,11 @@ def screen(content: Content, *, width: int = 100, color: bool = False, note: str
     lines += flow(
         [Piece(f"{MARKS[word]} {number} {word}") for word, number in content["counts"].items()], width, " · "
     )  # fmt: skip
-    for claim in claims:
-        for lacks in claim["lacks"]:
-            lines += fold(f"{claim['id']}: {lacks['what']}. {lacks['command']}", width, SOFT, hang=2)
+    lines += _by_whose_count(claims, width)
+    lacking = [(claim, lacks) for claim in claims for lacks in claim["lacks"]]
+    lines += [[]] if lacking else []
+    for claim, lacks in lacking:
+        lines += fold(f"{claim['id']}: {lacks['what']}. {lacks['command']}", width, SOFT, hang=2)
     if note:
         lines += [[], *fold(f"the note: {note}", width, SOFT)]
     return render(lines, width, color)
@@ -82,6 +84,20 @@ def _table(claims: list[Content], width: int) -> list[Line]:
             lines += fold(f"stated {stated}, measured {measured}", width, indent=4)
         for text in remarks(claim):
             lines += fold(text, width, SOFT, indent=4, hang=2)
+    return lines
+
+
+def _by_whose_count(claims: Sequence[Content], width: int) -> list[Line]:
+    """Who counted what was measured, once for all claims that the same one counted."""
+    counted: dict[str, list[str]] = {}
+    for claim in claims:
+        if claim["measured"] is not None and claim["by_whose_count"]:
+            counted.setdefault(claim["by_whose_count"], []).append(claim["id"])
+    if not counted:
+        return []
+    lines: list[Line] = [[], [Piece("measured by the count of", SOFT)]]
+    for whose, names in counted.items():
+        lines += fold(f"{whose}: {', '.join(names)}", width, indent=2, hang=2)
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -33,13 +34,7 @@ Line = list[Piece]
 
 def render(lines: Iterable[Line], width: int, color: bool) -> str:
     """The lines as text; only here do colours come in, so that both forms have the same letters."""
-    texts = []
-    for line in lines:
-        text = Text()
-        for piece in line:
-            text.append(piece.text, style=_COLOURS.get(piece.style, piece.style) if color else "")
-        text.rstrip()
-        texts.append(text)
+    texts = [_text(line, color) for line in lines]
     if not color:
         return "\n".join(text.plain for text in texts) + "\n"
     console = Console(
@@ -54,6 +49,21 @@ def render(lines: Iterable[Line], width: int, color: bool) -> str:
         for text in texts:
             console.print(text, soft_wrap=True)
     return capture.get()
+
+
+def live(lines: Iterable[Line]) -> Text:
+    """The lines for a screen that is drawn again and again; a line that is too long is cut."""
+    text = Text("\n", no_wrap=True, overflow="crop", end="").join(_text(line, True) for line in lines)
+    text.no_wrap, text.overflow = True, "crop"
+    return text
+
+
+def _text(line: Line, color: bool) -> Text:
+    text = Text()
+    for piece in line:
+        text.append(piece.text, style=_COLOURS.get(piece.style, piece.style) if color else "")
+    text.rstrip()
+    return text
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[Line] | None:
@@ -138,10 +148,12 @@ def fold(text: str, width: int, look: str = "", *, indent: int = 0, hang: int = 
 
 
 _GLUE = "\N{WORD JOINER}\N{NO-BREAK SPACE}"
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|bp|ms|s|min|h|d|days?|k|m|bn|tn|points?)(?:[\s,.;:)\]]|$))")
 
 
 def _glue(text: str) -> str:
-    """Mark the blanks inside brackets as not to be folded at."""
+    """Mark the blanks inside brackets, and those before a unit, as not to be folded at."""
+    text = _BEFORE_UNIT.sub(_GLUE, text)
     depth, out = 0, []
     for letter in text:
         depth += {"[": 1, "]": -1}.get(letter, 0)

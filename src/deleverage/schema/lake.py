@@ -369,6 +369,27 @@ GAPS = Table(
     "stretches that were not observed",
 )
 
+FILLS = Table(
+    "fills",
+    (
+        _c("time_ns", "Int64", "ns UTC", "start of the gap; with venue, stream, symbol and reason its key in `gaps`"),
+        _c("end_ns", "Int64", "ns UTC", "end of the gap"),
+        _c("received_ns", "Int64", "ns UTC", "when the venue had answered", True),
+        VENUE, STREAM,
+        _c("symbol", "String", "", "of the gap: contract; '' means every one of the stream"),
+        _c("reason", "String", "", "of the gap"),
+        _c("contract", "String", "", "the contract that was asked for"),
+        _c("attempt", "Int64", "", "1 for the first time it was asked for, 2 for the next, ..."),
+        _c("state", "String", "", "'closed'; 'coarser': all that the venue keeps is there, at longer steps; 'open'"),
+        _c("contracts", "Int64", "count", "how many contracts the gap is of; it is closed when each of them is"),
+        _c("rows", "Int64", "count", "fetched rows that the lake holds inside the gap"),
+        _c("events_missing", "Int64", "count", "how many are still missing; null where that is not known", True),
+        SOURCE,
+    ),
+    ("time_ns", "venue", "stream", "symbol", "reason", "contract", "attempt"),
+    "gaps that were asked for afterwards, and what came of it; the last attempt counts",
+)
+
 PAYLOADS = Table(
     "payloads",
     (
@@ -412,6 +433,7 @@ LAKE_TABLES: dict[str, Table] = {
         INDICATORS,
         REVISIONS,
         GAPS,
+        FILLS,
         PAYLOADS,
     )
 }

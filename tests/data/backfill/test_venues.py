@@ -25,7 +25,8 @@ from tests.data.backfill.serving import Fault, Server
 from tests.data.backfill.venues import ALL, HOUR, MINUTE, SYMBOLS, Market
 
 # Three whole days that every venue still gives, however short its memory.
-LAST = day_of_ns(now_ns()) - timedelta(days=1)
+LAST = day_of_ns(now_ns() - 2 * 3_600_000_000_000) - timedelta(days=1)
+"""A day whose last values have settled, whatever the hour: soon after midnight yesterday's have not."""
 FIRST = LAST - timedelta(days=2)
 
 

@@ -77,9 +77,3 @@ class MemoryLake:
         for name, value in (where or {}).items():
             frame = frame.filter(pl.col(name) == value)
         return frame.select(columns) if columns else frame
-
-    def compact(self) -> None:
-        """Nothing to compact."""
-
-    def vacuum(self) -> None:
-        """Nothing to vacuum."""

@@ -123,10 +123,9 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path, capsys: pytest.Ca
     assert os.listdir(tmp_path) == ["thesis.txt"]
 
 
-def test_the_screen_shows_every_stream_and_what_is_wrong(tmp_path: Path) -> None:
-    from rich.console import Console
-
+def test_the_screen_shows_every_stream_and_what_is_wrong() -> None:
     from deleverage.report.collecting import screen
+    from deleverage.report.lines import live
 
     shown = []
 
@@ -136,17 +135,58 @@ def test_the_screen_shows_every_stream_and_what_is_wrong(tmp_path: Path) -> None
         await asyncio.sleep(0.2)
         assert scene.collector is not None
         scene.collector._refresh()
-        console = Console(width=100, record=True, file=open(os.devnull, "w"))
-        console.print(screen(scene.collector, "lake"))
-        shown.append(console.export_text())
-        console.file.close()
+        scene.collector.started_ns -= 60_000_000_000  # just begun it would be "connecting"
+        shown.append(live(screen(scene.collector, "lake", width=100)).plain)
 
     play(("bybit",), act)
     (text,) = shown
-    assert "no connection: bybit/events, bybit/depth" in text
+    assert "no connection: bybit depth, bybit events" in text
     for stream in ("liquidations", "trades", "depth", "marks", "open_interest", "funding"):
         assert re.search(rf"{stream} +", text), text
     assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("ended", [signal.SIGTERM, signal.SIGINT])
+def test_the_screen_gives_the_terminal_back_when_it_is_stopped(
+    tmp_path: Path, server: int, ended: int
+) -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "deleverage.cli", "collect", "bybit", "--symbols", "BTC"]
+    collector = subprocess.Popen(
+        [*command, "--lake", str(tmp_path / "lake"), "--url", f"bybit=ws://127.0.0.1:{server}/bybit"],
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"},
+    )
+    os.close(theirs)
+    seen, stopped = b"", False
+    while piece := _read(ours):
+        seen += piece
+        if not stopped and b"all connected" in seen:
+            collector.send_signal(ended)
+            stopped = True
+    os.close(ours)
+    assert collector.wait(30) == 0
+    assert seen.index(b"\x1b[?1049h") < seen.index(b"all connected")
+    assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")
+    assert b" rows into " in seen[seen.rindex(b"\x1b[?1049l") :]
+
+
+def test_a_screen_that_goes_into_a_file_is_lines_of_text(
+    tmp_path: Path, server: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["collect", "bybit", "--symbols", "BTC", "--lake", str(tmp_path / "lake"), "--for", "1s"]
+    assert main([*words, "--url", f"bybit=ws://127.0.0.1:{server}/bybit", "--log", "screen"]) == 0
+    said = capsys.readouterr().err
+    assert "connected  venue=bybit" in said and "\x1b" not in said
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # the other end is closed
+        return b""
 
 
 def test_log_lines_are_json_of_their_level_and_above(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,11 +4,13 @@ so."""
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
 
+from deleverage.data.sources.base import STREAMS
 from tests.data.collect.driver import Scene, in_gaps, play, rows, same, true_books
-from tests.venue_server.server import SPEAKERS
+from tests.venue_server.server import SPEAKERS, VenueServer
 
 VENUES = tuple(SPEAKERS)
 
@@ -57,6 +59,58 @@ def test_a_broken_connection_is_a_gap_of_every_stream_and_nothing_else_is_lost(v
         assert sum(gap["events_lost"] or 0 for gap in gaps if gap["stream"] == "trades") == len(missed)
 
 
+@pytest.mark.parametrize(
+    ("venue", "path", "inverse"),
+    [("bybit", "/v5/public/inverse", "BTCUSD"), ("binance", "/stream", "BTCUSD_PERP")],
+)
+def test_inverse_contracts_break_alone_and_leave_no_gap_in_the_linear_ones(
+    venue: str, path: str, inverse: str
+) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.until(scene.whole)
+        await scene.server.play(0.2)
+        await scene.server.drop(venue, away_s=0.2, path=path)
+        await scene.server.play(0.12)
+        await scene.until(lambda: scene.connected() and scene.whole())
+        await scene.server.play(0.4)
+
+    scene = play((venue,), act)
+    assert {event.symbol for event in scene.server.missed(venue)} == {inverse}
+    check(scene, venue)
+    gaps = rows(scene, "gaps", venue)
+    assert {(gap["symbol"], gap["reason"]) for gap in gaps} == {(inverse, "disconnected")}
+    polled = {"funding"} if venue == "bybit" else {"funding", "open_interest"}
+    assert {gap["stream"] for gap in gaps} == {*STREAMS} - polled
+    assert {row["symbol"] for row in rows(scene, "liquidations", venue)} == {"BTCUSDT", "ETHUSDT", inverse}
+
+
+@pytest.mark.parametrize("venue", ["binance", "bybit", "okx"])
+def test_depth_is_of_the_contract_of_a_coin_that_was_named_first(venue: str) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.until(scene.whole)
+        await scene.server.play(0.4)
+
+    first, other = {
+        "binance": ("BTCUSDT", "BTCUSD_PERP"),
+        "bybit": ("BTCUSDT", "BTCUSD"),
+        "okx": ("BTC-USDT-SWAP", "BTC-USD-SWAP"),
+    }[venue]
+    server = VenueServer((venue,))
+    for name in (first, other):  # 40 levels of 0.1 USD reach 10 bp from mid at 400 USD, not at 100,000
+        contract = server.speakers[venue].contracts[name]
+        contract.mid = 4_000
+        contract.bids.clear()
+        contract.asks.clear()
+        contract.fill(random.Random(name))
+    scene = play((venue,), act, server=server)
+    moments = {
+        symbol: {row["time_ns"] for row in rows(scene, "books", venue) if row["symbol"] == symbol}
+        for symbol in (first, other)
+    }
+    banded = {row["time_ns"] for row in rows(scene, "depth", venue) if row["coin"] == "BTC"}
+    assert banded and banded <= moments[first] and moments[other] - moments[first]
+
+
 @pytest.mark.parametrize("venue", VENUES)
 def test_a_message_that_breaks_off_in_the_middle_is_lost_and_the_rest_is_there(venue: str) -> None:
     async def act(scene: Scene) -> None:
@@ -80,7 +134,9 @@ def test_a_venue_that_falls_silent_is_left_and_asked_anew(venue: str) -> None:
         await scene.server.play(0.12)
         scene.server.silence(venue)
         await scene.server.play(0.12)
-        await scene.until(lambda: len(scene.said("disconnected")) >= 2)  # both connections
+        assert scene.collector is not None
+        every = len(scene.collector.tasks[0].connections)
+        await scene.until(lambda: len(scene.said("disconnected")) >= every)
         await scene.until(lambda: scene.connected() and scene.whole())
         await scene.server.play(0.2)
 
@@ -233,8 +289,6 @@ def test_no_request_is_made_before_the_venue_allows_it_again(venue: str) -> None
     async def act(scene: Scene) -> None:
         await scene.until(scene.whole)
         await scene.server.play(0.2)
-
-    from tests.venue_server.server import VenueServer
 
     server = VenueServer((venue,))
     server.limit(venue, 2, server_waits)

@@ -19,11 +19,27 @@ MS = 1_000_000
 ANSWERS: dict[str, tuple[str, str, Any]] = {
     "binance": (
         "exchangeInfo", "",
-        {"symbols": [{"symbol": "BTCUSDT", "baseAsset": "BTC", "contractType": "PERPETUAL"}]},
+        {
+            "symbols": [
+                {"symbol": "BTCUSDT", "baseAsset": "BTC", "contractType": "PERPETUAL"},
+                {
+                    "symbol": "BTCUSD_PERP", "baseAsset": "BTC", "contractType": "PERPETUAL",
+                    "contractSize": 100,
+                },
+            ]
+        },
     ),
     "bybit": (
         "instruments-info", "BTCUSDT",
-        {"retCode": 0, "result": {"list": [{"symbol": "BTCUSDT", "baseCoin": "BTC"}]}},
+        {
+            "retCode": 0,
+            "result": {
+                "list": [
+                    {"symbol": "BTCUSDT", "baseCoin": "BTC", "contractType": "LinearPerpetual"},
+                    {"symbol": "BTCUSD", "baseCoin": "BTC", "contractType": "InversePerpetual"},
+                ]
+            },
+        },
     ),
     "okx": (
         "instruments", "BTC-USDT-SWAP",
@@ -102,6 +118,51 @@ def test_binance_order_that_nothing_filled_is_counted_at_its_own_price() -> None
     assert row["side"] == "short"
 
 
+def test_binance_sizes_of_coin_margined_contracts_are_contracts_of_100_dollars() -> None:
+    forced = binance_order(s="BTCUSD_PERP", ps="BTCUSD", q="7", z="7", l="1", ap="98000.0")
+    (row,) = rows(read("binance", forced), "liquidations")
+    assert (row["usd"], row["coins"], row["price"]) == (700.0, 700 / 98_000, 98_000.0)
+    trade = {
+        "e": "aggTrade", "E": 1, "s": "BTCUSD_PERP", "a": 9, "p": "80000", "q": "3", "T": 1_799_999_999_000,
+        "m": False,
+    }  # fmt: skip
+    (row,) = rows(read("binance", {"stream": "x", "data": trade}), "trades")
+    assert (row["usd"], row["coins"], row["side"]) == (300.0, 0.00375, "buy")  # 3 x 100 USD at 80,000
+    state = known("binance")
+    state.marks["BTCUSD_PERP"] = 50_000.0
+    answer = json.dumps({"openInterest": "15004", "symbol": "BTCUSD_PERP", "time": 1_799_999_999_000})
+    parsed = venue("binance").parse_answer("openInterest", "BTCUSD_PERP", answer.encode(), NOW, state)
+    (row,) = rows(parsed, "open_interest")
+    assert (row["usd"], row["coins"], row["scope"]) == (1_500_400.0, 30.008, "BTCUSD_PERP")
+
+
+def test_binance_coin_margined_contracts_have_addresses_of_their_own() -> None:
+    binance = venue("binance")
+    both, streams = ("BTCUSDT", "BTCUSD_PERP"), ("trades", "depth", "open_interest", "funding")
+    plans = {plan.name: plan for plan in binance.plans(both, streams)}
+    assert {name: (plan.base, plan.path, plan.symbols) for name, plan in plans.items()} == {
+        "events": ("", "/market/stream", ("BTCUSDT",)),
+        "depth": ("", "/public/stream", ("BTCUSDT",)),
+        "events-coin": ("wss://dstream.binance.com", "/stream", ("BTCUSD_PERP",)),
+        "depth-coin": ("wss://dstream.binance.com", "/stream", ("BTCUSD_PERP",)),
+    }
+    assert json.loads(plans["events-coin"].subscribe[0])["params"] == ["btcusd_perp@aggTrade"]
+    asked = [
+        *binance.instrument_requests(both),
+        *binance.polls(both, streams),
+        *map(binance.book_request, both),
+    ]
+    assert {(one.base, one.path.split("/")[1]) for one in asked} == {
+        ("", "fapi"), ("https://dapi.binance.com", "dapi"),
+    }  # fmt: skip
+    for one in asked[2:]:
+        assert one.path.startswith("/dapi/") == (one.symbol == "BTCUSD_PERP")
+        assert dict(one.params)["symbol"] == one.symbol
+    assert [one.path for one in binance.instrument_requests(("ETHUSDT", "BTCUSDT"))] == [
+        "/fapi/v1/exchangeInfo"
+    ]
+
+
 def bybit_forced(*data: Any) -> Any:
     return {
         "topic": "allLiquidation.BTCUSDT",
@@ -128,6 +189,52 @@ def test_two_equal_liquidations_of_one_message_stay_two_and_a_repeated_message_a
     names = [row["event_id"] for row in rows(read("bybit", bybit_forced(one, one)), "liquidations")]
     again = [row["event_id"] for row in rows(read("bybit", bybit_forced(one, one)), "liquidations")]
     assert len(set(names)) == 2 and again == names
+
+
+def test_bybit_sizes_of_inverse_contracts_are_dollars() -> None:
+    one = {"T": 1_799_999_999_000, "s": "BTCUSD", "S": "Buy", "v": "7001", "p": "98000"}
+    forced = bybit_forced(one) | {"topic": "allLiquidation.BTCUSD"}
+    (row,) = rows(read("bybit", forced), "liquidations")
+    assert (row["usd"], row["coins"], row["side"]) == (7_001.0, 7_001 / 98_000, "long")
+    assert (row["symbol"], row["coin"], row["order_price"]) == ("BTCUSD", "BTC", 98_000.0)
+    trade = {
+        "topic": "publicTrade.BTCUSD", "type": "snapshot", "ts": 1_799_999_999_204,
+        "data": [{"T": 1_799_999_999_000, "s": "BTCUSD", "S": "Sell", "v": "300", "p": "80000", "i": "t"}],
+    }  # fmt: skip
+    (row,) = rows(read("bybit", trade), "trades")
+    assert (row["usd"], row["coins"], row["side"]) == (300.0, 0.00375, "sell")  # 300 USD at 80,000
+
+
+def test_bybit_open_interest_of_inverse_contracts_is_dollars_and_its_value_is_coins() -> None:
+    state = known("bybit")
+    inverse = {  # the amounts of the venue's own example
+        "symbol": "BTCUSD", "markPrice": "16596.00", "indexPrice": "16598.54", "openInterest": "373504107",
+        "openInterestValue": "22505.67", "fundingRate": "-0.001034", "nextFundingTime": "1800000000000",
+    }  # fmt: skip
+    message = {"topic": "tickers.BTCUSD", "type": "snapshot", "data": inverse, "ts": 1_799_999_990_000}
+    parsed = read("bybit", message, state)
+    (row,) = rows(parsed, "open_interest")
+    assert (row["usd"], row["scope"], row["price"]) == (373_504_107.0, "BTCUSD", 16_596.0)
+    assert row["coins"] == 373_504_107 / 16_596 == pytest.approx(22_505.67, abs=0.005)
+    (row,) = rows(parsed, "marks")
+    assert (row["mark_price"], row["index_price"], row["funding_rate"]) == (16_596.0, 16_598.54, -0.001034)
+
+
+def test_bybit_categories_have_paths_of_their_own_and_are_asked_for_by_name() -> None:
+    bybit = venue("bybit")
+    both, streams = ("BTCUSDT", "BTCUSD"), ("trades", "depth", "funding")
+    plans = {plan.name: plan for plan in bybit.plans(both, streams)}
+    assert {name: (plan.path, plan.symbols) for name, plan in plans.items()} == {
+        "events": ("/v5/public/linear", ("BTCUSDT",)),
+        "depth": ("/v5/public/linear", ("BTCUSDT",)),
+        "events-inverse": ("/v5/public/inverse", ("BTCUSD",)),
+        "depth-inverse": ("/v5/public/inverse", ("BTCUSD",)),
+    }
+    assert json.loads(plans["events-inverse"].subscribe[0])["args"] == ["publicTrade.BTCUSD"]
+    assert [plan.symbols for plan in bybit.plans(("BTCUSD",), streams)] == [(), ()]
+    for request in (*bybit.instrument_requests(both), *bybit.polls(both, streams)):
+        asked = {"BTCUSDT": "linear", "BTCUSD": "inverse"}[request.symbol]
+        assert dict(request.params)["category"] == asked
 
 
 @pytest.mark.parametrize(
@@ -221,6 +328,13 @@ def test_bitmex_linear_contracts_are_millionths_of_a_bitcoin() -> None:
     assert (row["coins"], row["usd"], row["side"], row["coin"]) == (
         pytest.approx(0.003), pytest.approx(300.0), "short", "BTC",
     )  # fmt: skip
+
+
+def test_bitmex_contracts_that_are_settled_in_a_third_coin_are_not_contracts_of_ours() -> None:
+    quanto = {"symbol": "ETHUSD", "underlying": "ETH", "isQuanto": True, "isInverse": False}
+    state = State()
+    venue("bitmex").parse_answer("instrument", "ETHUSD", json.dumps([quanto]).encode(), NOW, state)
+    assert state.instruments == {}
 
 
 # --- trades, marks, open interest, funding ----------------------------------------------------------
@@ -326,8 +440,11 @@ def test_a_name_that_no_venue_could_have_is_refused(name: str) -> None:
 def test_contracts_are_found_by_coin_and_by_name() -> None:
     assert venue("okx").symbols("BTC") == ("BTC-USDT-SWAP",)
     assert venue("okx").symbols("BTC-USD-SWAP") == ("BTC-USD-SWAP",)
+    assert venue("bybit").symbols("BTC") == ("BTCUSDT",)
+    assert venue("bybit").symbols("BTCUSD") == ("BTCUSD",)
     assert venue("bitmex").symbols("BTC") == ("XBTUSD", "XBTUSDT")
     assert venue("binance").symbols("ETHUSDC") == ("ETHUSDC",)
+    assert venue("binance").symbols("BTCUSD_PERP") == ("BTCUSD_PERP",)
     with pytest.raises(InputError, match="expected venues of"):
         venue("mtgox")
 

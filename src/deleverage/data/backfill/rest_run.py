@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from deleverage.data.backfill.ccxt_door import Venue
 from deleverage.data.backfill.days import by_month, end_ns, month_of, now_ns, over, runs, start_ns
+from deleverage.data.backfill.gap_past import PAST, Past
 from deleverage.data.backfill.gaps import missing, missing_settlements
 from deleverage.data.backfill.ledger import FETCHED, Ledger
 from deleverage.data.backfill.request import Gap, Progress, Request, SeriesReport
 from deleverage.data.backfill.rest.base import INTEREST_S, Adapter, Contract, frame_of, interval_name
 from deleverage.data.backfill.series import SeriesWriter, of_day, single, todo
+from deleverage.data.backfill.sums import without_summed
 from deleverage.errors import SourceChanged
 
 if TYPE_CHECKING:
@@ -95,6 +97,9 @@ class RestRun:
 
     def _chunk(self, writer: SeriesWriter, kind: str, contract: Contract, first: date, last: date) -> None:
         tables = self._rows(writer.report, kind, contract, start_ns(first), end_ns(last))
+        past = PAST.get((self.adapter.venue, kind))
+        if isinstance(past, Past) and past.sums:
+            tables[past.table] = self._not_collected(writer, contract, tables[past.table])
         now = self._now()
         for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
             rows = {name: of_day(frame, day) for name, frame in tables.items()}
@@ -133,6 +138,22 @@ class RestRun:
         for table, frame in whole.items():
             self._not_ahead(table, frame, contract)
         return whole
+
+    def _not_collected(self, writer: SeriesWriter, contract: Contract, rows: pl.DataFrame) -> pl.DataFrame:
+        """Single trades less those that a collector has written as parts of a sum."""
+        import polars as pl
+
+        first, last = rows["time_ns"].min(), rows["time_ns"].max()
+        live = writer.ledger.lake.scan("trades").filter(
+            pl.col("venue") == contract.venue,
+            pl.col("symbol") == contract.symbol,
+            pl.col("time_ns").is_between(first, last),
+            ~pl.col("source").str.starts_with(FETCHED),
+        )
+        left, odd = without_summed(rows, live.select("trade_id", "coins").collect())
+        if odd:
+            writer.report.note(f"{odd} collected trades are not the sum of what the venue gives one by one")
+        return left
 
     def _now(self) -> int:
         """The earlier of both clocks: no day is over before it is over for both [ns UTC]."""

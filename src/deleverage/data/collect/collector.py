@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deleverage.data.collect.house import House
 from deleverage.data.collect.settings import Settings
 from deleverage.data.collect.sink import Sink, Store, Written
 from deleverage.data.collect.stats import Stats, add, quantile
@@ -80,7 +81,10 @@ class Collector:
                 "collecting", venues=list(self.settings.venues), symbols=list(self.settings.symbols), run=run
             )
             writer = asyncio.create_task(self._write())
-            keeper = asyncio.create_task(self._keep_house())
+            tickers = [asyncio.create_task(self._tick())]
+            if (place := getattr(self.lake, "place", None)) is not None:
+                house = House(place, self.settings.compact_s, self.settings.vacuum_s, self.log)
+                tickers.append(asyncio.create_task(house.keep()))
             venues = [asyncio.create_task(task.work()) for task in self.tasks]
             stopped = asyncio.create_task(self._stop.wait())
             limit = self.settings.for_s or None
@@ -92,9 +96,9 @@ class Collector:
                     self.stop("the time is up")
             finally:
                 self._ending, self._deadline = True, time.monotonic() + self.settings.drain_s
-                for task in (*venues, keeper, stopped):
+                for task in (*venues, *tickers, stopped):
                     task.cancel()
-                ended = await asyncio.gather(*venues, keeper, stopped, return_exceptions=True)
+                ended = await asyncio.gather(*venues, *tickers, stopped, return_exceptions=True)
                 self._drained = True  # nothing is added any more
                 self._stop.set()
                 wrote = (await asyncio.gather(writer, return_exceptions=True))[0]
@@ -147,28 +151,11 @@ class Collector:
     def _gave_up(self) -> bool:
         return self._ending and time.monotonic() > self._deadline
 
-    async def _keep_house(self) -> None:
-        """Compact and vacuum the lake now and then, and show how things stand."""
-        compact, vacuum = time.monotonic(), time.monotonic()
+    async def _tick(self) -> None:
+        """Show how things stand."""
         while True:
             await asyncio.sleep(_TICK_S)
             self._refresh()
-            now = time.monotonic()
-            if self.settings.compact_s and now - compact >= self.settings.compact_s:
-                compact = now
-                await self._house("compact")
-            if self.settings.vacuum_s and now - vacuum >= self.settings.vacuum_s:
-                vacuum = now
-                await self._house("vacuum")
-
-    async def _house(self, what: str) -> None:
-        begun = time.monotonic()
-        try:
-            await asyncio.to_thread(getattr(self.lake, what))
-        except (DeleverageError, OSError) as error:
-            self.log(f"{what} failed", level="warning", error=str(error))
-            return
-        self.log(what, seconds=round(time.monotonic() - begun, 3))
 
     def _written(self, done: Written) -> None:
         self.stats.transactions += 1

@@ -69,11 +69,13 @@ class Gaps:
 class Watch:
     """What one connection has brought by stream, and what is missing since it broke.
 
-    The first connection of a run has nothing before it and leaves no gap.
+    The first connection of a run has nothing before it and leaves no gap. A gap is one row a stream, or one
+    for each of ``symbols`` where the connection carries only these contracts of it.
     """
 
     gaps: Gaps
     streams: tuple[str, ...]
+    symbols: tuple[str, ...] = ()
     granted_ns: int = 0
     """When the venue granted the subscriptions of the current connection; 0 while it has not."""
     unready: set[str] = field(default_factory=set)
@@ -131,7 +133,8 @@ class Watch:
 
     def _close(self, stream: str, end_ns: int, received_ns: int) -> None:
         start_ns, reason, _ = self._open.pop(stream)
-        self.gaps.add(start_ns, end_ns, received_ns, stream, "", reason, None)
+        for symbol in self.symbols or ("",):
+            self.gaps.add(start_ns, end_ns, received_ns, stream, symbol, reason, None)
 
 
 @dataclass
@@ -163,9 +166,9 @@ class Numbers:
         if last + 1 > expected:
             self._next[symbol] = (last + 1, time_ns)
 
-    def broke(self) -> None:
-        """The connection ended: the next hole of each symbol is its doing."""
-        self._again.update(self._next)
+    def broke(self, carried: Callable[[str], bool]) -> None:
+        """The connection ended: the next hole of each symbol that it ``carried`` is its doing."""
+        self._again.update(filter(carried, self._next))
 
     def settle(self, received_ns: int, final: bool = False) -> None:
         """Record holes that nobody filled in time."""

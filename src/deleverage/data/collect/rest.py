@@ -29,7 +29,8 @@ _HOURS_BACK_NS = 6 * 3600 * 1_000_000_000
 class Rest:
     """Requests to one venue, one after another.
 
-    After a refusal for too many requests nothing is asked before the time that `Retry-After` names.
+    After a refusal for too many requests nothing is asked before the time that `Retry-After` names. ``base``
+    is another address than the venue's, empty for its own.
     """
 
     session: aiohttp.ClientSession
@@ -77,7 +78,7 @@ class Rest:
                     f"{self.venue.name}: expected an answer to {request.path}, found {found}",
                     hint="it is asked again later",
                     venue=self.venue.name,
-                    url=self.base + request.path,
+                    url=self._url(request),
                     status=status,
                 )
             if not self._silent:  # once, and at once; the next word comes when it is given up
@@ -87,13 +88,16 @@ class Rest:
             await asyncio.sleep(_RETRIES_S[attempt])
             attempt += 1
 
+    def _url(self, request: Request) -> str:
+        return (self.base or request.base or self.venue.rest) + request.path
+
     async def _once(self, request: Request) -> tuple[int, float | None, bytes]:
         import aiohttp
 
         body = request.body.replace("$START", str((time.time_ns() - _HOURS_BACK_NS) // 1_000_000))
         async with self.session.request(
             "POST" if body else "GET",
-            self.base + request.path,
+            self._url(request),
             params=dict(request.params) or None,
             data=body or None,
             headers={"Content-Type": "application/json"} if body else None,

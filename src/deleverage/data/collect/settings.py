@@ -54,8 +54,8 @@ class Settings:
     drain_s: float = 20.0
     seed: int = 0
     raw: bool = True
-    compact_s: float = 3600.0
-    vacuum_s: float = 86_400.0
+    compact_s: float = 120.0
+    vacuum_s: float = 3600.0
 
     def __post_init__(self) -> None:
         unknown = [stream for stream in self.streams if stream not in STREAMS]

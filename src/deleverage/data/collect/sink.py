@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 KEPT_KEYS = 200_000
+KEPT_NS = 300 * SECOND
+"""Keys are forgotten when there are so many newer ones, or after so long; what is older is asked of the lake.
+"""
 _RETRIES_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 _UNKEYED = ("payloads", "gaps")
 THIN = 0.5
@@ -69,7 +72,7 @@ class Recent:
             if name not in new and name not in old:
                 new.add(name)
                 kept.append(row)
-        if kept and len(new) > KEPT_KEYS:
+        if kept and (len(new) > KEPT_KEYS or kept[-1][self.time] > self._turned_ns + KEPT_NS):
             self.floor_ns = max(self.floor_ns, self._turned_ns)
             self._turned_ns = kept[-1][self.time] + SECOND
             self.old, self.new = new, set()

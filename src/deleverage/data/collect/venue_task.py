@@ -53,6 +53,7 @@ class VenueTask:
     books: dict[str, Book] = field(default_factory=dict)
     connections: list[Connection] = field(default_factory=list)
     _main: set[str] = field(default_factory=set)
+    """Of each coin the contract that was named first."""
     _broken: dict[str, tuple[int, str, int]] = field(default_factory=dict)
     """Books that are being made whole: since when, why, attempts."""
     _written_ns: dict[str, int] = field(default_factory=dict)
@@ -67,11 +68,11 @@ class VenueTask:
         self.numbers = Numbers(self.gaps, int(self.settings.late_s * SECOND))
         self.streams = tuple(one for one in self.settings.streams if one in self.venue.streams)
         base = self.settings.urls.get(self.venue.name, "").rstrip("/")
-        self.socket_base = _scheme(base, "ws") or self.venue.socket
+        self.socket_base = _scheme(base, "ws")
         self.rest = Rest(
             self.session,
             self.venue,
-            _scheme(base, "http") or self.venue.rest,
+            _scheme(base, "http"),
             self.log,
             lambda: add(self.stats.limited, self.venue.name),
         )
@@ -83,14 +84,14 @@ class VenueTask:
         await self._learn()
         loops = [self._beat()]
         for plan in self.venue.plans(self.symbols, self.streams):
-            watch = Watch(self.gaps, plan.streams)
+            watch = Watch(self.gaps, plan.streams, plan.symbols)
             if self.before_ns is not None:
                 watch.before(self.before_ns, "stopped")
             connection = Connection(
                 self.session,
                 self.venue,
                 plan,
-                self.socket_base,
+                self.socket_base or plan.base or self.venue.socket,
                 self.state,
                 self.settings,
                 watch,
@@ -116,9 +117,7 @@ class VenueTask:
         wanted = self.settings.wanted(self.venue.name)
         found: list[str] = []
         for coin in wanted:
-            mine = self.venue.symbols(coin)
-            found += mine
-            self._main.add(mine[0])
+            found += self.venue.symbols(coin)
         self.symbols = tuple(dict.fromkeys(found))
         if not self.symbols:
             raise InputError(
@@ -139,6 +138,10 @@ class VenueTask:
         self.books = {
             symbol: Book(self.state.instruments[symbol], self.venue.book) for symbol in self.symbols
         }
+        first: dict[str, str] = {}
+        for symbol, book in self.books.items():
+            first.setdefault(book.instrument.coin, symbol)
+        self._main = set(first.values())
 
     def _end(self) -> None:
         now = time.time_ns()
@@ -221,7 +224,7 @@ class VenueTask:
             "connected", venue=self.venue.name, connection=connection.plan.name, attempt=connection.attempts
         )
         if "depth" in connection.plan.streams and self.venue.book.snapshot_by_rest:
-            for symbol in self.symbols:
+            for symbol in filter(connection.plan.carries, self.symbols):
                 self._spawn(self._snapshot(symbol, connection.attempts))
 
     def disconnected(self, connection: Connection, reason: str, text: str) -> None:
@@ -239,11 +242,12 @@ class VenueTask:
         )
         if "depth" in connection.plan.streams:
             connection.watch.unready.add("depth")
-            for book in self.books.values():
-                book.lose()
-            self._broken.clear()  # one gap of the whole stream says it all
+            for symbol, book in self.books.items():
+                if connection.plan.carries(symbol):
+                    book.lose()
+                    self._broken.pop(symbol, None)  # the gap of the connection says it all
         if "trades" in connection.plan.streams:
-            self.numbers.broke()
+            self.numbers.broke(connection.plan.carries)
 
     def full(self) -> bool:
         """Whether the lake is so far behind that no more may be read."""
@@ -269,8 +273,8 @@ class VenueTask:
 
     def _book_back(self, book: Book, received_ns: int) -> None:
         lost = self._broken.pop(book.instrument.symbol, None)
-        if all(one.whole for one in self.books.values()):
-            for connection in self.connections:
+        for connection in self.connections:
+            if all(one.whole for symbol, one in self.books.items() if connection.plan.carries(symbol)):
                 connection.watch.unready.discard("depth")
         if lost is not None and lost[0]:
             since, why, _ = lost
@@ -295,7 +299,7 @@ class VenueTask:
                     "no snapshot", level="warning", venue=self.venue.name, symbol=symbol, error=error.message
                 )
                 await asyncio.sleep(_AGAIN_S)
-        depth = next((one for one in self.connections if "depth" in one.plan.streams), None)
+        depth = self._depth_of(symbol)
         if depth is None or depth.attempts != attempt or book.whole:
             return
         self._keep_answer(request, payload, parsed, received_ns)
@@ -305,6 +309,13 @@ class VenueTask:
                 self._lose_book(depth, book, why, received_ns)
             else:
                 self._book_back(book, received_ns)
+
+    def _depth_of(self, symbol: str) -> Connection | None:
+        """The connection that carries the book of ``symbol``."""
+        for one in self.connections:
+            if "depth" in one.plan.streams and one.plan.carries(symbol):
+                return one
+        return None
 
     def _write_books(self, now: int) -> None:
         for symbol, book in self.books.items():
@@ -316,9 +327,9 @@ class VenueTask:
             self._written_ns[symbol] = book.time_ns
             sides = book.sorted()
             if sides[0] and sides[1] and sides[0][0][0] >= sides[1][0][0]:
-                depth = next(one for one in self.connections if "depth" in one.plan.streams)
-                why = book.apply(_crossed(book))
-                self._lose_book(depth, book, why, now)
+                depth = self._depth_of(symbol)
+                assert depth is not None  # a whole book came over it
+                self._lose_book(depth, book, book.apply(_crossed(book)), now)
                 continue
             self.sink.add("books", level_rows(self.venue, book, now, self.settings.book_levels, sides))
             if symbol in self._main:  # `depth` knows coins, not contracts: two of one coin would be one row

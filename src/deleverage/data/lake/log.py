@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
 LOCKS = ".locks"
 _TYPES = {"Int64": "long", "Float64": "double", "String": "string", "Boolean": "boolean", "Binary": "binary"}
-_CHECKPOINT_EVERY = 100  # commits, the value of delta-rs
+# Each commit lists the folder of the log: with delta-rs' own 30 days of it, a table that is written once a
+# second costs twice as much after an hour and never stops to (decision 0019).
+REMOVED_HOURS = 3
+"""So long a replaced file is known to the log, and so long collectors leave it for readers."""
+_PROPERTIES = {
+    "delta.logRetentionDuration": "interval 10 minutes",
+    "delta.deletedFileRetentionDuration": f"interval {REMOVED_HOURS} hours",
+}
+_CHECKPOINT_EVERY = 100  # commits
 _LONGEST_TURN_S = 10.0
 _TURN_PAUSE_S = 0.002
 
@@ -76,6 +84,11 @@ class DeltaLog:
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
+        if self._delta is not None:
+            try:
+                self._delta.update_incremental()
+            except (DeltaError, OSError, ValueError):
+                self._delta = None  # entries that it needed may have been cleaned up: look from the start
         if self._delta is None:
             if self.place.folder is not None and not (Path(self.uri) / "_delta_log").is_dir():
                 return False
@@ -83,11 +96,6 @@ class DeltaLog:
                 self._delta = DeltaTable(self.uri, storage_options=dict(self.place.options))
             except TableNotFoundError:
                 return False
-            except (DeltaError, OSError, ValueError) as error:
-                raise self._unreadable(error) from error
-        else:
-            try:
-                self._delta.update_incremental()
             except (DeltaError, OSError, ValueError) as error:
                 raise self._unreadable(error) from error
         version = self._delta.version()
@@ -109,6 +117,7 @@ class DeltaLog:
                 partition_by=["venue"] if self.by_venue else None,
                 name=self.table.name,
                 description=self.table.meaning,
+                configuration=_PROPERTIES,
                 storage_options=dict(self.place.options),
             )
         if not self.refresh():
@@ -153,8 +162,8 @@ class DeltaLog:
         DataError
             it has not, and the commit could not be written all the same: a full disk, a store that refuses.
         """
-        from deltalake import CommitProperties, Transaction
-        from deltalake.exceptions import CommitFailedError
+        from deltalake import CommitProperties, PostCommitHookProperties, Transaction
+        from deltalake.exceptions import DeltaError
         from deltalake.transaction import AddAction, RemoveAction
 
         assert self._delta is not None
@@ -175,9 +184,12 @@ class DeltaLog:
                 self._schema(),
                 partition_by=["venue"] if self.by_venue else None,
                 commit_properties=properties,
+                post_commithook_properties=PostCommitHookProperties(
+                    create_checkpoint=False, cleanup_expired_logs=False
+                ),
             )
-        except CommitFailedError as error:
-            before = self.version
+        except DeltaError as error:  # also where the entry that it should follow was cleaned up meanwhile
+            before, self._delta = self.version, None
             self.refresh()
             if self.version == before:  # nobody was faster: trying again would fail again
                 raise DataError(
@@ -188,7 +200,9 @@ class DeltaLog:
                     table=self.table.name,
                 ) from error
             raise Conflict(str(error)) from error
-        self._log_to_disk(self.version + 1)
+        made = self.version + 1
+        self._log_to_disk(made)
+        self._tidy(made)
         if add and not list(remove):
             self._delta.update_incremental()
             if self._delta.version() == self.version + 1:  # only ours is new: no need to list
@@ -220,10 +234,6 @@ class DeltaLog:
                     time.sleep(_TURN_PAUSE_S)
                     left_s -= _TURN_PAUSE_S
             yield
-
-    def history(self, limit: int) -> list[dict[str, Any]]:
-        """The last commits, newest first."""
-        return self._delta.history(limit) if self._delta is not None else []
 
     @property
     def delta(self) -> DeltaTable:
@@ -261,15 +271,39 @@ class DeltaLog:
             )
         return found
 
+    def _tidy(self, version: int) -> None:
+        """Now and then sum the log up in a checkpoint, and clean up what lies far behind it.
+
+        The checkpoint is on disk before an entry goes that it stands for. A failure leaves the log longer,
+        and the next one tries again.
+        """
+        if version % _CHECKPOINT_EVERY:
+            return
+        assert self._delta is not None
+        with contextlib.suppress(Exception):  # what was committed is committed
+            self._delta.update_incremental()
+            if any(self._delta.metadata().configuration.get(k) != v for k, v in _PROPERTIES.items()):
+                before = self._delta.version()
+                self._delta.alter.set_table_properties(_PROPERTIES)  # made by an earlier version
+                self._delta.update_incremental()
+                for later in range(before + 1, self._delta.version() + 1):
+                    self._log_to_disk(later)
+            self._delta.create_checkpoint()
+            if self.place.folder is not None:
+                log = Path(self.uri) / "_delta_log"
+                written = log.glob(f"{self._delta.version():020}.checkpoint*")
+                for path in [*written, log / "_last_checkpoint", log]:
+                    sync(path)
+            self._delta.cleanup_metadata()
+
     def _log_to_disk(self, version: int) -> None:
         if self.place.folder is None:
             return
         log = Path(self.uri) / "_delta_log"
-        paths = [log / f"{version:020}.json"]
-        if version % _CHECKPOINT_EVERY == 0:
-            paths += [*log.glob(f"{version:020}.checkpoint*"), log / "_last_checkpoint"]
-        for path in [*(p for p in paths if p.exists()), log]:
-            sync(path)
+        path = log / f"{version:020}.json"
+        for one in (path, log):
+            if one.exists():
+                sync(one)
 
     def _unreadable(self, error: Exception) -> DataError:
         said = str(error).strip().partition("\n")[0]  # below it, delta-rs prints where it was

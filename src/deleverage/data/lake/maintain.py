@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import NamedTuple
 
@@ -89,12 +90,16 @@ def vacuum(live: LiveTable, keep_hours: float, dry_run: bool) -> Vacuumed:
         hours = math.ceil(keep_hours)
         gone = live.log.delta.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True)
         folder = live.place.folder
-        size = 0
-        if folder is not None:
-            paths = [folder / live.table.name / name for name in gone]
-            size = sum(path.stat().st_size for path in paths if path.exists())
-        if gone and not dry_run:
-            live.log.delta.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
-            live.log.delta.create_checkpoint()
-            live.log.refresh()
+        if folder is None:
+            if gone and not dry_run:
+                live.log.delta.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
+                live.log.refresh()
+            return Vacuumed(live.table.name, len(gone), 0)
+    # Deleted by us: delta-rs would commit that it has, and nothing would have that commit on the disk.
+    size = 0
+    for path in (folder / live.table.name / name for name in gone):
+        with contextlib.suppress(FileNotFoundError):  # another vacuum was faster
+            size += path.stat().st_size
+            if not dry_run:
+                path.unlink()
     return Vacuumed(live.table.name, len(gone), size)

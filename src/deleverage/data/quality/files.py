@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def check(lake: Lake, span: Span) -> Iterator[tuple[str, Finding]]:
     """Files that are gone or damaged, as 'table/path' and what is told of it; reads all of them."""
-    for name in sorted(span.tables | {"gaps"}):  # recorded gaps are looked up for every table
+    for name in sorted(span.tables | {"gaps", "fills"}):  # recorded gaps are looked up for every table
         live = lake.table(name)
         with live.lock:
             files = list(live.log.files.values()) if live.log.refresh() else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from deleverage.data.fills import with_closed
 from deleverage.data.quality.findings import Finding, Span
 
 if TYPE_CHECKING:
@@ -96,14 +97,21 @@ def _holes(rows: pl.LazyFrame, series: tuple[str, ...], stated: bool) -> pl.Data
 
 
 def _told(lake: Lake, span: Span) -> Iterator[Finding]:
-    """What is recorded in `gaps`, by venue and stream."""
+    """What is recorded in `gaps` and has not been filled, by venue and stream."""
     import polars as pl
 
-    rows = span.rows(lake, "gaps")
+    rows, fills = span.rows(lake, "gaps"), span.scan(lake, "fills")
     if rows is None:
         return
+    gaps = rows.collect()
+    if fills is not None:
+        gaps = with_closed(gaps, fills.collect())
+    else:
+        gaps = gaps.with_columns(pl.lit(False).alias("closed"))
+    filled = dict(((v, s), n) for v, s, n in gaps.filter("closed").group_by("venue", "stream").len().rows())
     found = (
-        rows.group_by("venue", "stream")
+        gaps.filter(~pl.col("closed"))
+        .group_by("venue", "stream")
         .agg(
             pl.len().alias("n"),
             pl.col("time_ns").min().alias("first"),
@@ -112,15 +120,16 @@ def _told(lake: Lake, span: Span) -> Iterator[Finding]:
             pl.col("reason").unique().sort().str.join(", ").alias("reasons"),
         )
         .sort("venue", "stream")
-        .collect()
     )
     for row in found.iter_rows(named=True):
+        others = filled.get((row["venue"], row["stream"]), 0)
         yield Finding(
             "gaps", "gaps", row["venue"], "", row["first"], row["last"], "warning",
             "every message of a stream",
             f"{row['n']:,} recorded gap{'' if row['n'] == 1 else 's'} of the stream '{row['stream']}', "
-            f"{row['length'] / NS:,.0f} s in all: {row['reasons']}",
-            "`deleverage backfill` fetches what the venue still has; else the hole stays a hole",
+            f"{row['length'] / NS:,.0f} s in all: {row['reasons']}"
+            + (f"; {others:,} more filled since" if others else ""),
+            "`deleverage backfill gaps` fetches what the venue still has; else the hole stays a hole",
         )  # fmt: skip
 
 

@@ -34,6 +34,10 @@ STREAMS = ("liquidations", "trades", "depth", "marks", "open_interest", "funding
 """What can be collected, in the order of importance."""
 MS = 1_000_000
 SECOND = 1_000_000_000
+MARKS_NS = SECOND
+"""Marks are written at most once in so long, a contract."""
+INTEREST_NS = 10 * SECOND
+"""Open interest that comes with a ticker is written at most once in so long, a contract."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,9 @@ class Parsed:
 class Plan:
     """One WebSocket connection: where, what is subscribed, which acknowledgements must come, what it
     carries.
+
+    ``symbols`` are its contracts where another connection carries the same streams of others, and empty where
+    it carries all; ``base`` is the address of these contracts where it is not the venue's.
     """
 
     name: str
@@ -132,12 +139,18 @@ class Plan:
     subscribe: tuple[str, ...]
     acks: frozenset[str]
     streams: tuple[str, ...]
+    symbols: tuple[str, ...] = ()
+    base: str = ""
+
+    def carries(self, symbol: str) -> bool:
+        """Whether ``symbol`` is one of its contracts."""
+        return not self.symbols or symbol in self.symbols
 
 
 @dataclass(frozen=True)
 class Request:
-    """One REST request: ``kind`` tells the parser what the answer is; repeated every ``every_s`` where >
-    0.
+    """One REST request: ``kind`` tells the parser what the answer is; repeated every ``every_s`` where > 0;
+    asked at ``base`` where that is not the venue's address.
     """
 
     kind: str
@@ -147,6 +160,7 @@ class Request:
     params: tuple[tuple[str, str], ...] = ()
     body: str = ""
     every_s: float = 0.0
+    base: str = ""
 
 
 @dataclass(frozen=True)
@@ -172,6 +186,8 @@ class Venue:
     streams: ClassVar[tuple[str, ...]] = STREAMS
     ping_text: ClassVar[str] = ""
     """What is sent to keep a connection; empty where frames of the protocol do it."""
+    pong: ClassVar[bytes] = b""
+    """The answer to it where it is no JSON."""
     heartbeat_s: ClassVar[float] = 15.0
     """A ping is due when nothing came for so long; after as long again the connection is dead."""
     book: ClassVar[BookRule] = BookRule()
@@ -220,6 +236,8 @@ class Venue:
         SourceChanged
             the message is no JSON, or not of the documented shape.
         """
+        if self.pong and payload == self.pong:
+            return Parsed("pong")
         try:
             message = _loads(payload)
         except ValueError as error:
@@ -386,6 +404,27 @@ class Venue:
             rate,
             self.source,
         )
+
+    def settlements(
+        self, instrument: Instrument, rates: list[tuple[int, float]], received_ns: int, usual_s: int
+    ) -> Parsed:
+        """Settled funding as times and rates; its interval is theirs, ``usual_s`` where there is only one."""
+        times = [at for at, _ in rates]
+        length = interval_s(times, usual_s)
+        rows = [self.settled(instrument, at, received_ns, length, rate) for at, rate in rates]
+        newest = max(times, default=None)
+        return Parsed("data", "funding", instrument.symbol, newest, [("funding", rows)])
+
+
+def apart(streams: tuple[str, ...], offered: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Connections and what they carry of ``streams``, in the order of ``offered``.
+
+    Books have a connection of their own, so that they hold up nothing else.
+    """
+    here = [stream for stream in offered if stream in streams]
+    events = tuple(stream for stream in here if stream != "depth")
+    books = tuple(stream for stream in here if stream == "depth")
+    return [(name, carried) for name, carried in (("events", events), ("depth", books)) if carried]
 
 
 def event_id(*content: object, repeat: int = 0) -> str:

@@ -21,6 +21,8 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from deleverage.data.sources.base import (
+    INTEREST_NS,
+    MARKS_NS,
     MS,
     SECOND,
     BookChange,
@@ -33,6 +35,7 @@ from deleverage.data.sources.base import (
     Row,
     State,
     Venue,
+    apart,
     number,
     opposite,
     unknown_coin,
@@ -48,8 +51,6 @@ _TABLES = {
 }
 _COINS = {"XBT": "BTC"}
 _KEPT_ORDERS = 20_000
-_MARKS_NS = SECOND
-_INTEREST_NS = 10 * SECOND
 
 
 class Bitmex(Venue):
@@ -60,6 +61,7 @@ class Bitmex(Venue):
     rest: ClassVar[str] = "https://www.bitmex.com"
     socket: ClassVar[str] = "wss://ws.bitmex.com"
     ping_text: ClassVar[str] = "ping"
+    pong: ClassVar[bytes] = b"pong"
     heartbeat_s: ClassVar[float] = 5.0
     book: ClassVar[BookRule] = BookRule(levels=25)
     feed: ClassVar[str] = "liquidation"
@@ -82,15 +84,12 @@ class Bitmex(Venue):
     def plans(self, symbols: tuple[str, ...], streams: tuple[str, ...]) -> list[Plan]:
         """One connection for the books, one for the rest."""
         found = []
-        events = ("liquidations", "trades", "marks", "open_interest", "funding")
-        for name, wanted in (("events", events), ("depth", ("depth",))):
-            here = tuple(stream for stream in wanted if stream in streams)
-            if here:
-                topics = list(
-                    dict.fromkeys(f"{_TABLES[stream]}:{symbol}" for stream in here for symbol in symbols)
-                )
-                message = json.dumps({"op": "subscribe", "args": topics})
-                found.append(Plan(name, "/realtime", (message,), frozenset(topics), here))
+        for name, here in apart(streams, _TABLES):
+            topics = list(
+                dict.fromkeys(f"{_TABLES[stream]}:{symbol}" for stream in here for symbol in symbols)
+            )
+            message = json.dumps({"op": "subscribe", "args": topics})
+            found.append(Plan(name, "/realtime", (message,), frozenset(topics), here))
         return found
 
     def polls(self, symbols: tuple[str, ...], streams: tuple[str, ...]) -> list[Request]:
@@ -101,10 +100,6 @@ class Bitmex(Venue):
         """Leaving and joining the table brings a partial."""
         topic = f"{_TABLES['depth']}:{symbol}"
         return tuple(json.dumps({"op": op, "args": [topic]}) for op in ("unsubscribe", "subscribe"))
-
-    def parse(self, payload: bytes, received_ns: int, state: State) -> Parsed:
-        """Read a message; the answer to a ping is no JSON."""
-        return Parsed("pong") if payload == b"pong" else super().parse(payload, received_ns, state)
 
     def read(self, message: Any, received_ns: int, state: State) -> Parsed:
         """Read a change of a table or an answer to a subscription."""
@@ -237,7 +232,7 @@ class Bitmex(Venue):
                 continue
             state.marks[symbol] = mark
             time_ns = at = moment(one["timestamp"]) if "timestamp" in one else received_ns
-            if abs(at - now["marks"]) >= _MARKS_NS:
+            if abs(at - now["marks"]) >= MARKS_NS:
                 now["marks"] = at
                 due = now.get("fundingTimestamp")
                 marks.append(
@@ -253,7 +248,7 @@ class Bitmex(Venue):
                     )
                 )
             contracts = number(now.get("openInterest"))
-            if contracts is not None and abs(at - now["interest"]) >= _INTEREST_NS:
+            if contracts is not None and abs(at - now["interest"]) >= INTEREST_NS:
                 now["interest"] = at
                 interest.append(
                     self.interest(instrument, at, received_ns, *instrument.amounts(contracts, mark), mark)
@@ -265,8 +260,8 @@ class Bitmex(Venue):
         """Read contracts."""
         for entry in answer:
             coin = _COINS.get(entry["underlying"], entry["underlying"])
-            if entry.get("isQuanto"):
-                raise ValueError(f"'{entry['symbol']}' is settled in a third coin: its sizes are not coins")
+            if entry.get("isQuanto"):  # settled in a third coin: its sizes are neither coins nor dollars
+                continue
             if entry["isInverse"]:
                 usd = 1 / float(entry.get("quoteToPositionMultiplier") or 1)
                 found = Instrument(entry["symbol"], coin, contract_coins=None, contract_usd=usd)

@@ -1,15 +1,18 @@
-"""What does Bybit publish on its linear perpetuals, and how is it read?
+"""What does Bybit publish on its perpetuals, linear and inverse, and how is it read?
 
 Sources, read in November 2026 from stored copies of the venue's pages (bybit-exchange.github.io/docs/v5):
 
 - "All Liquidation" (`allLiquidation.{symbol}`, pushed every 500 ms): **all** liquidations. `S` is the side of
   the **position**, and `Buy` means that a long was liquidated; `v` is the executed size, `p` the bankruptcy
-  price, so no fill price is known. The older topic `liquidation.{symbol}` gave at most one a second and is
-  not read.
+  price, so no fill price is known. It covers USDT, USDC and inverse contracts. The older topic
+  `liquidation.{symbol}` gave at most one a second and is not read.
 - "Orderbook": a snapshot, then deltas whose `u` grows by one; `u` = 1 is a snapshot after a restart of the
   service.
 - "Ticker": a snapshot, then deltas; a field that is not there has not changed.
-- "Connect": a client pings with `{"op": "ping"}` every 20 s.
+- "Connect": each category has a path of its own, `/v5/public/linear` and `/v5/public/inverse`, with the same
+  topics; a client pings with `{"op": "ping"}` every 20 s.
+- "Get Tickers", "Get Open Interest", by their examples of BTCUSD: sizes of an inverse contract are **US
+  dollars** (a contract is one) and `openInterestValue` is coins. Of a linear one it is the other way about.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ import json
 from typing import Any, ClassVar
 
 from deleverage.data.sources.base import (
-    SECOND,
+    INTEREST_NS,
+    MARKS_NS,
     BookChange,
     BookRule,
     Instrument,
@@ -29,7 +33,7 @@ from deleverage.data.sources.base import (
     Row,
     State,
     Venue,
-    interval_s,
+    apart,
     ms,
     number,
     unknown_coin,
@@ -42,15 +46,13 @@ _TOPIC = {
     "open_interest": "tickers",
     "depth": "orderbook.200",
 }
-_MARKS_NS = SECOND
-_INTEREST_NS = 10 * SECOND
 _FUNDING_S = 8 * 3600
 _CLOSED = {"Buy": "long", "Sell": "short"}
 _TAKER = {"Buy": "buy", "Sell": "sell"}
 
 
 class Bybit(Venue):
-    """Bybit linear perpetuals."""
+    """Bybit perpetuals, linear and inverse."""
 
     name: ClassVar[str] = "bybit"
     version: ClassVar[int] = 1
@@ -61,10 +63,10 @@ class Bybit(Venue):
     feed: ClassVar[str] = "allLiquidation"
 
     def symbols(self, coin: str) -> tuple[str, ...]:
-        """BTC is BTCUSDT; BTCUSDT and BTCPERP (in USDC) stand for themselves."""
+        """BTC is BTCUSDT; BTCUSDT, BTCPERP (in USDC) and BTCUSD (inverse) stand for themselves."""
         if not coin.isalnum():
             raise unknown_coin(self.name, coin)
-        return (coin if coin.endswith(("USDT", "PERP")) and len(coin) > 4 else f"{coin}USDT",)
+        return (coin if coin.endswith(("USDT", "PERP", "USD")) and len(coin) > 4 else f"{coin}USDT",)
 
     def instrument_requests(self, symbols: tuple[str, ...]) -> list[Request]:
         """One request a contract."""
@@ -74,23 +76,24 @@ class Bybit(Venue):
                 "instruments",
                 "/v5/market/instruments-info",
                 symbol,
-                (("category", "linear"), ("symbol", symbol)),
+                (("category", _category(symbol)), ("symbol", symbol)),
             )
             for symbol in symbols
         ]
 
     def plans(self, symbols: tuple[str, ...], streams: tuple[str, ...]) -> list[Plan]:
-        """One connection for the books, one for the rest."""
+        """Of each category, which has a path of its own: a connection for the books, one for the rest."""
         found = []
-        for name, wanted in (
-            ("events", ("liquidations", "trades", "marks", "open_interest")),
-            ("depth", ("depth",)),
-        ):
-            here = tuple(stream for stream in wanted if stream in streams)
-            if here:
-                topics = dict.fromkeys(f"{_TOPIC[stream]}.{symbol}" for stream in here for symbol in symbols)
+        categories = dict.fromkeys(map(_category, symbols))
+        for category in categories:
+            mine = tuple(symbol for symbol in symbols if _category(symbol) == category)
+            for kind, here in apart(streams, _TOPIC):
+                name = kind if category == "linear" else f"{kind}-{category}"
+                topics = dict.fromkeys(f"{_TOPIC[stream]}.{symbol}" for stream in here for symbol in mine)
                 message = json.dumps({"req_id": name, "op": "subscribe", "args": list(topics)})
-                found.append(Plan(name, "/v5/public/linear", (message,), frozenset({name}), here))
+                carried = mine if len(categories) > 1 else ()
+                path = f"/v5/public/{category}"
+                found.append(Plan(name, path, (message,), frozenset({name}), here, carried))
         return found
 
     def polls(self, symbols: tuple[str, ...], streams: tuple[str, ...]) -> list[Request]:
@@ -101,7 +104,7 @@ class Bybit(Venue):
                 "funding",
                 "/v5/market/funding/history",
                 symbol,
-                (("category", "linear"), ("symbol", symbol), ("limit", "8")),
+                (("category", _category(symbol)), ("symbol", symbol), ("limit", "8")),
                 every_s=600,
             )
             for symbol in symbols
@@ -165,9 +168,10 @@ class Bybit(Venue):
         return Parsed("other")
 
     def _trade(self, instrument: Instrument, one: Any, received_ns: int) -> Row:
-        price, coins = float(one["p"]), float(one["v"])
+        price = float(one["p"])
+        coins, usd = instrument.amounts(float(one["v"]), price)
         return self.trade(
-            instrument, ms(one["T"]), received_ns, one["i"], _TAKER[one["S"]], price, coins, coins * price
+            instrument, ms(one["T"]), received_ns, one["i"], _TAKER[one["S"]], price, coins, usd
         )
 
     def _ticker(
@@ -184,7 +188,7 @@ class Bybit(Venue):
         if mark is None:  # deltas before the snapshot
             return parsed
         state.marks[symbol] = mark
-        if abs(time_ns - now["marks"]) >= _MARKS_NS:
+        if abs(time_ns - now["marks"]) >= MARKS_NS:
             now["marks"] = time_ns
             due = now.get("nextFundingTime")
             row = self.mark(
@@ -198,14 +202,18 @@ class Bybit(Venue):
                 next_funding_ns=ms(due) if due else None,
             )
             parsed.rows.append(("marks", [row]))
-        coins = number(now.get("openInterest"))
-        if coins is not None and abs(time_ns - now["interest"]) >= _INTEREST_NS:
+        size = number(now.get("openInterest"))
+        if size is not None and abs(time_ns - now["interest"]) >= INTEREST_NS:
             now["interest"] = time_ns
-            usd = number(now.get("openInterestValue"))
-            row = self.interest(
-                instrument, time_ns, received_ns, coins, coins * mark if usd is None else usd, mark
+            coins, usd = instrument.amounts(size, mark)
+            value = number(now.get("openInterestValue"))
+            if (
+                value is not None and instrument.contract_usd is None
+            ):  # of an inverse one it is coins, rounded
+                usd = value
+            parsed.rows.append(
+                ("open_interest", [self.interest(instrument, time_ns, received_ns, coins, usd, mark)])
             )
-            parsed.rows.append(("open_interest", [row]))
         return parsed
 
     def read_answer(self, request: str, symbol: str, answer: Any, received_ns: int, state: State) -> Parsed:
@@ -215,17 +223,23 @@ class Bybit(Venue):
         entries = answer["result"]["list"]
         if request == "instruments-info":
             for entry in entries:
-                state.instruments[entry["symbol"]] = Instrument(entry["symbol"], entry["baseCoin"])
+                state.instruments[entry["symbol"]] = _instrument(entry)
             return Parsed("data", "instruments")
         if request == "funding-history":
-            times = [ms(entry["fundingRateTimestamp"]) for entry in entries]
-            length = interval_s(times, _FUNDING_S)
-            rows = [
-                self.settled(state.instruments[symbol], at, received_ns, length, float(entry["fundingRate"]))
-                for at, entry in zip(times, entries, strict=True)
-            ]
-            return Parsed("data", "funding", symbol, max(times, default=None), [("funding", rows)])
+            rates = [(ms(one["fundingRateTimestamp"]), float(one["fundingRate"])) for one in entries]
+            return self.settlements(state.instruments[symbol], rates, received_ns, _FUNDING_S)
         raise ValueError(f"request '{request}'")
+
+
+def _category(symbol: str) -> str:
+    """The venue's word for the kind of contract, part of paths and of questions."""
+    return "inverse" if symbol.endswith("USD") else "linear"
+
+
+def _instrument(entry: Any) -> Instrument:
+    if entry["contractType"].startswith("Inverse"):
+        return Instrument(entry["symbol"], entry["baseCoin"], contract_coins=None, contract_usd=1.0)
+    return Instrument(entry["symbol"], entry["baseCoin"])
 
 
 def _answer(message: Any) -> Parsed:

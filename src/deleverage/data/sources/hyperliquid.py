@@ -19,6 +19,8 @@ import json
 from typing import Any, ClassVar
 
 from deleverage.data.sources.base import (
+    INTEREST_NS,
+    MARKS_NS,
     SECOND,
     BookChange,
     BookRule,
@@ -28,6 +30,7 @@ from deleverage.data.sources.base import (
     Request,
     State,
     Venue,
+    apart,
     ms,
     number,
     unknown_coin,
@@ -40,8 +43,6 @@ VAULTS = (
     "0x31ca8395cf837de08b24da3f660e77761dfb974b",
 )
 """The venue's own vault and its three first children, as its documentation of `vaultDetails` lists them."""
-_MARKS_NS = SECOND
-_INTEREST_NS = 10 * SECOND
 _HOUR_S = 3600
 _TAKER = {"B": "buy", "A": "sell"}
 _OF = {"trades": "trades", "marks": "activeAssetCtx", "open_interest": "activeAssetCtx", "depth": "l2Book"}
@@ -71,13 +72,7 @@ class Hyperliquid(Venue):
     def plans(self, symbols: tuple[str, ...], streams: tuple[str, ...]) -> list[Plan]:
         """One connection for the books, one for the rest."""
         found = []
-        for name, wanted in (
-            ("events", ("liquidations", "trades", "marks", "open_interest")),
-            ("depth", ("depth",)),
-        ):
-            here = tuple(stream for stream in wanted if stream in streams)
-            if not here:
-                continue
+        for name, here in apart(streams, ("liquidations", *_OF)):
             topics: dict[str, dict[str, str]] = {}
             for stream in here:
                 if stream == "liquidations":
@@ -212,7 +207,7 @@ class Hyperliquid(Venue):
         state.marks[symbol] = mark
         last = state.notes("contexts").setdefault(symbol, {"marks": 0, "interest": 0})
         parsed = Parsed("data", "marks", symbol)
-        if abs(received_ns - last["marks"]) >= _MARKS_NS:
+        if abs(received_ns - last["marks"]) >= MARKS_NS:
             last["marks"] = received_ns
             row = self.mark(
                 instrument,
@@ -224,7 +219,7 @@ class Hyperliquid(Venue):
             )
             parsed.rows.append(("marks", [row]))
         coins = number(context.get("openInterest"))
-        if coins is not None and abs(received_ns - last["interest"]) >= _INTEREST_NS:
+        if coins is not None and abs(received_ns - last["interest"]) >= INTEREST_NS:
             last["interest"] = received_ns
             row = self.interest(instrument, received_ns, received_ns, coins, coins * mark, mark)
             parsed.rows.append(("open_interest", [row]))

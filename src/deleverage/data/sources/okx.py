@@ -18,7 +18,7 @@ import json
 from typing import Any, ClassVar
 
 from deleverage.data.sources.base import (
-    SECOND,
+    MARKS_NS,
     BookChange,
     BookRule,
     Instrument,
@@ -29,14 +29,13 @@ from deleverage.data.sources.base import (
     Row,
     State,
     Venue,
-    interval_s,
+    apart,
     ms,
     number,
     opposite,
     unknown_coin,
 )
 
-_MARKS_NS = SECOND
 _FUNDING_S = 8 * 3600
 
 
@@ -48,6 +47,7 @@ class Okx(Venue):
     rest: ClassVar[str] = "https://www.okx.com"
     socket: ClassVar[str] = "wss://ws.okx.com:8443"
     ping_text: ClassVar[str] = "ping"
+    pong: ClassVar[bytes] = b"pong"
     book: ClassVar[BookRule] = BookRule(levels=400)
     feed: ClassVar[str] = "liquidation-orders"
 
@@ -74,7 +74,7 @@ class Okx(Venue):
 
     def plans(self, symbols: tuple[str, ...], streams: tuple[str, ...]) -> list[Plan]:
         """One connection for the books, one for the rest."""
-        events: dict[str, list[dict[str, str]]] = {
+        channels: dict[str, list[dict[str, str]]] = {
             "liquidations": [{"channel": "liquidation-orders", "instType": "SWAP"}],
             "trades": [{"channel": "trades", "instId": symbol} for symbol in symbols],
             "marks": [
@@ -86,19 +86,13 @@ class Okx(Venue):
                 *({"channel": "funding-rate", "instId": symbol} for symbol in symbols),
             ],
             "open_interest": [{"channel": "open-interest", "instId": symbol} for symbol in symbols],
+            "depth": [{"channel": "books", "instId": symbol} for symbol in symbols],
         }
         found = []
-        for name, channels in (
-            ("events", events),
-            ("depth", {"depth": [{"channel": "books", "instId": symbol} for symbol in symbols]}),
-        ):
-            here = tuple(stream for stream in channels if stream in streams)
-            if here:
-                wanted = [channel for stream in here for channel in channels[stream]]
-                message = json.dumps({"op": "subscribe", "args": wanted})
-                found.append(
-                    Plan(name, "/ws/v5/public", (message,), frozenset(_token(one) for one in wanted), here)
-                )
+        for name, here in apart(streams, channels):
+            wanted = [channel for stream in here for channel in channels[stream]]
+            message = json.dumps({"op": "subscribe", "args": wanted})
+            found.append(Plan(name, "/ws/v5/public", (message,), frozenset(map(_token, wanted)), here))
         return found
 
     def polls(self, symbols: tuple[str, ...], streams: tuple[str, ...]) -> list[Request]:
@@ -120,10 +114,6 @@ class Okx(Venue):
         """Leaving and joining the channel brings a snapshot."""
         argument = {"channel": "books", "instId": symbol}
         return tuple(json.dumps({"op": op, "args": [argument]}) for op in ("unsubscribe", "subscribe"))
-
-    def parse(self, payload: bytes, received_ns: int, state: State) -> Parsed:
-        """Read a message; the answer to a ping is no JSON."""
-        return Parsed("pong") if payload == b"pong" else super().parse(payload, received_ns, state)
 
     def read(self, message: Any, received_ns: int, state: State) -> Parsed:
         """Read a message of a channel or an answer to a subscription."""
@@ -214,7 +204,7 @@ class Okx(Venue):
         state.marks[symbol] = mark
         last = state.notes("marks")
         parsed = Parsed("data", "marks", symbol, time_ns)
-        if abs(time_ns - last.get(symbol, 0)) >= _MARKS_NS:
+        if abs(time_ns - last.get(symbol, 0)) >= MARKS_NS:
             last[symbol] = time_ns
             funding = state.notes("funding").get(symbol, {})
             due = funding.get("fundingTime")
@@ -239,19 +229,11 @@ class Okx(Venue):
                 state.instruments[entry["instId"]] = _instrument(entry)
             return Parsed("data", "instruments")
         if request == "funding-rate-history":
-            times = [ms(entry["fundingTime"]) for entry in answer["data"]]
-            length = interval_s(times, _FUNDING_S)
-            rows = [
-                self.settled(
-                    state.instruments[symbol],
-                    at,
-                    received_ns,
-                    length,
-                    float(entry.get("realizedRate") or entry["fundingRate"]),
-                )
-                for at, entry in zip(times, answer["data"], strict=True)
+            rates = [
+                (ms(one["fundingTime"]), float(one.get("realizedRate") or one["fundingRate"]))
+                for one in answer["data"]
             ]
-            return Parsed("data", "funding", symbol, max(times, default=None), [("funding", rows)])
+            return self.settlements(state.instruments[symbol], rates, received_ns, _FUNDING_S)
         raise ValueError(f"request '{request}'")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from deleverage.data.backfill.ccxt_door import Venue
-from deleverage.data.backfill.paging import Row
+from deleverage.data.backfill.paging import Page, Row, by_time
 from deleverage.errors import InputError
 from deleverage.schema import LAKE_TABLES
 
@@ -126,6 +127,64 @@ def funding_of(rows: list[Row], contract: Contract, start_ms: int) -> list[Row]:
                 }
             )
     return found
+
+
+def settlements(
+    page: Callable[[int, int], Page], contract: Contract, start_ms: int, end_ms: int, hours: int
+) -> list[Row]:
+    """Rows of funding, asked in stretches of ``hours``, from a day before the start: see `funding_of`."""
+    before = start_ms - DAY_S * 1000
+    rows = by_time(page, before, end_ms, window=hours * HOUR_MS, least=1000, what=contract.symbol)
+    return funding_of(rows, contract, start_ms)
+
+
+def interest_of(rows: list[Row], contract: Contract) -> list[Row]:
+    """Open interest in coins and dollars as rows, at the price that they say; zero is not observed."""
+    return [
+        interest(contract, row["time"], row["coins"], row["usd"], row["usd"] / row["coins"])
+        for row in rows
+        if row["coins"] > 0 and row["usd"] > 0
+    ]
+
+
+def interest(contract: Contract, time_ms: int, coins: float, usd: float, price: float) -> Row:
+    """A row of open interest."""
+    return {
+        "time_ns": time_ms * 1_000_000,
+        "venue": contract.venue,
+        "coin": contract.coin,
+        "scope": contract.symbol,
+        "coins": coins,
+        "usd": usd,
+        "price": price,
+    }
+
+
+def traded(row: Row, contract: Contract, trade_id: str, coins: float, liquidation: bool | None) -> Row:
+    """A row of trades; ``liquidation`` is null where the venue does not say."""
+    return {
+        "time_ns": row["time"] * 1_000_000,
+        **named(contract),
+        "trade_id": trade_id,
+        "side": row["side"],
+        "price": row["price"],
+        "coins": coins,
+        "usd": coins * row["price"],
+        "liquidation": liquidation,
+    }
+
+
+def missing_numbers(holes: list[tuple[Row, Row]]) -> list[str]:
+    """What is to be said of holes between numbered trades; nothing where there are none."""
+    lost = sum(after["number"] - before["number"] - 1 for before, after in holes)
+    return [f"{lost} trades are missing by their numbers"] if lost else []
+
+
+def listed(answer: Any) -> list[Any]:
+    """The list that an answer is. Raises `TypeError` where it is none: the answer is malformed."""
+    if not isinstance(answer, list):
+        raise TypeError(f"a list was expected, not {type(answer).__name__}")
+    return answer
 
 
 def on_the_hour_ms(time_ms: int) -> int:

@@ -14,19 +14,21 @@ from deleverage.data.backfill.days import DAY_NS
 from deleverage.data.backfill.paging import Page, Row, by_number, by_time
 from deleverage.data.backfill.request import INTERVALS_S
 from deleverage.data.backfill.rest.base import (
-    DAY_S,
     HOUR_MS,
     INTEREST_S,
     Contract,
     amount,
     bar,
     bars_of,
-    funding_of,
+    interest_of,
     interval_name,
-    named,
+    listed,
+    missing_numbers,
     positive,
     rate,
     same,
+    settlements,
+    traded,
 )
 
 _PAGE = 1000
@@ -75,7 +77,7 @@ class Binance:
                 "limit": _PAGE,
             }
             rows = venue.ask(
-                "fapiPublicGetKlines", asked, lambda answer: [_kline(one) for one in _list(answer)]
+                "fapiPublicGetKlines", asked, lambda answer: [_kline(one) for one in listed(answer)]
             )
             return Page(rows, len(rows) >= _PAGE)
 
@@ -90,14 +92,12 @@ class Binance:
                 asked,
                 lambda answer: [
                     {"time": int(one["fundingTime"]), "rate": rate(one["fundingRate"])}
-                    for one in _list(answer)
+                    for one in listed(answer)
                 ],
             )
             return Page(rows, len(rows) >= _PAGE)
 
-        window = (_PAGE - 1) * HOUR_MS
-        rows = by_time(page, start - DAY_S * 1000, end, window=window, least=1000, what=contract.symbol)
-        return funding_of(rows, contract, start)
+        return settlements(page, contract, start, end, _PAGE - 1)
 
     def _interest(self, venue: Venue, contract: Contract, start: int, end: int) -> list[Row]:
         def page(low: int, high: int) -> Page:
@@ -109,25 +109,13 @@ class Binance:
                 "limit": _INTEREST_PAGE,
             }
             rows = venue.ask(
-                "fapiDataGetOpenInterestHist", asked, lambda answer: [_interest(o) for o in _list(answer)]
+                "fapiDataGetOpenInterestHist", asked, lambda answer: [_interest(o) for o in listed(answer)]
             )
             return Page(rows, len(rows) >= _INTEREST_PAGE)
 
         step = INTEREST_S * 1000
         rows = by_time(page, start, end, window=(_INTEREST_PAGE - 1) * step, least=step, what=contract.symbol)
-        return [
-            {
-                "time_ns": row["time"] * 1_000_000,
-                "venue": contract.venue,
-                "coin": contract.coin,
-                "scope": contract.symbol,
-                "coins": row["coins"],
-                "usd": row["usd"],
-                "price": row["usd"] / row["coins"],
-            }
-            for row in rows
-            if row["coins"] > 0 and row["usd"] > 0  # zero: not observed
-        ]
+        return interest_of(rows, contract)
 
     def _trades(
         self, venue: Venue, contract: Contract, start: int, end: int
@@ -136,7 +124,7 @@ class Binance:
             found: list[Row] = venue.ask(
                 "fapiPublicGetAggTrades",
                 {"symbol": contract.symbol, **asked},
-                lambda answer: [_trade(one) for one in _list(answer)],
+                lambda answer: [_trade(one) for one in listed(answer)],
             )
             return found
 
@@ -156,15 +144,12 @@ class Binance:
             return Page(rows, len(rows) >= _PAGE)
 
         rows, holes = by_number(page, first, end, what=contract.symbol)
-        lost = sum(after["number"] - before["number"] - 1 for before, after in holes)
-        notes = [f"{lost} trades are missing by their numbers"] if lost else []
-        return {"trades": [_traded(row, contract) for row in rows if row["time"] >= start]}, notes
-
-
-def _list(answer: Any) -> list[Any]:
-    if not isinstance(answer, list):
-        raise TypeError(f"a list was expected, not {type(answer).__name__}")
-    return answer
+        found = [
+            traded(row, contract, f"a{row['number']}", row["coins"], None)  # as `archive_rows.aggregated_id`
+            for row in rows
+            if row["time"] >= start
+        ]
+        return {"trades": found}, missing_numbers(holes)
 
 
 def _kline(one: list[Any]) -> Row:
@@ -195,17 +180,4 @@ def _trade(one: dict[str, Any]) -> Row:
         "coins": positive(one["q"], "quantity"),
         # The buyer's order was in the book: the taker sold.
         "side": "sell" if str(one["m"]).lower() == "true" else "buy",
-    }
-
-
-def _traded(row: Row, contract: Contract) -> Row:
-    return {
-        "time_ns": row["time"] * 1_000_000,
-        **named(contract),
-        "trade_id": f"a{row['number']}",  # as `archive_rows.aggregated_id`
-        "side": row["side"],
-        "price": row["price"],
-        "coins": row["coins"],
-        "usd": row["price"] * row["coins"],
-        "liquidation": None,  # the venue does not say
     }

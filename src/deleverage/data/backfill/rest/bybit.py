@@ -14,17 +14,17 @@ from deleverage.data.backfill.ccxt_door import Venue
 from deleverage.data.backfill.paging import Page, Row, by_time
 from deleverage.data.backfill.request import INTERVALS_S
 from deleverage.data.backfill.rest.base import (
-    DAY_S,
-    HOUR_MS,
     INTEREST_S,
     Contract,
     amount,
     bar,
     bars_of,
-    funding_of,
+    interest,
     interval_name,
+    listed,
     positive,
     rate,
+    settlements,
 )
 from deleverage.errors import InputError
 
@@ -107,9 +107,7 @@ class Bybit:
             rows = venue.ask("publicGetV5MarketFundingHistory", asked, read)
             return Page(rows, len(rows) >= _SHORT_PAGE)
 
-        window = (_SHORT_PAGE - 1) * HOUR_MS
-        rows = by_time(page, start - DAY_S * 1000, end, window=window, least=1000, what=contract.symbol)
-        return funding_of(rows, contract, start)
+        return settlements(page, contract, start, end, _SHORT_PAGE - 1)
 
     def _interest(
         self, venue: Venue, contract: Contract, start: int, end: int
@@ -161,20 +159,11 @@ def _of(contract: Contract) -> dict[str, Any]:
 
 
 def _rows(answer: Any) -> list[Any]:
-    rows = answer["result"]["list"]
-    if not isinstance(rows, list):
-        raise TypeError("a list was expected")
-    return rows
+    return listed(answer["result"]["list"])
 
 
 def _interest(row: Row, price: float, contract: Contract) -> Row:
-    inverse = _inverse(contract)  # counted in dollars, else in coins
-    return {
-        "time_ns": row["time"] * 1_000_000,
-        "venue": contract.venue,
-        "coin": contract.coin,
-        "scope": contract.symbol,
-        "coins": row["size"] / price if inverse else row["size"],
-        "usd": row["size"] if inverse else row["size"] * price,
-        "price": price,
-    }
+    size = row["size"]
+    if _inverse(contract):  # counted in dollars, else in coins
+        return interest(contract, row["time"], size / price, size, price)
+    return interest(contract, row["time"], size, size * price, price)

@@ -20,9 +20,11 @@ from deleverage.data.backfill.rest.base import (
     bar,
     bars_of,
     interval_name,
+    missing_numbers,
     named,
     positive,
     rate,
+    traded,
 )
 from deleverage.errors import InputError
 
@@ -69,7 +71,10 @@ class Deribit:
             return {"funding": self._funding(venue, contract, start_ms, end_ms)}, []
         rows, notes = self._trades(venue, contract, start_ms, end_ms)
         if kind == "trades":
-            return {"trades": [_traded(row, contract) for row in rows]}, notes
+            found = [
+                traded(row, contract, row["id"], _coins(row, contract), bool(row["forced"])) for row in rows
+            ]
+            return {"trades": found}, notes
         return {"liquidations": [forced for row in rows for forced in _forced(row, contract)]}, notes
 
     def _klines(self, venue: Venue, contract: Contract, interval: str, start: int, end: int) -> list[Row]:
@@ -146,9 +151,7 @@ class Deribit:
             return Page(rows, len(rows) >= _PAGE)
 
         rows, holes = by_number(page, min(row["number"] for row in first), end, what=contract.symbol)
-        lost = sum(after["number"] - before["number"] - 1 for before, after in holes)
-        notes = [f"{lost} trades are missing by their numbers"] if lost else []
-        return [row for row in rows if row["time"] >= start], notes
+        return [row for row in rows if row["time"] >= start], missing_numbers(holes)
 
 
 def _trade(one: dict[str, Any]) -> Row:
@@ -172,20 +175,6 @@ def _coins(row: Row, contract: Contract) -> float:
     linear = "_" in contract.symbol.partition("-")[0]
     size, price = float(row["size"]), float(row["price"])
     return size if linear else size / price
-
-
-def _traded(row: Row, contract: Contract) -> Row:
-    coins = _coins(row, contract)
-    return {
-        "time_ns": row["time"] * 1_000_000,
-        **named(contract),
-        "trade_id": row["id"],
-        "side": row["side"],
-        "price": row["price"],
-        "coins": coins,
-        "usd": coins * row["price"],
-        "liquidation": bool(row["forced"]),
-    }
 
 
 def _forced(row: Row, contract: Contract) -> list[Row]:

@@ -12,16 +12,15 @@ from deleverage.data.backfill.ccxt_door import Venue
 from deleverage.data.backfill.paging import Page, Row, by_time
 from deleverage.data.backfill.request import INTERVALS_S
 from deleverage.data.backfill.rest.base import (
-    DAY_S,
-    HOUR_MS,
     Contract,
     amount,
     bar,
     bars_of,
-    funding_of,
     interval_name,
+    listed,
     rate,
     same,
+    settlements,
 )
 from deleverage.errors import InputError
 
@@ -70,7 +69,7 @@ class Hyperliquid:
                     volume_coins=amount(one["v"], "volume"),
                     trades=int(one["n"]),
                 )
-                for one in _list(answer)
+                for one in listed(answer)
             ]
 
         def page(low: int, high: int) -> Page:
@@ -83,19 +82,11 @@ class Hyperliquid:
 
     def _funding(self, venue: Venue, contract: Contract, start: int, end: int) -> list[Row]:
         def read(answer: Any) -> list[Row]:
-            return [{"time": int(one["time"]), "rate": rate(one["fundingRate"])} for one in _list(answer)]
+            return [{"time": int(one["time"]), "rate": rate(one["fundingRate"])} for one in listed(answer)]
 
         def page(low: int, high: int) -> Page:
             asked = {"type": "fundingHistory", "coin": contract.symbol, "startTime": low, "endTime": high - 1}
             rows = venue.ask("publicPostInfo", asked, read)
             return Page(rows, len(rows) >= _PAGE)
 
-        window = (_PAGE - 2) * HOUR_MS
-        rows = by_time(page, start - DAY_S * 1000, end, window=window, least=1000, what=contract.symbol)
-        return funding_of(rows, contract, start)
-
-
-def _list(answer: Any) -> list[Any]:
-    if not isinstance(answer, list):
-        raise TypeError(f"a list was expected, not {type(answer).__name__}")
-    return answer
+        return settlements(page, contract, start, end, _PAGE - 2)

@@ -15,19 +15,19 @@ from deleverage.data.backfill.days import DAY_NS
 from deleverage.data.backfill.paging import Page, Row, backwards, by_time
 from deleverage.data.backfill.request import INTERVALS_S
 from deleverage.data.backfill.rest.base import (
-    DAY_S,
-    HOUR_MS,
     INTEREST_S,
     Contract,
     amount,
     bar,
     bars_of,
-    funding_of,
+    interest_of,
     interval_name,
-    named,
+    listed,
     positive,
     rate,
     same,
+    settlements,
+    traded,
 )
 from deleverage.errors import InputError
 
@@ -107,9 +107,7 @@ class Okx:
             rows = venue.ask("publicGetPublicFundingRateHistory", asked, read)
             return Page(rows, len(rows) >= _PAGE)
 
-        window = (_PAGE - 1) * HOUR_MS
-        rows = by_time(page, start - DAY_S * 1000, end, window=window, least=1000, what=contract.symbol)
-        return funding_of(rows, contract, start)
+        return settlements(page, contract, start, end, _PAGE - 1)
 
     def _interest(self, venue: Venue, contract: Contract, start: int, end: int) -> list[Row]:
         def read(answer: Any) -> list[Row]:
@@ -129,19 +127,7 @@ class Okx:
 
         step = INTEREST_S * 1000
         rows = by_time(page, start, end, window=(_PAGE - 2) * step, least=step, what=contract.symbol)
-        return [
-            {
-                "time_ns": row["time"] * 1_000_000,
-                "venue": contract.venue,
-                "coin": contract.coin,
-                "scope": contract.symbol,
-                "coins": row["coins"],
-                "usd": row["usd"],
-                "price": row["usd"] / row["coins"],
-            }
-            for row in rows
-            if row["coins"] > 0 and row["usd"] > 0
-        ]
+        return interest_of(rows, contract)
 
     def _trades(
         self, venue: Venue, contract: Contract, start: int, end: int
@@ -168,18 +154,7 @@ class Okx:
         found = []
         for row in rows:
             coins = row["size"] * size / (row["price"] if inverse else 1.0)
-            found.append(
-                {
-                    "time_ns": row["time"] * 1_000_000,
-                    **named(contract),
-                    "trade_id": str(row["number"]),
-                    "side": row["side"],
-                    "price": row["price"],
-                    "coins": coins,
-                    "usd": coins * row["price"],
-                    "liquidation": None,  # the venue does not say
-                }
-            )
+            found.append(traded(row, contract, str(row["number"]), coins, None))
         return {"trades": found}, notes
 
     def _size(self, venue: Venue, contract: Contract) -> tuple[float, bool]:
@@ -199,10 +174,7 @@ class Okx:
 
 
 def _rows(answer: Any) -> list[Any]:
-    rows = answer["data"]
-    if not isinstance(rows, list):
-        raise TypeError("a list was expected")
-    return rows
+    return listed(answer["data"])
 
 
 def _trade(one: dict[str, Any]) -> Row:
