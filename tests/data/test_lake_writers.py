@@ -314,3 +314,29 @@ def test_a_commit_that_cannot_be_written_is_an_error_and_not_tried_again(
     assert ids(lake) == list(range(5))
     lake.append("trades", trades(range(5, 9)), app="c", sequence=2)
     assert ids(lake) == list(range(9))
+
+
+def test_a_full_disk_is_told_leaves_nothing_and_is_over_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Polars says it in an error of its own, with half a file written."""
+    lake = Lake.create(tmp_path / "lake")
+    lake.append("trades", trades(range(5)), app="a", sequence=0)
+    real = pl.DataFrame.write_parquet
+
+    def full(self: pl.DataFrame, target: Path, **how: Any) -> None:
+        if "venue-okx" in str(target):
+            target.write_bytes(b"PAR1")
+            raise pl.exceptions.ComputeError("parquet: underlying IO error: No space left on device")
+        real(self, target, **how)
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    both = pl.concat([trades(range(5, 10)), trades(range(5), "okx")])
+    for _ in range(3):
+        with pytest.raises(DataError, match="No space left on device") as told:
+            lake.append("trades", both, app="a", sequence=1)
+    assert "free space" in (told.value.hint or "")
+    assert len(list((tmp_path / "lake").glob("trades/*/*.parquet"))) == 1
+    monkeypatch.undo()
+    assert lake.append("trades", both, app="a", sequence=1).rows == 10
+    assert Lake.open(tmp_path / "lake").read("trades").height == 15

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 from collections.abc import Iterable, Mapping
@@ -58,7 +59,14 @@ def write_parts(log: DeltaLog, rows: pl.DataFrame, prefix: str) -> list[tuple[Da
     if log.by_venue:
         venues = rows["venue"].unique().sort().to_list()
         groups = [(venue, rows.filter(pl.col("venue") == venue)) for venue in venues]
-    return [(_write(log, frame.sort("time_ns"), venue, prefix), frame) for venue, frame in groups]
+    written: list[tuple[DataFile, pl.DataFrame]] = []
+    try:
+        for venue, frame in groups:
+            written.append((_write(log, frame.sort("time_ns"), venue, prefix), frame))
+    except BaseException:
+        log.place.remove(*(f"{log.table.name}/{file.path}" for file, _ in written))
+        raise
+    return written
 
 
 def _write(log: DeltaLog, frame: pl.DataFrame, venue: str, prefix: str) -> DataFile:
@@ -68,6 +76,24 @@ def _write(log: DeltaLog, frame: pl.DataFrame, venue: str, prefix: str) -> DataF
     path = f"{folder}{prefix}-{secrets.token_hex(8)}.parquet"
     name = f"{log.table.name}/{path}"
     place = log.place
+    try:
+        size = _put(frame, place, name)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        with contextlib.suppress(OSError):  # what a full disk took of it would keep it full
+            place.remove(name)
+        where = "address, rights and quota of the store" if place.folder is None else "rights and free space"
+        raise DataError(
+            f"expected to write a file of the table '{log.table.name}' into '{place.uri}', found: "
+            f"{str(error).partition(chr(10))[0]}",
+            hint=f"check {where}; nothing of this write is live, and the same command can be repeated",
+            table=log.table.name,
+        ) from error
+    first, last = cast(int, frame["time_ns"].min()), cast(int, frame["time_ns"].max())
+    return DataFile(path, frame.height, size, first, last, venue, 0, statistics(frame, log.table))
+
+
+def _put(frame: pl.DataFrame, place: Place, name: str) -> int:
+    """Write a file, in a folder so that it is on the disk; its bytes."""
     if place.folder is not None:
         target = place.folder / name
         if not target.parent.exists():
@@ -75,31 +101,19 @@ def _write(log: DeltaLog, frame: pl.DataFrame, venue: str, prefix: str) -> DataF
             place.to_disk(name.rpartition("/")[0])
         frame.write_parquet(target, compression="zstd", compression_level=1, statistics=True)
         place.to_disk(name)
-        size = place.size(name)
-    else:
-        import io
+        return place.size(name)
+    import io
 
-        buffer = io.BytesIO()
-        frame.write_parquet(buffer, compression="zstd", compression_level=1, statistics=True)
-        size = buffer.tell()
-        try:
-            frame.write_parquet(
-                place.at(name),
-                compression="zstd",
-                compression_level=1,
-                statistics=True,
-                storage_options=dict(place.options) or None,
-            )
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError(
-                f"expected to write a file of the table '{log.table.name}' into '{place.uri}', found: "
-                f"{str(error).partition(chr(10))[0]}",
-                hint="check address, rights and quota of the store; nothing of this write is live, and the "
-                "same command can be repeated",
-                table=log.table.name,
-            ) from error
-    first, last = cast(int, frame["time_ns"].min()), cast(int, frame["time_ns"].max())
-    return DataFile(path, frame.height, size, first, last, venue, 0, statistics(frame, log.table))
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", compression_level=1, statistics=True)
+    frame.write_parquet(
+        place.at(name),
+        compression="zstd",
+        compression_level=1,
+        statistics=True,
+        storage_options=dict(place.options) or None,
+    )
+    return buffer.tell()
 
 
 def scan_files(place: Place, table: Table, files: Iterable[DataFile]) -> pl.LazyFrame:
