@@ -68,6 +68,21 @@ def test_rows_imports_compaction_and_numbers_work_as_in_a_folder(store: Store) -
     assert all(key.startswith("lake/") for key in objects)
 
 
+def test_what_an_import_has_written_stays_in_a_store_that_has_no_lock_to_tell(store: Store) -> None:
+    """The objects of this store are all days old; the collector keeps three hours, a user a day or a week."""
+    objects, options = store
+    lake, collector = (Lake.create("s3://bucket/lake", storage_options=options) for _ in range(2))
+    lake.append("trades", trades(range(5)))
+    with lake.write() as into:
+        into.append("trades", trades(range(5, 9)))
+        assert collector.vacuum("trades", keep_hours=3)[0].files == 0
+    assert ids(Lake.open("s3://bucket/lake", storage_options=options)) == list(range(9))
+    objects["lake/trades/venue-okx/part-of-a-killed-writer.parquet"] = b"half a file"
+    assert collector.vacuum("trades", keep_hours=3)[0].files == 0
+    assert collector.vacuum("trades", keep_hours=24)[0].files == 1
+    assert ids(Lake.open("s3://bucket/lake", storage_options=options)) == list(range(9))
+
+
 def test_writers_without_a_lock_repeat_their_commits_and_add_each_row_once(store: Store) -> None:
     _, options = store
     Lake.create("s3://bucket/lake", storage_options=options)
