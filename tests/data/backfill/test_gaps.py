@@ -30,7 +30,7 @@ from deleverage.data.lake import Lake
 from deleverage.errors import InputError
 from deleverage.schema import LAKE_TABLES
 from tests.data.backfill.serving import Server
-from tests.data.backfill.venues import Market
+from tests.data.backfill.venues import ALL, Market
 from tests.data.backfill.venues import binance as answer_as_binance
 from tests.data.collect.driver import Scene
 from tests.venue_server.server import VenueServer
@@ -196,8 +196,8 @@ def test_what_cannot_be_had_is_said_and_nobody_is_asked_for_it(
     assert {one.state for one in report.gaps} == {"never"} and all(one.why for one in report.gaps)
     assert report.requests == 0 and Lake.open(tmp_path / "lake").read("fills").is_empty()
     if venue != "binance":
-        (trades,) = of(fill_gaps(tmp_path / "lake", dry_run=True), "trades")
-        assert trades.state == "never" and "newest trades" in trades.why
+        trades = of(fill_gaps(tmp_path / "lake", dry_run=True), "trades")  # Bybit's are by contract
+        assert trades and all(one.state == "never" and "newest trades" in one.why for one in trades)
 
 
 def test_lake_check_no_longer_tells_of_filled_gaps(tmp_path: Path, hasty: Patience) -> None:
@@ -409,6 +409,37 @@ def test_open_interest_of_the_past_is_coarser_and_the_gap_is_not_asked_for_again
     rows = lake.read("open_interest")
     assert rows["time_ns"].to_list() == [start + 5 * minute, start + 10 * minute]
     assert [one.state for one in again.gaps] == ["before"] and again.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("venue", "source", "symbol", "usd"),
+    [  # as the made-up venues answer: 8,000,000 contracts of 100 USD, 1,000,000 USD, and dollars as stated
+        ("binance", "binance-rest", "BTCUSD_PERP", 800_000_000.0),
+        ("bybit", "bybit", "BTCUSD", 1_000_000.0),
+        ("okx", "okx", "BTC-USD-SWAP", 8_000_000_000.0),
+    ],
+)
+def test_gaps_of_inverse_contracts_are_filled_in_dollars_and_coins(
+    tmp_path: Path, hasty: Patience, server: Server, venue: str, source: str, symbol: str, usd: float
+) -> None:
+    day = day_of_ns(now_ns()) - timedelta(days=2)
+    ALL[source](server, Market.of(day - timedelta(days=2), 4))
+    lake, start, minute = Lake.create(tmp_path / "lake"), start_ns(day), 60_000_000_000
+    record(lake, venue, "open_interest", symbol, start + minute, start + 11 * minute)
+    record(lake, venue, "funding", symbol, start + minute, start + 481 * minute)
+    report = fill_gaps(tmp_path / "lake", venues=[venue], url=server.url, patience=hasty)
+    assert {one.gap.stream: one.asks[0].state for one in report.gaps} == {
+        "open_interest": "coarser",
+        "funding": "closed",
+    }
+    assert not report.failed
+    rows = lake.read("open_interest")
+    assert rows.select("venue", "coin", "scope", "usd").unique().rows() == [(venue, "BTC", symbol, usd)]
+    assert ((rows["coins"] * rows["price"] - usd).abs() < 1e-3).all() and rows.height == 2
+    settled = lake.read("funding")
+    assert settled.select("time_ns", "coin", "symbol", "interval_s").rows() == [
+        (start + 480 * minute, "BTC", symbol, 28_800)
+    ]
 
 
 def test_a_settlement_that_was_collected_beside_the_hour_is_not_added_again(

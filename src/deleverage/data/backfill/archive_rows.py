@@ -93,7 +93,8 @@ class Series:
     def coin(self) -> str:
         """Base asset of the symbol."""
         pair = self.symbol.partition("_")[0]
-        for quote in QUOTES:
+        # Coin-margined ones are in dollars: BNBUSD_PERP is BNB in USD, not BN in BUSD.
+        for quote in ("USD",) if self.market == "futures/cm" else QUOTES:
             if pair.endswith(quote) and len(pair) > len(quote):
                 return pair[: -len(quote)]
         raise InputError(

@@ -160,8 +160,17 @@ def interest(contract: Contract, time_ms: int, coins: float, usd: float, price: 
     }
 
 
-def traded(row: Row, contract: Contract, trade_id: str, coins: float, liquidation: bool | None) -> Row:
-    """A row of trades; ``liquidation`` is null where the venue does not say."""
+def traded(
+    row: Row,
+    contract: Contract,
+    trade_id: str,
+    coins: float,
+    liquidation: bool | None,
+    usd: float | None = None,
+) -> Row:
+    """A row of trades; ``liquidation`` is null where the venue does not say, ``usd`` is given where the venue
+    counts in dollars.
+    """
     return {
         "time_ns": row["time"] * 1_000_000,
         **named(contract),
@@ -169,7 +178,7 @@ def traded(row: Row, contract: Contract, trade_id: str, coins: float, liquidatio
         "side": row["side"],
         "price": row["price"],
         "coins": coins,
-        "usd": coins * row["price"],
+        "usd": coins * row["price"] if usd is None else usd,
         "liquidation": liquidation,
     }
 
