@@ -38,6 +38,7 @@ MARKS_NS = SECOND
 """Marks are written at most once in so long, a contract."""
 INTEREST_NS = 10 * SECOND
 """Open interest that comes with a ticker is written at most once in so long, a contract."""
+_BESIDE_NS = 2 * SECOND
 
 
 @dataclass(frozen=True)
@@ -393,9 +394,9 @@ class Venue:
     def settled(
         self, instrument: Instrument, time_ns: int, received_ns: int, interval_s: int, rate: float
     ) -> Row:
-        """A row of `funding`."""
+        """A row of `funding`; ``time_ns`` as the venue stamps it."""
         return (
-            time_ns,
+            settlement_ns(time_ns),
             received_ns,
             self.name,
             instrument.coin,
@@ -489,6 +490,18 @@ def interval_s(times_ns: Iterable[int], default_s: int) -> int:
     if not steps:
         return default_s
     return max(1, round(min(steps) / (3600 * SECOND))) * 3600
+
+
+def settlement_ns(time_ns: int) -> int:
+    """The full hour that a settlement belongs to, where its stamp is within 2 s of one; else the stamp.
+
+    Binance stamps some milliseconds beside the hour, Hyperliquid some tens of them after it. Everything that
+    brings settlements (the collector, the backfill, the importers) takes this rule, so that a settlement is
+    one row whoever brings it.
+    """
+    hour = 3600 * SECOND
+    nearest = (time_ns + hour // 2) // hour * hour
+    return nearest if abs(time_ns - nearest) <= _BESIDE_NS else time_ns
 
 
 def unknown_coin(venue: str, coin: str) -> InputError:

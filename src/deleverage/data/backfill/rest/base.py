@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from deleverage.data.backfill.ccxt_door import Venue
 from deleverage.data.backfill.paging import Page, Row, by_time
+from deleverage.data.sources.base import settlement_ns
 from deleverage.errors import InputError
 from deleverage.schema import LAKE_TABLES
 
@@ -20,6 +21,7 @@ HOUR_MS = 3_600_000
 DAY_S = 86_400
 INTEREST_S = 300
 """Open interest is asked for every five minutes, as fine as the venues have it."""
+_MS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def funding_of(rows: list[Row], contract: Contract, start_ms: int) -> list[Row]:
 
     ``rows`` should begin a day earlier, so that the first one has one before it.
     """
-    times = [on_the_hour_ms(row["time"]) for row in rows]
+    times = [settlement_ns(row["time"] * _MS) // _MS for row in rows]
     steps = [later - earlier for earlier, later in pairwise(times)]
     usual = [step for step in steps if step in (HOUR_MS, 2 * HOUR_MS, 4 * HOUR_MS, 8 * HOUR_MS)]
     found: list[Row] = []
@@ -194,12 +196,6 @@ def listed(answer: Any) -> list[Any]:
     if not isinstance(answer, list):
         raise TypeError(f"a list was expected, not {type(answer).__name__}")
     return answer
-
-
-def on_the_hour_ms(time_ms: int) -> int:
-    """The full hour within 2 s, or the time as it is [ms]."""
-    nearest = (time_ms + HOUR_MS // 2) // HOUR_MS * HOUR_MS
-    return nearest if abs(time_ms - nearest) <= 2_000 else time_ms
 
 
 def rate(value: Any) -> float:
