@@ -27,6 +27,7 @@ from deleverage.data.backfill.request import Request
 from deleverage.data.backfill.run import backfill
 from deleverage.data.backfill.sums import without_summed
 from deleverage.data.lake import Lake
+from deleverage.data.sources.okx import Okx as OkxStream
 from deleverage.errors import InputError
 from deleverage.schema import LAKE_TABLES
 from tests.data.backfill.serving import Server
@@ -148,6 +149,60 @@ def test_a_day_of_trades_is_not_added_to_sums_that_were_collected(
     happened = scene.server.truths("okx", "trades") + scene.server.truths("okx", "trades", delivered=False)
     expected = [row for row in happened if row["symbol"] == "BTC-USDT-SWAP"]
     assert totals(rows.to_dicts()) == totals(expected)
+
+
+@pytest.mark.parametrize("steps", ["fill, reparse, fill", "reparse, fill", "fill, fill"])
+def test_an_unreadable_message_of_sums_is_counted_once_whether_it_is_read_again_before_or_after(
+    tmp_path: Path, hasty: Patience, monkeypatch: pytest.MonkeyPatch, steps: str
+) -> None:
+    real = OkxStream._trade
+
+    def unable(*_: Any) -> Any:
+        raise ValueError("a field that is not known")
+
+    async def both() -> Scene:
+        server = VenueServer(("okx",))
+        await server.start()
+        scene = Scene(server, Lake.create(tmp_path / "lake"))
+
+        async def act(scene: Scene) -> None:
+            await scene.until(scene.whole)
+            await scene.server.play(0.3, trades=2)
+            monkeypatch.setattr(OkxStream, "_trade", unable)
+            await scene.server.play(0.2, trades=2)
+            await scene.until(lambda: bool(scene.said("malformed message")))
+            monkeypatch.setattr(OkxStream, "_trade", real)
+            await scene.server.play(0.3, trades=2)
+
+        try:
+            await scene.collect(("okx",), act)
+            for trades in server.speakers["okx"].past.values():
+                for row in trades:  # the time of a sum need not be that of its last part
+                    row["ts"] = str(int(row["ts"]) - 1)
+            url = server.urls()["okx"].replace("ws://", "http://")
+            for step in steps.split(", "):
+                if step == "reparse":
+                    Lake.open(tmp_path / "lake").reparse("okx", again=True)
+                else:
+                    await asyncio.to_thread(
+                        fill_gaps, tmp_path / "lake", venues=["okx"], streams=["trades"], url=url,
+                        patience=hasty, settle_s=0.0,
+                    )  # fmt: skip
+        finally:
+            await server.stop()
+        return scene
+
+    scene = asyncio.run(both())
+    lake = Lake.open(tmp_path / "lake")
+    gaps = lake.read("gaps").filter(pl.col("stream") == "trades")
+    assert gaps["reason"].to_list() == ["malformed"]
+
+    def sums(rows: list[dict[str, Any]]) -> dict[str, float]:
+        names = {row["symbol"] for row in rows}
+        return {name: round(sum(row["usd"] for row in rows if row["symbol"] == name), 3) for name in names}
+
+    happened = scene.server.truths("okx", "trades") + scene.server.truths("okx", "trades", delivered=False)
+    assert sums(lake.read("trades").to_dicts()) == sums(happened)
 
 
 def test_numbered_trades_that_were_lost_are_found_to_the_last(tmp_path: Path, hasty: Patience) -> None:
