@@ -103,7 +103,8 @@ SOURCES: dict[str, Source] = {
         Source(
             "binance-rest",
             VENUE,
-            "USD-margined futures: bars, funding, 5-minute open interest, aggregate trades",
+            "USD-margined futures and coin-margined perpetuals (BTCUSD_PERP, contracts become coins): bars, "
+            "funding, 5-minute open interest, aggregate trades",
             "listing; open interest of the last 30 days",
             "2,400 weights a minute and address; ccxt paces by weight; 429, then a ban (418)",
             "bars 1m to 1w; open interest 5 min",
