@@ -108,6 +108,29 @@ def test_the_collector_and_the_backfill_bring_the_same_settlement(
     once(tmp_path, collected(rows), fetched, 3)
 
 
+@pytest.mark.parametrize(
+    ("name", "source", "symbol", "request_kind", "answer"), [one[:5] for one in VENUES[:5]]
+)
+def test_an_interval_that_the_venue_shortens_is_each_settlements_own(
+    tmp_path: Path,
+    name: str,
+    source: str,
+    symbol: str,
+    request_kind: str,
+    answer: Callable[[str, list[int]], Any],
+) -> None:
+    said = answer(symbol, [AT - back * HOUR + 3 for back in (24, 16, 8, 4, 0)])
+    received = AT * 1_000_000
+    parsed = venue(name).parse_answer(request_kind, symbol, json.dumps(said).encode(), received, known(name))
+    ((_, rows),) = parsed.rows
+    live = collected(rows)
+    assert live.sort("time_ns")["interval_s"].to_list() == [8 * 3600] * 3 + [4 * 3600] * 2
+    adapter = adapter_of(source)
+    door: Any = Door(said)
+    tables, _ = adapter.fetch(door, "funding", adapter.contract(symbol), "", AT - 25 * HOUR, AT + HOUR)
+    once(tmp_path, live, frame_of("funding", tables["funding"], received, "backfill/test"), 5)
+
+
 @pytest.mark.parametrize("beside", BESIDE)
 def test_bitmex_brings_the_same_settlement_by_stream_and_by_rest(tmp_path: Path, beside: int) -> None:
     def iso(at: int) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from deleverage.data.backfill.ccxt_door import Venue
 from deleverage.data.backfill.paging import Page, Row, by_time
-from deleverage.data.sources.base import settlement_ns
+from deleverage.data.sources.base import intervals_s, settlement_ns
 from deleverage.errors import InputError
 from deleverage.schema import LAKE_TABLES
 
@@ -22,6 +21,7 @@ DAY_S = 86_400
 INTEREST_S = 300
 """Open interest is asked for every five minutes, as fine as the venues have it."""
 _MS = 1_000_000
+_FUNDING_S = 8 * 3600
 
 
 @dataclass(frozen=True)
@@ -111,24 +111,12 @@ def funding_of(rows: list[Row], contract: Contract, start_ms: int) -> list[Row]:
 
     ``rows`` should begin a day earlier, so that the first one has one before it.
     """
-    times = [settlement_ns(row["time"] * _MS) // _MS for row in rows]
-    steps = [later - earlier for earlier, later in pairwise(times)]
-    usual = [step for step in steps if step in (HOUR_MS, 2 * HOUR_MS, 4 * HOUR_MS, 8 * HOUR_MS)]
-    found: list[Row] = []
-    for position, (time, row) in enumerate(zip(times, rows, strict=True)):
-        before = steps[position - 1] if position else None
-        after = steps[position] if position < len(steps) else None
-        step = next((one for one in (before, after) if one in usual), min(usual, default=8 * HOUR_MS))
-        if time >= start_ms:
-            found.append(
-                {
-                    "time_ns": time * 1_000_000,
-                    **named(contract, kind=False),
-                    "interval_s": step // 1000,
-                    "rate": row["rate"],
-                }
-            )
-    return found
+    times = [settlement_ns(row["time"] * _MS) for row in rows]
+    return [
+        {"time_ns": time, **named(contract, kind=False), "interval_s": length, "rate": row["rate"]}
+        for time, length, row in zip(times, intervals_s(times, _FUNDING_S), rows, strict=True)
+        if time >= start_ms * _MS
+    ]
 
 
 def settlements(
