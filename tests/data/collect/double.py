@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from deleverage.data.lake.append import Dedupe
 from deleverage.schema import LAKE_TABLES, conform, empty
 
 
@@ -23,6 +24,7 @@ class MemoryLake:
     def __init__(self) -> None:
         self.frames: dict[str, pl.DataFrame] = {}
         self.numbers: dict[tuple[str, str], int] = {}
+        self.writers: set[str] = set()
         self.pause_s = 0.0
         self.fail = 0
         self.fail_before = 0
@@ -36,7 +38,7 @@ class MemoryLake:
         source_id: str = "",
         app: str = "",
         sequence: int | None = None,
-        dedupe: bool = True,
+        dedupe: Dedupe = True,
     ) -> Appended:
         if self.pause_s:
             time.sleep(self.pause_s)
@@ -49,9 +51,10 @@ class MemoryLake:
             table = LAKE_TABLES[table_name]
             frame = conform(frame, table)
             here = self.read(table_name)
-            if dedupe:
+            if dedupe is True or (dedupe == "shared" and len(self.writers | {app}) > 1):
                 frame = frame.join(here, on=list(table.key), how="anti")
             self.frames[table_name] = pl.concat([here, frame])
+            self.writers.add(app)
             if sequence is not None:
                 self.numbers[(table_name, app)] = sequence
             if self.fail:

@@ -26,7 +26,7 @@ class Asked(MemoryLake):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[bool] = []
+        self.asked: list[bool | str] = []
 
     def append(self, table_name: str, frame: Any, **more: Any) -> Any:
         self.asked.append(more["dedupe"])
@@ -65,7 +65,7 @@ def test_the_lake_is_asked_only_where_a_row_may_be_older_than_what_is_remembered
     sink.add("trades", [trade(20, 20 * SECOND)])  # forgotten, and so old that the lake is asked
     sink.add("trades", [trade(5, 5 * SECOND)])  # from before this run
     flushed(sink)
-    assert lake.asked == [True, False, True]
+    assert lake.asked == [True, "shared", True]
     assert sorted(lake.read("trades")["trade_id"]) == sorted(["t5", *(f"t{n}" for n in range(20, 33))])
     assert [one.rows for one in written] == [12, 1, 1] and [one.sequence for one in written] == [0, 1, 2]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from deleverage.data.lake.keys import KeyMemory, Novel, example
 from deleverage.data.lake.log import Conflict, DataFile, DeltaLog
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 _TRIES = 200
 _PAUSE_S = 0.005
 _LONGEST_PAUSE_S = 1.0
+_OTHERS_MS = 600_000
+"""So long after a file of another writer, rows may repeat some of it."""
+
+COMPACTED = "compact"
+"""How files begin in which compaction has put rows together."""
+
+Dedupe = bool | Literal["shared"]
+"""Whether rows are compared with what is there; 'shared': only while others write rows of the same venues."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,9 @@ class LiveTable:
     log: DeltaLog = field(init=False)
     keys: KeyMemory = field(init=False)
     lock: RLock = field(default_factory=RLock)
+    _own: set[str] = field(default_factory=set)
+    _seen: dict[str, DataFile] | None = None
+    _others: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.log = DeltaLog(self.place, self.table, self.table.name in BY_VENUE)
@@ -103,7 +114,7 @@ class LiveTable:
         if not self.log.refresh():
             self.log.create()
 
-    def append(self, rows: pl.DataFrame, app: str, sequence: int | None, dedupe: bool) -> Appended:
+    def append(self, rows: pl.DataFrame, app: str, sequence: int | None, dedupe: Dedupe) -> Appended:
         """Add the new ones of ``rows`` (as declared) in one transaction."""
         with self.lock:
             self.open()
@@ -111,7 +122,9 @@ class LiveTable:
                 return Appended(0, replayed=True)
             novel = Novel(rows, 0, None)
             compared = frozenset(self.log.files)
-            if dedupe and rows.height:
+            if dedupe == "shared" and self._others_write(_venues([rows])):
+                dedupe = True
+            if dedupe is True and rows.height:
                 novel = self.keys.novel(rows, self.log.files.values())
             if not novel.rows.height and sequence is None:
                 return told(self.table, 0, novel.repeated, novel.conflicts)
@@ -128,12 +141,13 @@ class LiveTable:
         """Write rows to files that are not live yet."""
         return [Staged(*written) for written in write_parts(self.log, rows, prefix)]
 
-    def land(self, landing: Landing, app: str, sequence: int | None, *, dedupe: bool = True) -> None:
+    def land(self, landing: Landing, app: str, sequence: int | None, *, dedupe: Dedupe = True) -> None:
         """Make staged files live in one transaction, less the rows that others have brought meanwhile.
 
         Files that this landing made are removed when they do not become live; those that were given stay,
         since another process may be at the same.
         """
+        venues = _venues([one.rows for one in landing.staged]) if dedupe == "shared" else set()
         try:
             for attempt in range(_TRIES):
                 with self.log.turn():
@@ -144,7 +158,9 @@ class LiveTable:
                         landing.replayed = True
                         self.take_back(landing.made)
                         return
-                    if dedupe:
+                    if dedupe == "shared" and self._others_write(venues):
+                        dedupe, landing.compared = True, frozenset()
+                    if dedupe is True:
                         self._compare(landing)
                     if not landing.staged and sequence is None:
                         return
@@ -161,10 +177,36 @@ class LiveTable:
             raise
         self.take_back(landing.replaced)
         landing.rows = sum(one.file.rows for one in landing.staged)
+        self._seen = dict(self.log.files)
+        self._own = {path for path in self._own if path in self.log.files}
         for one in landing.staged:
-            if one.rows is not None and dedupe:
+            self._own.add(one.file.path)
+            if one.rows is not None and dedupe is True:
                 self.keys.remember(one.file, one.rows)
         self.keys.forget_all_but(self.log.files)
+
+    def _others_write(self, venues: set[str]) -> bool:
+        """Whether another writer added rows of these venues a short while ago.
+
+        Compaction adds none, unless there are more rows in its files than it has put together of those that
+        were live when we last looked.
+        """
+        now_ms = time.time_ns() // 1_000_000
+        seen, brought = self._seen or {}, dict.fromkeys(venues, 0)
+        for path, file in self.log.files.items():
+            if path in seen or path in self._own or file.written_ms < now_ms - _OTHERS_MS:
+                continue
+            put_together = self._seen is not None and path.rpartition("/")[2].startswith(COMPACTED)
+            for venue in venues & {file.venue} if file.venue else venues:
+                if put_together:
+                    brought[venue] += file.rows
+                else:
+                    self._others[venue] = max(file.written_ms, self._others.get(venue, 0))
+        gone = [file for path, file in seen.items() if path not in self.log.files]
+        for venue, rows in brought.items():
+            if rows > sum(file.rows for file in gone if file.venue in ("", venue)):
+                self._others[venue] = now_ms
+        return any(self._others.get(venue, 0) > now_ms - _OTHERS_MS for venue in venues)
 
     def _compare(self, landing: Landing) -> None:
         """Drop staged rows whose key is in a live file that they were not yet compared with."""
@@ -241,6 +283,11 @@ class LiveTable:
             return  # nobody can tell now: they stay until `vacuum`
         gone = [file for file in parts if file.path not in self.log.files]
         self.place.remove(*(f"{self.table.name}/{file.path}" for file in gone))
+
+
+def _venues(frames: Iterable[pl.DataFrame | None]) -> set[str]:
+    """Whose rows these are."""
+    return {venue for frame in frames if frame is not None for venue in frame["venue"].unique()}
 
 
 def pause(attempt: int) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import math
 from typing import NamedTuple
 
-from deleverage.data.lake.append import LiveTable, Staged
+from deleverage.data.lake.append import COMPACTED, LiveTable, Staged
 from deleverage.data.lake.log import DataFile
 from deleverage.errors import InputError
 
@@ -73,7 +73,7 @@ def _groups(files: list[DataFile], target_bytes: int) -> list[list[DataFile]]:
 
 
 def _together(live: LiveTable, group: list[DataFile]) -> list[Staged]:
-    return live.stage(live.rows_of(group), "compact")
+    return live.stage(live.rows_of(group), COMPACTED)
 
 
 def vacuum(live: LiveTable, keep_hours: float, dry_run: bool) -> Vacuumed:

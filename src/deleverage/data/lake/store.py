@@ -15,7 +15,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from deleverage.data.figure import FigureQuery, Observation, one_figure
-from deleverage.data.lake.append import Appended, LiveTable
+from deleverage.data.lake.append import Appended, Dedupe, LiveTable
 from deleverage.data.lake.imports import IMPORTS, ImportRecord, Journal, Source, Writer, settle
 from deleverage.data.lake.log import LOCKS
 from deleverage.data.lake.parts import Value, conformed, declared, read_files, scan_files
@@ -134,7 +134,7 @@ class Lake:
         source_id: str = "",
         app: str = "",
         sequence: int | None = None,
-        dedupe: bool = True,
+        dedupe: Dedupe = True,
     ) -> Appended:
         """Add rows in one transaction; when it returns they are on the disk.
 
@@ -148,7 +148,8 @@ class Lake:
             later one, writes nothing and gives ``replayed``. So a batch can be sent again after any
             interruption.
         dedupe : leave out rows whose key is in the table. Where the key has no time (`payloads`), rows of the
-            same time are compared.
+            same time are compared. 'shared' is for a writer that repeats no row by itself: rows are compared
+            while others write rows of the same venues, and for ten minutes after.
 
         Raises
         ------
