@@ -68,6 +68,23 @@ def test_a_signal_ends_it_with_everything_written_and_a_summary(
     assert all({"time", "level", "event"} <= set(line) for line in said)
 
 
+def test_a_second_collector_of_the_same_name_is_refused_and_the_first_goes_on(
+    server: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = started(tmp_path / "lake", tmp_path / "log", server)
+    words = ["collect", "bybit", "--symbols", "BTC", "--lake", str(tmp_path / "lake"), "--log", "none"]
+    assert main([*words, "--for", "5s", "--url", f"bybit=ws://127.0.0.1:{server}/bybit"]) == 2
+    said = capsys.readouterr().err
+    assert (
+        f"only collector 'bybit' of this lake, found another that runs (process {process.pid})"
+        in " ".join(said.split())
+    )
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
 def test_metrics_are_answered_on_this_machine_only(server: int, tmp_path: Path) -> None:
     process = started(tmp_path / "lake", tmp_path / "log", server, "--metrics-port", "0")
     try:
