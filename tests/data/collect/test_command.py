@@ -157,7 +157,7 @@ def test_the_screen_shows_every_stream_and_what_is_wrong() -> None:
 
     play(("bybit",), act)
     (text,) = shown
-    assert "no connection: bybit depth, bybit events" in text
+    assert "no connection: bybit depth, bybit depth-inverse, bybit events, bybit events-inverse" in text
     for stream in ("liquidations", "trades", "depth", "marks", "open_interest", "funding"):
         assert re.search(rf"{stream} +", text), text
     assert max(map(len, text.splitlines())) <= 100
