@@ -114,7 +114,8 @@ def test_metrics_are_answered_on_this_machine_only(server: int, tmp_path: Path) 
         (["bybit", "--symbols", "BTC", "--for", "soon"], "--for: expected a time like 90s"),
         (["bybit", "--symbols", "BTC", "--for", "0s"], "--for: expected a time like 90s"),
         (["bybit", "--symbols", "BTC", "--url", "bybit=localhost"], "--url: expected VENUE=URL"),
-        (["bybit", "--symbols", "BTC", "--url", "okx=ws://127.0.0.1:9"], "found 'okx'"),
+        (["bybit", "--symbols", "BTC", "--url", "okx=ws://127.0.0.1:9"], "is collected (bybit), found 'okx'"),
+        (["bybit", "--symbols", "okx:BTC", "--name", "one"], "'venue:SYMBOL' of bybit, found 'okx:BTC'"),
     ],
 )
 def test_bad_words_are_refused_before_anything_is_made(
@@ -214,6 +215,11 @@ def test_log_lines_are_json_of_their_level_and_above(capsys: pytest.CaptureFixtu
     assert json.loads(line) | {"time": ""} == {
         "time": "", "level": "warning", "event": "gap", "venue": "okx", "seconds": 1.5,
     }  # fmt: skip
+
+
+def test_log_lines_of_text_leave_out_what_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+    logger("text")("gap", level="warning", venue="okx", symbol="", seconds=1.5, lost=None)
+    assert capsys.readouterr().err.endswith("warning gap  venue=okx  seconds=1.5\n")
 
 
 def test_nothing_of_ccxt_is_loaded_to_collect() -> None:
