@@ -143,13 +143,11 @@ def main() -> int:
             f"{late[-1][0]:.0f} s"
         )
         print(f"its floor            {slope(lowest):+.2f} MiB/min over the lowest of each {_WINDOW} s")
-        third = [size for when, size in lowest if when > spent * 2 / 3]
-        earlier = [size for when, size in lowest if spent / 3 < when <= spent * 2 / 3]
-        if third and earlier:
+        half = [one for one in lowest if one[0] > points[-1][0] / 2]
+        if len(half) > 2:
             print(
-                f"floor by thirds      the last {min(third):.0f} to {max(third):.0f} MiB, the one before "
-                f"{min(earlier):.0f} to {max(earlier):.0f} MiB; slope in the last two thirds "
-                f"{slope([one for one in lowest if one[0] > spent / 3]):+.2f} MiB/min"
+                f"second half          floor {min(size for _, size in half):.0f} to "
+                f"{max(size for _, size in half):.0f} MiB, slope {slope(half):+.2f} MiB/min"
             )
         print(f"compaction           at most {most:.0f} MiB, in a process of its own")
         print(

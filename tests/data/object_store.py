@@ -15,12 +15,13 @@ _DATE = "Fri, 10 Oct 2025 20:00:00 GMT"
 
 
 class Objects(dict[str, bytes]):
-    """Objects by key, and how often a conditional write came second."""
+    """Objects by key, how often a conditional write came second, and whether writing is allowed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lock = threading.Lock()
         self.refused = 0
+        self.read_only = False
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -50,6 +51,9 @@ class _Handler(BaseHTTPRequestHandler):
         ):
             raise AssertionError("a chunked upload is not spoken here")
         with self.objects.lock:
+            if self.objects.read_only:
+                self._answer(403)
+                return
             if self.headers.get("If-None-Match") == "*" and key in self.objects:
                 self.objects.refused += 1
                 self._answer(412)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -40,7 +39,10 @@ def backfill(
     ] = "",
     first: Annotated[str, typer.Option("--from", metavar="DATE", help="First day (UTC), YYYY-MM-DD.")] = "",
     last: Annotated[str, typer.Option("--to", metavar="DATE", help="Last day (UTC), included.")] = "",
-    lake: Annotated[Path | None, typer.Option("--lake", metavar="DIR", help="Folder of the lake.")] = None,
+    lake: Annotated[
+        str | None,
+        typer.Option("--lake", metavar="DIR", help="Folder of the lake, or its address (s3://...)."),
+    ] = None,
     interval: Annotated[str, typer.Option(metavar="T", help="Length of a bar, like 1m or 1h.")] = "1m",
     url: Annotated[
         str, typer.Option(metavar="URL", help="Another server that speaks the source's endpoints.")
@@ -116,7 +118,7 @@ def _gaps(
     what: str,
     first: str,
     last: str,
-    lake: Path | None,
+    lake: str | None,
     venue: str,
     dry_run: bool,
     url: str,

@@ -23,7 +23,10 @@ def claims(
         str | None,
         typer.Argument(metavar="FILE", help="A TOML file of claims, or the name of embedded ones."),
     ] = None,
-    lake: Annotated[str | None, typer.Option("--lake", metavar="DIR", help="Folder of the lake.")] = None,
+    lake: Annotated[
+        str | None,
+        typer.Option("--lake", metavar="DIR", help="Folder of the lake, or its address (s3://...)."),
+    ] = None,
     run: Annotated[
         Path | None,
         typer.Option("--run", metavar="DIR", help="A stored run for what the engine answers; else it runs."),

@@ -13,7 +13,15 @@ from unicodedata import category
 
 from typer.exceptions import TyperException
 
-from deleverage.errors import EXIT_INTERNAL, DeleverageError, InputError, InternalError, RunError, exit_code
+from deleverage.errors import (
+    EXIT_INTERNAL,
+    DataError,
+    DeleverageError,
+    InputError,
+    InternalError,
+    RunError,
+    exit_code,
+)
 
 BAD_INPUT = 2
 STOPPED = 130
@@ -23,6 +31,7 @@ PIPE_CLOSED = 141
 _NO_RIGHT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
+_STORE = re.compile(r"Error performing [A-Z]+ \w+://")
 DEBUG = "DELEVERAGE_DEBUG"
 
 
@@ -40,7 +49,13 @@ def report(error: Exception) -> int:
 
 
 def _of_the_machine(error: Exception) -> Exception:
-    """What files and disks refuse, in our words. Polars and delta-rs say it only as text."""
+    """What files, disks and stores refuse, in our words. Polars and delta-rs say it only as text."""
+    if isinstance(error, OSError) and error.errno is None and _STORE.search(str(error)):
+        said = " ".join(re.sub(r"\x1b\[\d*m|↳", "", str(error)).split())
+        return DataError(
+            f"expected an object store that does what is asked, found: {said}",
+            hint="Check its address, the rights of the keys and its quota; the same command can be repeated.",
+        )
     code = error.errno if isinstance(error, OSError) else None
     if code is None and not isinstance(error, DeleverageError):
         found = _OS_ERROR.search(str(error))

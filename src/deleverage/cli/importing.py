@@ -18,7 +18,9 @@ EXAMPLES = (
 )
 _FEW = 8  # defects that are told in sentences without being asked
 
-LakeFolder = Annotated[Path, typer.Option("--lake", metavar="DIR", help="Folder of the lake.")]
+LakeFolder = Annotated[
+    str, typer.Option("--lake", metavar="DIR", help="Folder of the lake, or its address (s3://...).")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -45,7 +47,7 @@ def import_files(
     if json:
         emit_json(report.to_json())
     else:
-        emit("\n".join(screen(report, str(lake), width=min(columns(), 100), sentences=defects)))
+        emit("\n".join(screen(report, lake, width=min(columns(), 100), sentences=defects)))
 
 
 def screen(report: ImportReport, lake: str, *, width: int, sentences: bool) -> list[str]:

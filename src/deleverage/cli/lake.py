@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from textwrap import fill, wrap
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The lake: observed market data.")
 
-LakeFolder = Annotated[Path, typer.Option("--lake", metavar="DIR", help="Folder of the lake.")]
+LakeFolder = Annotated[
+    str, typer.Option("--lake", metavar="DIR", help="Folder of the lake, or its address (s3://...).")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -262,9 +264,9 @@ def sql(
     from deleverage.cli.stream import Progress, columns, emit, emit_json, is_terminal, note
     from deleverage.data.lake import Lake
 
-    with Progress() as progress:
+    with ended_in_order(), Progress() as progress:
         progress(0, 0, "asking the lake")
-        rows = Lake.open(lake).sql(query)
+        rows = Lake.open(lake).sql(query, progress=progress)
     shown = rows.head(limit) if limit else rows
     if json:
         answer = [[json_value(value) for value in row] for row in shown.rows()]
@@ -278,6 +280,26 @@ def sql(
         emit(text)
     if shown.height < rows.height:
         note(f"{shown.height:,} of {rows.height:,} rows; --limit 0 prints all")
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does: what was brought to this machine is removed."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():  # Python allows it nowhere else
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def aligned(names: list[str], rows: list[tuple[object, ...]]) -> str:

@@ -39,7 +39,9 @@ QUESTIONS = {
     "liquidation_distance": "How far may the price move until a position is liquidated, venue by venue?",
 }
 
-LakeOption = Annotated[str | None, typer.Option("--lake", metavar="DIR", help="Folder of the lake.")]
+LakeOption = Annotated[
+    str | None, typer.Option("--lake", metavar="DIR", help="Folder of the lake, or its address (s3://...).")
+]
 AtOption = Annotated[
     str | None,
     typer.Option(

@@ -26,7 +26,9 @@ EXAMPLES = (
 
 
 def liquidations(
-    lake: Annotated[str, typer.Option("--lake", metavar="DIR", help="Folder of the lake.")],
+    lake: Annotated[
+        str, typer.Option("--lake", metavar="DIR", help="Folder of the lake, or its address (s3://...).")
+    ],
     venue: Annotated[str | None, typer.Option(metavar="V", help="Only this venue.")] = None,
     symbol: Annotated[
         str | None, typer.Option(metavar="S", help="Only this coin or contract: BTC or BTCUSDT.")

@@ -47,7 +47,7 @@ def run(
         typer.Option("--set", metavar="KEY=VALUE", help="Set a figure of the scenario. Repeatable."),
     ] = None,
     lake: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Take the initial state from this lake.")
+        str | None, typer.Option(metavar="DIR", help="Take the initial state from this lake.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write run.json, tables and note.html there.")
@@ -106,7 +106,7 @@ def parse_settings(settings: list[str]) -> dict[str, str]:
 
 
 def _fresh(
-    name: str, settings: list[str], lake_folder: Path | None, **options: Any
+    name: str, settings: list[str], lake_folder: str | None, **options: Any
 ) -> tuple[Answer, Scenario]:
     changes = parse_settings(settings)
     from deleverage.experiment.scenario import Scenario
@@ -141,7 +141,7 @@ def _again(
     return answer, past.scenario
 
 
-def _only_replay(scenario: str | None, settings: list[str] | None, lake: Path | None) -> None:
+def _only_replay(scenario: str | None, settings: list[str] | None, lake: str | None) -> None:
     given = [name for name, value in (("SCENARIO", scenario), ("--set", settings), ("--lake", lake)) if value]
     if given:
         raise InputError(

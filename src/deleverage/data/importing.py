@@ -51,7 +51,7 @@ class _Known:
 
 def import_paths(
     paths: Sequence[Path],
-    lake_folder: Path,
+    lake_folder: Path | str,
     *,
     mapping: Path | None = None,
     progress: Progress | None = None,

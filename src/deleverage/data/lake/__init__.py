@@ -3,7 +3,7 @@
 `store` is the door. `place` says where the lake lies, `log` what is live in a table and how that changes in
 one step, `parts` how rows become files, `keys` which rows are new, `append` how they are added once,
 `imports` how several tables change together; `maintain`, `status`, `query` and `reparse` are what the
-commands of the same names do.
+commands of the same names do; `needs` and `fetch` bring to `query` what it needs of an object store.
 """
 
 from deleverage.data.lake.append import Appended

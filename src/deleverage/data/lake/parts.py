@@ -62,6 +62,8 @@ def write_parts(log: DeltaLog, rows: pl.DataFrame, prefix: str) -> list[tuple[Da
 
 
 def _write(log: DeltaLog, frame: pl.DataFrame, venue: str, prefix: str) -> DataFile:
+    import polars as pl
+
     folder = re.sub(r"[^A-Za-z0-9_.-]", "_", f"venue-{venue}") + "/" if log.by_venue else ""
     path = f"{folder}{prefix}-{secrets.token_hex(8)}.parquet"
     name = f"{log.table.name}/{path}"
@@ -80,13 +82,22 @@ def _write(log: DeltaLog, frame: pl.DataFrame, venue: str, prefix: str) -> DataF
         buffer = io.BytesIO()
         frame.write_parquet(buffer, compression="zstd", compression_level=1, statistics=True)
         size = buffer.tell()
-        frame.write_parquet(
-            place.at(name),
-            compression="zstd",
-            compression_level=1,
-            statistics=True,
-            storage_options=dict(place.options) or None,
-        )
+        try:
+            frame.write_parquet(
+                place.at(name),
+                compression="zstd",
+                compression_level=1,
+                statistics=True,
+                storage_options=dict(place.options) or None,
+            )
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise DataError(
+                f"expected to write a file of the table '{log.table.name}' into '{place.uri}', found: "
+                f"{str(error).partition(chr(10))[0]}",
+                hint="check address, rights and quota of the store; nothing of this write is live, and the "
+                "same command can be repeated",
+                table=log.table.name,
+            ) from error
     first, last = cast(int, frame["time_ns"].min()), cast(int, frame["time_ns"].max())
     return DataFile(path, frame.height, size, first, last, venue, 0, statistics(frame, log.table))
 
@@ -205,7 +216,9 @@ def damage(place: Place, table: Table, file: DataFile) -> str:
     try:
         scan_files(place, table, [file]).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
-        return str(error).partition("\n")[0]
+        said = str(error).partition("\n")[0]
+        # Polars adds the path of another file here.
+        return "it is not there" if place.folder is None and "404 Not Found" in said else said
     return ""
 
 

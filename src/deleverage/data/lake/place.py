@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from deleverage.errors import InputError
+
 # A URL that went through `Path` has lost one slash: 's3:/bucket/lake'.
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/{1,2}(?P<rest>[^/].*)")
+
+_NO_MORE = re.compile(r"[a-z][a-z0-9+.-]+:/*")
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,21 @@ class Place:
 
     @classmethod
     def of(cls, given: Path | str, options: Mapping[str, str] | None = None) -> Place:
-        """The place that a path or URL names."""
+        """The place that a path or URL names.
+
+        Raises
+        ------
+        InputError
+            it is the beginning of a URL and names nothing.
+        """
         text = str(given)
         if text.startswith("file://"):
             text = unquote(urlsplit(text).path)
+        if _NO_MORE.fullmatch(text):
+            raise InputError(
+                f"expected the address of a lake like s3://bucket/lake, found '{text}'",
+                hint="name the bucket and the lake in it, or a folder",
+            )
         found = _URL.fullmatch(text)
         if found:
             return cls(f"{found['scheme']}://{found['rest']}".rstrip("/"), None, dict(options or {}))

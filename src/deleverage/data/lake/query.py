@@ -1,15 +1,21 @@
 """What is the answer to a question in SQL, asked of the lake and of nothing else?
 
 DuckDB runs in memory over the list of live files. It may read these and nothing besides; only one SELECT is
-taken.
+taken. Of an object store, which DuckDB does not reach, what the query needs is brought to a temporary folder
+first.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from deleverage.data.lake.parts import damaged, known_columns
+from deleverage.data.lake.fetch import Progress, fetch, temporary_folder
+from deleverage.data.lake.log import DataFile
+from deleverage.data.lake.needs import Need, needs
+from deleverage.data.lake.parts import damaged
 from deleverage.errors import DataError, InputError
 from deleverage.schema import LAKE_TABLES, Table
 
@@ -34,6 +40,8 @@ _POLARS = {
 # These become Python values as they are; what is of another type is asked for as text.
 _AS_IT_IS = frozenset({"DATE", "TIME", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", '"NULL"'})
 _OF_FILES = re.compile(r"parquet|thrift|magic|IO Error|decompress|ZSTD|page", re.IGNORECASE)
+_NOT_HERE = "is not on this machine"
+_LOOKED_AT = f"CAST(error('what was looked at {_NOT_HERE}') AS BOOLEAN)"
 _LARGE = frozenset({"HUGEINT", "UHUGEINT", "UBIGINT"})
 # Words of a query that asks which tables there are.
 _OF_TABLES = frozenset(
@@ -47,20 +55,42 @@ _MACROS = (
 )
 
 
-def answer(lake: Lake, query: str) -> pl.DataFrame:
+def answer(lake: Lake, query: str, progress: Progress | None = None) -> pl.DataFrame:
     """The rows of one SELECT.
+
+    Parameters
+    ----------
+    progress : told how much has been brought out of an object store, where that is much.
 
     Raises
     ------
     InputError
         the query is no single SELECT, does not parse, or reaches for something outside the lake.
+    DataError
+        a file that it needs is gone or damaged.
+    RunError
+        there is no room for what is brought out of an object store.
     """
-    if lake.place.folder is None:
-        # DuckDB reads object stores through an extension that is not part of its package.
-        raise InputError(
-            f"expected SQL over a lake in a folder, found '{lake.place.uri}'",
-            hint="in Python, `Lake.scan` gives the tables of an object store to Polars",
-        )
+    import duckdb
+
+    try:
+        with _database() as connection:
+            _only_a_select(query, connection.extract_statements(query))
+            live = {name: _live(lake, name) for name in _mentioned(query)}
+            if lake.place.folder is None:
+                columns = {name: _declared(LAKE_TABLES[name]) for name in live}
+                needed = needs(connection, query, columns)
+        if lake.place.folder is None:
+            return _brought(lake, query, live, needed, progress)
+        paths = {name: [lake.place.at(f"{name}/{one.path}") for one in live[name]] for name in live}
+        return _answered(query, {name: _shown(LAKE_TABLES[name], paths[name]) for name in live}, paths)
+    except duckdb.Error as error:
+        raise _damaged(lake, query, error) or _refusal(query, error) from error
+
+
+@contextmanager
+def _database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty database in memory, with the macros of the lake."""
     import duckdb
 
     try:
@@ -68,18 +98,58 @@ def answer(lake: Lake, query: str) -> pl.DataFrame:
     except duckdb.Error as error:  # pragma: no cover - no memory for an empty database
         raise InputError(f"DuckDB does not start: {error}") from error
     try:
-        statements = connection.extract_statements(query)
-        _only_a_select(query, statements)
-        files = [path for name in _mentioned(query) for path in _show(connection, lake, LAKE_TABLES[name])]
         _do(connection, "SET TimeZone = 'UTC'")
         for macro in _MACROS:
             _do(connection, macro)
-        _fence(connection, files)
-        return _rows(connection.sql(query))
-    except duckdb.Error as error:
-        raise _damaged(lake, query, error) or _refusal(query, error) from error
+        yield connection
     finally:
         connection.close()
+
+
+def _live(lake: Lake, name: str) -> list[DataFile]:
+    live = lake.table(name)
+    with live.lock:
+        return list(live.log.files.values()) if live.log.refresh() else []
+
+
+def _answered(query: str, tables: Mapping[str, str], files: Mapping[str, list[str]]) -> pl.DataFrame:
+    """The answer over tables that these statements make, out of these files and nothing else."""
+    with _database() as connection:
+        for statement in tables.values():
+            _do(connection, statement)
+        _fence(connection, [path for paths in files.values() for path in paths])
+        return _rows(connection.sql(query))
+
+
+def _brought(
+    lake: Lake,
+    query: str,
+    live: Mapping[str, list[DataFile]],
+    needed: Mapping[str, Need],
+    progress: Progress | None,
+) -> pl.DataFrame:
+    """The answer over what is needed, brought to this machine for as long as that takes."""
+    import duckdb
+
+    with temporary_folder() as folder:
+        paths = fetch(lake.place, live, needed, folder, progress)
+        tables = {}
+        for name, files in live.items():
+            table = LAKE_TABLES[name]
+            if not files:
+                tables[name] = _shown(table, [])
+            elif name not in needed:
+                tables[name] = _unseen(table)
+            else:
+                tables[name] = _shown(table, paths[name], needed[name].columns, empty_as="VIEW")
+        try:
+            return _answered(query, tables, paths)
+        except duckdb.Error as error:
+            whole = {name: Need() for name in live}
+            if _NOT_HERE not in str(error) or needed == whole:
+                raise
+    # The plan did not tell all that is looked at: bring all of it.
+    return _brought(lake, query, live, whole, progress)
 
 
 def _only_a_select(query: str, statements: list[duckdb.Statement]) -> None:
@@ -104,34 +174,59 @@ def _mentioned(query: str) -> list[str]:
     return [name for name in LAKE_TABLES if name in words]
 
 
-def _show(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> list[str]:
-    """Make a table visible under its name; its files."""
-    live = lake.table(table.name)
-    with live.lock:
-        files = list(live.log.files.values()) if live.log.refresh() else []
-    names = known_columns(table, None)
-    columns = ", ".join(f'"{c.name}" {_TYPES[c.dtype]}' for c in table.columns)
-    if not files:
-        _do(connection, f'CREATE TABLE "{table.name}" ({columns})')
-        return []
-    paths = [lake.place.at(f"{table.name}/{file.path}") for file in files]
-    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-    chosen = ", ".join(f'"{name}"' for name in names)
-    _do(
-        connection,
-        f'CREATE VIEW "{table.name}" AS SELECT {chosen} FROM '
-        f"read_parquet([{listed}], hive_partitioning = false, union_by_name = false)",
+def _declared(table: Table) -> str:
+    """The columns of a table as ``CREATE TABLE`` takes them."""
+    return ", ".join(f'"{column.name}" {_TYPES[column.dtype]}' for column in table.columns)
+
+
+def _shown(
+    table: Table, paths: list[str], columns: frozenset[str] | None = None, *, empty_as: str = "TABLE"
+) -> str:
+    """The statement that shows files as a table under its name.
+
+    Parameters
+    ----------
+    columns : names that the files have; to look at another one is an error. None: they have all.
+    empty_as : what shows a table without files, 'TABLE' or 'VIEW'.
+    """
+    if not paths and empty_as == "TABLE":
+        return f'CREATE TABLE "{table.name}" ({_declared(table)})'
+    if not paths:
+        return f'CREATE VIEW "{table.name}" AS SELECT {_nulls(table)} WHERE false'
+    here = [c.name for c in table.columns if columns is None or c.name in columns] or list(table.names[:1])
+    # No call of error(): DuckDB counts that as random, and plans around it.
+    looked_at = f"CAST(coalesce(CAST(\"{here[0]}\" AS VARCHAR), '') || ' {_NOT_HERE}' AS BIGINT)"
+    chosen = ", ".join(
+        f'"{column.name}"'
+        if column.name in here
+        else f'CAST({looked_at} AS {_TYPES[column.dtype]}) AS "{column.name}"'
+        for column in table.columns
     )
-    return paths
+    return (
+        f'CREATE VIEW "{table.name}" AS SELECT {chosen} FROM '
+        f"read_parquet([{_listed(paths)}], hive_partitioning = false, union_by_name = false)"
+    )
+
+
+def _unseen(table: Table) -> str:
+    """The statement that makes a table at which nobody may look."""
+    return f'CREATE VIEW "{table.name}" AS SELECT {_nulls(table)} WHERE {_LOOKED_AT}'
+
+
+def _nulls(table: Table) -> str:
+    return ", ".join(f'CAST(NULL AS {_TYPES[c.dtype]}) AS "{c.name}"' for c in table.columns)
+
+
+def _listed(paths: list[str]) -> str:
+    return ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
 
 
 def _fence(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
     """From here on, these files can be read and nothing else can be reached; that cannot be undone."""
-    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
     _do(connection, "SET python_enable_replacements = false")
     _do(connection, "SET autoinstall_known_extensions = false")
     _do(connection, "SET autoload_known_extensions = false")
-    _do(connection, f"SET allowed_paths = [{listed}]")
+    _do(connection, f"SET allowed_paths = [{_listed(files)}]")
     _do(connection, "SET enable_external_access = false")
     _do(connection, "SET lock_configuration = true")
 
@@ -199,8 +294,8 @@ def _column(name: str, kind: str, values: list[Any]) -> pl.Series:
 
 def _damaged(lake: Lake, query: str, error: Exception) -> DataError | None:
     """Which file of the lake the query failed at; None where it was none."""
-    if not _OF_FILES.search(str(error)):
-        return None
+    if lake.place.folder is None or not _OF_FILES.search(str(error)):
+        return None  # what was brought is whole
     for name in _mentioned(query):
         live = lake.table(name)
         if found := damaged(lake.place, live.table, live.log.files.values()):

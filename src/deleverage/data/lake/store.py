@@ -8,7 +8,7 @@ A lake is a folder or a URL with one Delta table for each table of the schema, a
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
@@ -205,14 +205,27 @@ class Lake:
             files = list(live.log.files.values()) if live.log.refresh() else []
         return scan_files(self.place, live.table, files)
 
-    def sql(self, query: str) -> pl.DataFrame:
+    def sql(self, query: str, *, progress: Callable[[int, int, str], None] | None = None) -> pl.DataFrame:
         """The answer to one SELECT over the tables, in DuckDB's SQL; it can read the lake and nothing
         else.
+
+        Parameters
+        ----------
+        progress : in an object store, told of bytes done, all bytes and what is brought, where that is much.
+
+        Raises
+        ------
+        InputError
+            the query is no single SELECT, does not parse, or reaches for something outside the lake.
+        DataError
+            a file that it needs is gone or damaged.
+        RunError
+            there is no room for what is brought out of an object store.
         """
         from deleverage.data.lake.query import answer
 
         self.settle()
-        return answer(self, query)
+        return answer(self, query, progress)
 
     def status(self) -> list[TableStatus]:
         """One row a table, in the order of the schema."""
