@@ -13,6 +13,7 @@ from deleverage.data.backfill.days import DAY_NS, start_ns
 from deleverage.data.backfill.patience import Patience
 from deleverage.data.backfill.series import TABLES
 from deleverage.data.lake import Lake
+from deleverage.errors import InputError
 from tests.data.backfill import made
 from tests.data.backfill.asking import DAY, KLINES, ask
 from tests.data.backfill.serving import Server
@@ -137,6 +138,35 @@ def test_coin_margined_liquidations_become_coins(server: Server, lake_folder: Pa
     ]
     assert rows["coins"].to_list() == pytest.approx([5_000 / 70_000, 0.02])
     assert any("repeat" in note for note in report.series[0].notes)
+
+
+def test_coin_margined_bars_and_trades_become_coins(
+    server: Server, lake_folder: Path, hasty: Patience
+) -> None:
+    cm = "data/futures/cm"
+    bars = (
+        made.klines(DAY).replace(",10.5,", ",1050,").replace(",1050000,42,4.5,450000,", ",10.5,42,450,4.5,")
+    )
+    server.add_zip(f"{cm}/daily/klines/BNBUSD_PERP/1h", f"BNBUSD_PERP-1h-{DAY}", bars)
+    server.add_zip(f"{cm}/daily/aggTrades/BNBUSD_PERP", f"BNBUSD_PERP-aggTrades-{DAY}", made.trades(DAY, 4))
+    report = ask(server, lake_folder, hasty, "klines,trades", symbol="BNBUSD_PERP")
+    assert not report.failed and not [asked for asked in server.asked if "futures/um" in asked]
+    lake = Lake.open(lake_folder)
+    candles, rows = lake.read("candles"), lake.read("trades")
+    assert candles.height == 24
+    assert candles.select("coin", "kind", "volume_coins", "taker_buy_coins").unique().rows() == [
+        ("BNB", "perp", 10.5, 4.5)
+    ]
+    # A quarter of a contract of 10 USD at 100,000.5.
+    assert rows.select("coin", "usd", "coins").unique().rows() == [("BNB", 2.5, 2.5 / 100_000.5)]
+
+
+def test_what_is_not_read_of_coin_margined_contracts_is_refused_with_who_has_it(
+    server: Server, lake_folder: Path, hasty: Patience
+) -> None:
+    with pytest.raises(InputError, match="expected a USD-margined symbol for open_interest") as error:
+        ask(server, lake_folder, hasty, "open_interest", symbol="BTCUSD_PERP")
+    assert "binance-rest" in error.value.hint and server.asked == [] and not lake_folder.exists()
 
 
 def test_spot_has_microseconds_and_its_own_folder(server: Server, lake_folder: Path, hasty: Patience) -> None:

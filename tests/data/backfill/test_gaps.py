@@ -27,10 +27,11 @@ from deleverage.data.backfill.request import Request
 from deleverage.data.backfill.run import backfill
 from deleverage.data.backfill.sums import without_summed
 from deleverage.data.lake import Lake
+from deleverage.data.sources.okx import Okx as OkxStream
 from deleverage.errors import InputError
 from deleverage.schema import LAKE_TABLES
 from tests.data.backfill.serving import Server
-from tests.data.backfill.venues import Market
+from tests.data.backfill.venues import ALL, Market
 from tests.data.backfill.venues import binance as answer_as_binance
 from tests.data.collect.driver import Scene
 from tests.venue_server.server import VenueServer
@@ -150,6 +151,60 @@ def test_a_day_of_trades_is_not_added_to_sums_that_were_collected(
     assert totals(rows.to_dicts()) == totals(expected)
 
 
+@pytest.mark.parametrize("steps", ["fill, reparse, fill", "reparse, fill", "fill, fill"])
+def test_an_unreadable_message_of_sums_is_counted_once_whether_it_is_read_again_before_or_after(
+    tmp_path: Path, hasty: Patience, monkeypatch: pytest.MonkeyPatch, steps: str
+) -> None:
+    real = OkxStream._trade
+
+    def unable(*_: Any) -> Any:
+        raise ValueError("a field that is not known")
+
+    async def both() -> Scene:
+        server = VenueServer(("okx",))
+        await server.start()
+        scene = Scene(server, Lake.create(tmp_path / "lake"))
+
+        async def act(scene: Scene) -> None:
+            await scene.until(scene.whole)
+            await scene.server.play(0.3, trades=2)
+            monkeypatch.setattr(OkxStream, "_trade", unable)
+            await scene.server.play(0.2, trades=2)
+            await scene.until(lambda: bool(scene.said("malformed message")))
+            monkeypatch.setattr(OkxStream, "_trade", real)
+            await scene.server.play(0.3, trades=2)
+
+        try:
+            await scene.collect(("okx",), act)
+            for trades in server.speakers["okx"].past.values():
+                for row in trades:  # the time of a sum need not be that of its last part
+                    row["ts"] = str(int(row["ts"]) - 1)
+            url = server.urls()["okx"].replace("ws://", "http://")
+            for step in steps.split(", "):
+                if step == "reparse":
+                    Lake.open(tmp_path / "lake").reparse("okx", again=True)
+                else:
+                    await asyncio.to_thread(
+                        fill_gaps, tmp_path / "lake", venues=["okx"], streams=["trades"], url=url,
+                        patience=hasty, settle_s=0.0,
+                    )  # fmt: skip
+        finally:
+            await server.stop()
+        return scene
+
+    scene = asyncio.run(both())
+    lake = Lake.open(tmp_path / "lake")
+    gaps = lake.read("gaps").filter(pl.col("stream") == "trades")
+    assert gaps["reason"].to_list() == ["malformed"]
+
+    def sums(rows: list[dict[str, Any]]) -> dict[str, float]:
+        names = {row["symbol"] for row in rows}
+        return {name: round(sum(row["usd"] for row in rows if row["symbol"] == name), 3) for name in names}
+
+    happened = scene.server.truths("okx", "trades") + scene.server.truths("okx", "trades", delivered=False)
+    assert sums(lake.read("trades").to_dicts()) == sums(happened)
+
+
 def test_numbered_trades_that_were_lost_are_found_to_the_last(tmp_path: Path, hasty: Patience) -> None:
     _, (report,) = filled(tmp_path / "lake", "binance", hasty)
     counted = [one for one in of(report, "trades") if one.gap.events_lost]
@@ -196,8 +251,8 @@ def test_what_cannot_be_had_is_said_and_nobody_is_asked_for_it(
     assert {one.state for one in report.gaps} == {"never"} and all(one.why for one in report.gaps)
     assert report.requests == 0 and Lake.open(tmp_path / "lake").read("fills").is_empty()
     if venue != "binance":
-        (trades,) = of(fill_gaps(tmp_path / "lake", dry_run=True), "trades")
-        assert trades.state == "never" and "newest trades" in trades.why
+        trades = of(fill_gaps(tmp_path / "lake", dry_run=True), "trades")  # Bybit's are by contract
+        assert trades and all(one.state == "never" and "newest trades" in one.why for one in trades)
 
 
 def test_lake_check_no_longer_tells_of_filled_gaps(tmp_path: Path, hasty: Patience) -> None:
@@ -409,6 +464,37 @@ def test_open_interest_of_the_past_is_coarser_and_the_gap_is_not_asked_for_again
     rows = lake.read("open_interest")
     assert rows["time_ns"].to_list() == [start + 5 * minute, start + 10 * minute]
     assert [one.state for one in again.gaps] == ["before"] and again.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("venue", "source", "symbol", "usd"),
+    [  # as the made-up venues answer: 8,000,000 contracts of 100 USD, 1,000,000 USD, and dollars as stated
+        ("binance", "binance-rest", "BTCUSD_PERP", 800_000_000.0),
+        ("bybit", "bybit", "BTCUSD", 1_000_000.0),
+        ("okx", "okx", "BTC-USD-SWAP", 8_000_000_000.0),
+    ],
+)
+def test_gaps_of_inverse_contracts_are_filled_in_dollars_and_coins(
+    tmp_path: Path, hasty: Patience, server: Server, venue: str, source: str, symbol: str, usd: float
+) -> None:
+    day = day_of_ns(now_ns()) - timedelta(days=2)
+    ALL[source](server, Market.of(day - timedelta(days=2), 4))
+    lake, start, minute = Lake.create(tmp_path / "lake"), start_ns(day), 60_000_000_000
+    record(lake, venue, "open_interest", symbol, start + minute, start + 11 * minute)
+    record(lake, venue, "funding", symbol, start + minute, start + 481 * minute)
+    report = fill_gaps(tmp_path / "lake", venues=[venue], url=server.url, patience=hasty)
+    assert {one.gap.stream: one.asks[0].state for one in report.gaps} == {
+        "open_interest": "coarser",
+        "funding": "closed",
+    }
+    assert not report.failed
+    rows = lake.read("open_interest")
+    assert rows.select("venue", "coin", "scope", "usd").unique().rows() == [(venue, "BTC", symbol, usd)]
+    assert ((rows["coins"] * rows["price"] - usd).abs() < 1e-3).all() and rows.height == 2
+    settled = lake.read("funding")
+    assert settled.select("time_ns", "coin", "symbol", "interval_s").rows() == [
+        (start + 480 * minute, "BTC", symbol, 28_800)
+    ]
 
 
 def test_a_settlement_that_was_collected_beside_the_hour_is_not_added_again(

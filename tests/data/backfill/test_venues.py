@@ -132,6 +132,58 @@ def test_inverse_contracts_count_dollars(
     assert lake.read("candles")["volume_coins"].unique().to_list() == [1_050_000.0]  # the turnover
 
 
+def test_coin_margined_contracts_of_binance_count_dollars_and_are_asked_for_where_they_are(
+    server: Server, lake_folder: Path, hasty: Patience, market: Market
+) -> None:
+    ALL["binance-rest"](server, market)
+    kinds = "klines,funding,open_interest,trades"
+    report = ask(
+        server, lake_folder, hasty, "binance-rest", kinds, symbol="BTCUSD_PERP", first=LAST, interval="1h"
+    )
+    assert not report.failed and [len(one.fetched) for one in report.series] == [1] * 4
+    assert not [asked for asked in server.asked if "fapi" in asked]
+    lake = Lake.open(lake_folder)
+    assert {lake.read(name)["coin"].unique().item() for name in ("candles", "funding", "trades")} == {"BTC"}
+    bars, interest, trades = (lake.read(name) for name in ("candles", "open_interest", "trades"))
+    assert bars["volume_coins"].unique().to_list() == [10.5]
+    assert bars["taker_buy_coins"].unique().to_list() == [4.5]
+    # 8,000,000 contracts of 100 dollars; 8,000 coins, so 100,000 dollars a coin.
+    assert interest.select("scope", "coins", "usd", "price").unique().rows() == [
+        ("BTCUSD_PERP", 8_000.0, 800_000_000.0, 100_000.0)
+    ]
+    # 3 contracts of 100 dollars at 100,000.5.
+    assert trades["usd"].unique().to_list() == [300.0]
+    assert trades["coins"].unique().to_list() == [300 / 100_000.5]
+    assert trades["trade_id"].str.starts_with("a").all()
+    assert lake.read("funding")["rate"].unique().to_list() == [0.0001]
+
+
+def test_a_coin_that_ends_like_a_quote_keeps_its_name(
+    server: Server, lake_folder: Path, hasty: Patience, market: Market
+) -> None:
+    ALL["binance-rest"](server, market)
+    ask(server, lake_folder, hasty, "binance-rest", "trades", symbol="BNBUSD_PERP", first=LAST)
+    row = Lake.open(lake_folder).read("trades").row(0, named=True)
+    assert (row["coin"], row["symbol"], row["usd"]) == ("BNB", "BNBUSD_PERP", 30.0)  # not BN in BUSD
+
+
+@pytest.mark.parametrize("symbol", ["BTCUSD", "BTCUSD_260327"])
+def test_coin_margined_contracts_that_are_not_read_are_refused_before_anything_is_asked(
+    server: Server, lake_folder: Path, hasty: Patience, symbol: str
+) -> None:
+    with pytest.raises(InputError, match=f"{symbol}: expected a contract of Binance like .* BTCUSD_PERP"):
+        ask(server, lake_folder, hasty, "binance-rest", "klines", symbol=symbol)
+    assert server.asked == []
+
+
+def test_a_coin_margined_contract_that_the_venue_does_not_list_is_said(
+    server: Server, lake_folder: Path, hasty: Patience, market: Market
+) -> None:
+    ALL["binance-rest"](server, market)
+    with pytest.raises(InputError, match="XYZUSD_PERP: expected a coin-margined perpetual"):
+        ask(server, lake_folder, hasty, "binance-rest", "trades", symbol="XYZUSD_PERP", first=LAST)
+
+
 @pytest.mark.parametrize(("source", "coins"), [("binance-rest", 0.25), ("okx", 0.25), ("deribit", 0.005)])
 def test_trades_of_every_venue_are_there_once_in_coins(
     server: Server, lake_folder: Path, hasty: Patience, market: Market, source: str, coins: float

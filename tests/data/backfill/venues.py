@@ -57,7 +57,7 @@ def price(time: int) -> float:
 
 
 def binance(server: Server, market: Market) -> None:
-    """Oldest first, both edges included."""
+    """Oldest first, both edges included. Coin-margined sizes are contracts: 100 dollars of BTC, 10 of BNB."""
 
     def klines(_: str, q: Params, __: Any) -> Any:
         step = {"1m": MINUTE, "1h": HOUR}[q["interval"]]
@@ -99,6 +99,38 @@ def binance(server: Server, market: Market) -> None:
             for t in rows
         ]
 
+    def coin_klines(path: str, q: Params, posted: Any) -> Any:
+        assert int(q["endTime"]) - int(q["startTime"]) <= 200 * 24 * HOUR
+        bars = klines(path, q, posted)  # contracts, and coins two fields on
+        return [[*bar[:5], "1050", bar[6], "10.5", bar[8], "450", "4.5", "0"] for bar in bars]
+
+    def history(path: str, q: Params, posted: Any) -> Any:
+        if "pair" not in q:
+            return interest(path, q, posted)
+        assert (q["pair"], q["contractType"]) == ("BTCUSD", "PERPETUAL") and "symbol" not in q
+        return [
+            {
+                "pair": q["pair"],
+                "contractType": "PERPETUAL",
+                "sumOpenInterest": "8000000",
+                "sumOpenInterestValue": "8000.00000000",
+                "timestamp": one["timestamp"],
+            }
+            for one in interest(path, {**q, "symbol": ""}, posted)
+        ]
+
+    def listed(_: str, __: Params, ___: Any) -> Any:
+        kind = {"contractType": "PERPETUAL", "contractStatus": "TRADING"}
+        return {
+            "symbols": [
+                {"symbol": f"{coin}USD_PERP", "baseAsset": coin, "contractSize": size, **kind}
+                for coin, size in (("BTC", 100), ("BNB", 10))
+            ]
+        }
+
+    def coin_trades(path: str, q: Params, posted: Any) -> Any:
+        return [{**row, "q": "3"} for row in trades(path, q, posted)]
+
     def trades(_: str, q: Params, __: Any) -> Any:
         rows = market.trades
         if "fromId" in q:
@@ -121,8 +153,12 @@ def binance(server: Server, market: Market) -> None:
     server.answers |= {
         "/fapi/v1/klines": klines,
         "/fapi/v1/fundingRate": funding,
-        "/futures/data/openInterestHist": interest,
+        "/futures/data/openInterestHist": history,
         "/fapi/v1/aggTrades": trades,
+        "/dapi/v1/klines": coin_klines,
+        "/dapi/v1/fundingRate": funding,
+        "/dapi/v1/aggTrades": coin_trades,
+        "/dapi/v1/exchangeInfo": listed,
         "/api/v3/klines": klines,
     }
 

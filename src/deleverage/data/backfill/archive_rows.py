@@ -82,6 +82,11 @@ class Series:
     interval_s: int = 0
 
     @property
+    def by_coin(self) -> bool:
+        """Whether the contract is margined in the coin, so that sizes are contracts of dollars."""
+        return self.market == "futures/cm"
+
+    @property
     def contract(self) -> str:
         """'spot', 'perp' or 'future'."""
         if self.market == "spot":
@@ -93,7 +98,8 @@ class Series:
     def coin(self) -> str:
         """Base asset of the symbol."""
         pair = self.symbol.partition("_")[0]
-        for quote in QUOTES:
+        # Coin-margined ones are in dollars: BNBUSD_PERP is BNB in USD, not BN in BUSD.
+        for quote in ("USD",) if self.by_coin else QUOTES:
             if pair.endswith(quote) and len(pair) > len(quote):
                 return pair[: -len(quote)]
         raise InputError(
@@ -143,10 +149,12 @@ def _klines(series: Series, block: Block) -> Rows:
         expected=f"a bar of {series.interval_s} s in {unit} that opens on a whole multiple of it",
         todo="if it stays so, the source has changed",
     )
+    # Of coin-margined contracts the volume is contracts, and where others have dollars there are coins.
+    coins = "quote_volume" if series.by_coin else "volume"
     frame = _base(frame, series).with_columns(
         pl.lit(series.interval_s, dtype=pl.Int64).alias("interval_s"),
-        pl.col("volume").alias("volume_coins"),
-        pl.col("taker_buy_volume").alias("taker_buy_coins"),
+        pl.col(coins).alias("volume_coins"),
+        pl.col(f"taker_buy_{coins}").alias("taker_buy_coins"),
         pl.col("count").alias("trades"),
     )
     names = ["time_ns", "venue", "kind", "coin", "symbol", "interval_s", "open", "high", "low", "close"]
@@ -249,6 +257,11 @@ def _trades(series: Series, block: Block) -> Rows:
         expected="a quantity above 0",
         todo="if it stays so, the source has changed",
     )
+    if series.by_coin:
+        usd = pl.col("quantity") * contract_usd(series.coin)
+        coins = usd / pl.col("price")
+    else:
+        coins, usd = pl.col("quantity"), pl.col("quantity") * pl.col("price")
     return Rows(
         {
             "trades": frame.select(
@@ -261,8 +274,8 @@ def _trades(series: Series, block: Block) -> Rows:
                 # The buyer's order was in the book: the taker sold.
                 pl.when("is_buyer_maker").then(pl.lit("sell")).otherwise(pl.lit("buy")).alias("side"),
                 "price",
-                pl.col("quantity").alias("coins"),
-                (pl.col("quantity") * pl.col("price")).alias("usd"),
+                coins.alias("coins"),
+                usd.alias("usd"),
                 pl.lit(None, dtype=pl.Boolean).alias("liquidation"),
             )
         },
@@ -322,7 +335,7 @@ def _liquidations(series: Series, block: Block) -> Rows:
     if unpriced:
         notes.append(f"{unpriced} rows have no price or no fill: left out")
     frame = frame.filter(pl.col("_at").is_not_null() & (size > 0))
-    if series.market == "futures/cm":
+    if series.by_coin:
         contract = contract_usd(series.coin)
         coins, usd = size * contract / pl.col("_at"), size * contract
         notes.append(f"sizes are contracts of {contract:g} USD: converted to coins")

@@ -55,6 +55,8 @@ UM_LIQUIDATIONS = (
     "the coin-margined ones (like BTCUSD_PERP) were seen from 2023-06-25 to 2024-10-14"
 )
 
+_BY_COIN = ("klines", "funding", "trades", "liquidations")
+
 
 @dataclass(frozen=True)
 class _Job:
@@ -90,10 +92,11 @@ class ArchiveRun:
         coin_margined = "USD_" in symbol
         family = "metrics" if kind == "open_interest" else kind
         market = "spot" if self.spot else "futures/cm" if coin_margined else "futures/um"
-        if coin_margined and kind != "liquidations":
+        if coin_margined and kind not in _BY_COIN:
             raise InputError(
                 f"{symbol}: expected a USD-margined symbol for {kind}, like BTCUSDT, found another",
-                hint="Of coin-margined contracts the archive is read for liquidations only.",
+                hint=f"Of coin-margined contracts the archive is read for {', '.join(_BY_COIN)}; the source "
+                "binance-rest has their open interest of the last 30 days.",
             )
         if kind == "liquidations" and not coin_margined:
             raise InputError(

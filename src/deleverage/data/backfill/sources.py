@@ -59,7 +59,8 @@ SOURCES: dict[str, Source] = {
             "binance",
             ARCHIVE,
             "USD-margined futures: bars, 5-minute open interest and ratios, funding, aggregate trades, "
-            "banded depth; coin-margined: liquidations",
+            "banded depth; coin-margined (BTCUSD_PERP, contracts become coins): bars, funding, aggregate "
+            "trades, liquidations",
             "bars, trades 2019-12; funding 2020-01; metrics 2020-09; depth 2023-01; liquidations 2023-06-25",
             "files by day and month; no limit is stated. Liquidations of USD-margined contracts ended "
             "on 2024-03-31 and were removed, coin-margined ones were seen up to 2024-10-14",
@@ -103,7 +104,8 @@ SOURCES: dict[str, Source] = {
         Source(
             "binance-rest",
             VENUE,
-            "USD-margined futures: bars, funding, 5-minute open interest, aggregate trades",
+            "USD-margined futures and coin-margined perpetuals (BTCUSD_PERP, contracts become coins): bars, "
+            "funding, 5-minute open interest, aggregate trades",
             "listing; open interest of the last 30 days",
             "2,400 weights a minute and address; ccxt paces by weight; 429, then a ban (418)",
             "bars 1m to 1w; open interest 5 min",

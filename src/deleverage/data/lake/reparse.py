@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 100_000  # messages whose rows are compared and committed together
 _TRIES = 20
+_APART_NS = 60_000_000_000  # a sum and its last part are of one moment
 # Books are made of many messages, and gaps of none: they have no rows of one message.
 _NOT_OF_ONE_MESSAGE = frozenset({"payloads", "books", "gaps"})
 
@@ -227,6 +228,8 @@ def _replace(lake: Lake, name: str, batch: _Batch, dry_run: bool) -> Counter[str
         novel = fresh.join(present.select(key), on=key, how="anti")
         if novel.height:
             novel = live.keys.novel(novel, files.values()).rows
+        if novel.height and name == "trades":
+            novel = _not_fetched(lake, novel)
         counts = Counter(
             added=novel.height,
             changed=changed.height,
@@ -239,6 +242,26 @@ def _replace(lake: Lake, name: str, batch: _Batch, dry_run: bool) -> Counter[str
         if _rewritten(live, files, dropped, pl.concat([changed, novel])):
             return counts
     raise busy(table, lake.place)
+
+
+def _not_fetched(lake: Lake, trades: pl.DataFrame) -> pl.DataFrame:
+    """Trades but those that a backfill has brought under their number and another time.
+
+    OKX's stream sends as one, under the number of the last, what its interface gives trade by trade: where a
+    gap was filled before its unreadable message was read, the sum is there already, in parts.
+    """
+    import polars as pl
+
+    times = trades["time_ns"]
+    there = (
+        lake.scan("trades")
+        .filter(
+            pl.col("time_ns").is_between(times.min() - _APART_NS, times.max() + _APART_NS),  # type: ignore[operator]
+            pl.col("source").str.starts_with("backfill/"),
+        )
+        .select("venue", "symbol", "trade_id")
+    )
+    return trades.join(there.collect(), on=["venue", "symbol", "trade_id"], how="anti")
 
 
 def _of_messages(lake: Lake, live: LiveTable, messages: pl.DataFrame) -> pl.DataFrame:

@@ -38,6 +38,8 @@ MARKS_NS = SECOND
 """Marks are written at most once in so long, a contract."""
 INTEREST_NS = 10 * SECOND
 """Open interest that comes with a ticker is written at most once in so long, a contract."""
+_BESIDE_NS = 2 * SECOND
+_INTERVALS_S = tuple(hours * 3600 for hours in (1, 2, 4, 8))
 
 
 @dataclass(frozen=True)
@@ -393,9 +395,9 @@ class Venue:
     def settled(
         self, instrument: Instrument, time_ns: int, received_ns: int, interval_s: int, rate: float
     ) -> Row:
-        """A row of `funding`."""
+        """A row of `funding`; ``time_ns`` as the venue stamps it."""
         return (
-            time_ns,
+            settlement_ns(time_ns),
             received_ns,
             self.name,
             instrument.coin,
@@ -408,10 +410,12 @@ class Venue:
     def settlements(
         self, instrument: Instrument, rates: list[tuple[int, float]], received_ns: int, usual_s: int
     ) -> Parsed:
-        """Settled funding as times and rates; its interval is theirs, ``usual_s`` where there is only one."""
-        times = [at for at, _ in rates]
-        length = interval_s(times, usual_s)
-        rows = [self.settled(instrument, at, received_ns, length, rate) for at, rate in rates]
+        """Settled funding as times and rates; intervals are theirs, ``usual_s`` where there is only one."""
+        times = sorted({settlement_ns(at) for at, _ in rates})
+        lengths = dict(zip(times, intervals_s(times, usual_s), strict=True))
+        rows = [
+            self.settled(instrument, at, received_ns, lengths[settlement_ns(at)], rate) for at, rate in rates
+        ]
         newest = max(times, default=None)
         return Parsed("data", "funding", instrument.symbol, newest, [("funding", rows)])
 
@@ -480,15 +484,32 @@ def shown(payload: bytes, width: int = 120) -> str:
     return repr(text[:width] + ("..." if len(text) > width else ""))
 
 
-def interval_s(times_ns: Iterable[int], default_s: int) -> int:
-    """Length of a funding interval from settled times, rounded to the hour; the default where fewer than
-    two.
+def intervals_s(times_ns: list[int], usual_s: int) -> list[int]:
+    """Length of the funding interval that each settlement ends: the time since the one before.
+
+    Where that is no interval that venues have (1, 2, 4 or 8 hours), the time to the next one stands for it,
+    then the shortest of all, then ``usual_s``.
+
+    Parameters
+    ----------
+    times_ns : settlements in order, as `settlement_ns` gives them.
     """
-    times = sorted(set(times_ns))
-    steps = [later - earlier for earlier, later in pairwise(times)]
-    if not steps:
-        return default_s
-    return max(1, round(min(steps) / (3600 * SECOND))) * 3600
+    steps = [(later - earlier) // SECOND for earlier, later in pairwise(times_ns)]
+    usual = [step for step in steps if step in _INTERVALS_S]
+    around = [(steps[at - 1 : at] if at else []) + steps[at : at + 1] for at in range(len(times_ns))]
+    return [next((one for one in near if one in usual), min(usual, default=usual_s)) for near in around]
+
+
+def settlement_ns(time_ns: int) -> int:
+    """The full hour that a settlement belongs to, where its stamp is within 2 s of one; else the stamp.
+
+    Binance stamps some milliseconds beside the hour, Hyperliquid some tens of them after it. Everything that
+    brings settlements (the collector, the backfill, the importers) takes this rule, so that a settlement is
+    one row whoever brings it.
+    """
+    hour = 3600 * SECOND
+    nearest = (time_ns + hour // 2) // hour * hour
+    return nearest if abs(time_ns - nearest) <= _BESIDE_NS else time_ns
 
 
 def unknown_coin(venue: str, coin: str) -> InputError:

@@ -55,7 +55,7 @@ class Binance(Venue):
     """Binance perpetuals, USD-margined and coin-margined."""
 
     name: ClassVar[str] = "binance"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     rest: ClassVar[str] = "https://fapi.binance.com"
     socket: ClassVar[str] = "wss://fstream.binance.com"
     heartbeat_s: ClassVar[float] = 20.0

@@ -55,7 +55,7 @@ class Bybit(Venue):
     """Bybit perpetuals, linear and inverse."""
 
     name: ClassVar[str] = "bybit"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     rest: ClassVar[str] = "https://api.bybit.com"
     socket: ClassVar[str] = "wss://stream.bybit.com"
     ping_text: ClassVar[str] = '{"op":"ping"}'

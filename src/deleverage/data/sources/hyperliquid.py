@@ -21,7 +21,6 @@ from typing import Any, ClassVar
 from deleverage.data.sources.base import (
     INTEREST_NS,
     MARKS_NS,
-    SECOND,
     BookChange,
     BookRule,
     Instrument,
@@ -234,15 +233,8 @@ class Hyperliquid(Venue):
             return Parsed("data", "instruments")
         if request == "fundingHistory":
             instrument = state.instruments[symbol]
-            # The venue stamps some milliseconds after the hour; two stamps of one hour would be two rows.
             rows = [
-                self.settled(
-                    instrument,
-                    ms(one["time"]) // (_HOUR_S * SECOND) * _HOUR_S * SECOND,
-                    received_ns,
-                    _HOUR_S,
-                    float(one["fundingRate"]),
-                )
+                self.settled(instrument, ms(one["time"]), received_ns, _HOUR_S, float(one["fundingRate"]))
                 for one in answer
             ]
             return Parsed(

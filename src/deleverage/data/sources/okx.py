@@ -43,7 +43,7 @@ class Okx(Venue):
     """OKX perpetual swaps."""
 
     name: ClassVar[str] = "okx"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     rest: ClassVar[str] = "https://www.okx.com"
     socket: ClassVar[str] = "wss://ws.okx.com:8443"
     ping_text: ClassVar[str] = "ping"

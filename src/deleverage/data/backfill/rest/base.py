@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from deleverage.data.backfill.ccxt_door import Venue
 from deleverage.data.backfill.paging import Page, Row, by_time
+from deleverage.data.sources.base import intervals_s, settlement_ns
 from deleverage.errors import InputError
 from deleverage.schema import LAKE_TABLES
 
@@ -20,6 +20,8 @@ HOUR_MS = 3_600_000
 DAY_S = 86_400
 INTEREST_S = 300
 """Open interest is asked for every five minutes, as fine as the venues have it."""
+_MS = 1_000_000
+_FUNDING_S = 8 * 3600
 
 
 @dataclass(frozen=True)
@@ -109,24 +111,12 @@ def funding_of(rows: list[Row], contract: Contract, start_ms: int) -> list[Row]:
 
     ``rows`` should begin a day earlier, so that the first one has one before it.
     """
-    times = [on_the_hour_ms(row["time"]) for row in rows]
-    steps = [later - earlier for earlier, later in pairwise(times)]
-    usual = [step for step in steps if step in (HOUR_MS, 2 * HOUR_MS, 4 * HOUR_MS, 8 * HOUR_MS)]
-    found: list[Row] = []
-    for position, (time, row) in enumerate(zip(times, rows, strict=True)):
-        before = steps[position - 1] if position else None
-        after = steps[position] if position < len(steps) else None
-        step = next((one for one in (before, after) if one in usual), min(usual, default=8 * HOUR_MS))
-        if time >= start_ms:
-            found.append(
-                {
-                    "time_ns": time * 1_000_000,
-                    **named(contract, kind=False),
-                    "interval_s": step // 1000,
-                    "rate": row["rate"],
-                }
-            )
-    return found
+    times = [settlement_ns(row["time"] * _MS) for row in rows]
+    return [
+        {"time_ns": time, **named(contract, kind=False), "interval_s": length, "rate": row["rate"]}
+        for time, length, row in zip(times, intervals_s(times, _FUNDING_S), rows, strict=True)
+        if time >= start_ms * _MS
+    ]
 
 
 def settlements(
@@ -160,8 +150,17 @@ def interest(contract: Contract, time_ms: int, coins: float, usd: float, price: 
     }
 
 
-def traded(row: Row, contract: Contract, trade_id: str, coins: float, liquidation: bool | None) -> Row:
-    """A row of trades; ``liquidation`` is null where the venue does not say."""
+def traded(
+    row: Row,
+    contract: Contract,
+    trade_id: str,
+    coins: float,
+    liquidation: bool | None,
+    usd: float | None = None,
+) -> Row:
+    """A row of trades; ``liquidation`` is null where the venue does not say, ``usd`` is given where the venue
+    counts in dollars.
+    """
     return {
         "time_ns": row["time"] * 1_000_000,
         **named(contract),
@@ -169,7 +168,7 @@ def traded(row: Row, contract: Contract, trade_id: str, coins: float, liquidatio
         "side": row["side"],
         "price": row["price"],
         "coins": coins,
-        "usd": coins * row["price"],
+        "usd": coins * row["price"] if usd is None else usd,
         "liquidation": liquidation,
     }
 
@@ -185,12 +184,6 @@ def listed(answer: Any) -> list[Any]:
     if not isinstance(answer, list):
         raise TypeError(f"a list was expected, not {type(answer).__name__}")
     return answer
-
-
-def on_the_hour_ms(time_ms: int) -> int:
-    """The full hour within 2 s, or the time as it is [ms]."""
-    nearest = (time_ms + HOUR_MS // 2) // HOUR_MS * HOUR_MS
-    return nearest if abs(time_ms - nearest) <= 2_000 else time_ms
 
 
 def rate(value: Any) -> float:

@@ -29,6 +29,7 @@ from deleverage.data.backfill.rest.base import (
     settlements,
     traded,
 )
+from deleverage.data.sources.base import Instrument
 from deleverage.errors import InputError
 
 _PAGE = 100
@@ -47,7 +48,7 @@ class Okx:
     }
 
     def __init__(self) -> None:
-        self._sizes: dict[str, tuple[float, bool]] = {}
+        self._units: dict[str, Instrument] = {}
 
     def contract(self, symbol: str) -> Contract:
         """BTC-USDT-SWAP, or BTC-USD-261225."""
@@ -132,7 +133,7 @@ class Okx:
     def _trades(
         self, venue: Venue, contract: Contract, start: int, end: int
     ) -> tuple[dict[str, list[Row]], list[str]]:
-        size, inverse = self._size(venue, contract)
+        unit = self._unit(venue, contract)
 
         def read(answer: Any) -> list[Row]:
             return [_trade(one) for one in _rows(answer)]
@@ -153,24 +154,27 @@ class Okx:
         )
         found = []
         for row in rows:
-            coins = row["size"] * size / (row["price"] if inverse else 1.0)
-            found.append(traded(row, contract, str(row["number"]), coins, None))
+            coins, usd = unit.amounts(row["size"], row["price"])
+            found.append(traded(row, contract, str(row["number"]), coins, None, usd))
         return {"trades": found}, notes
 
-    def _size(self, venue: Venue, contract: Contract) -> tuple[float, bool]:
-        """Coins (or, where inverse, dollars) of one contract."""
-        if contract.symbol not in self._sizes:
+    def _unit(self, venue: Venue, contract: Contract) -> Instrument:
+        """What one contract is in coins or, where inverse, in dollars: as the collector takes it."""
+        if contract.symbol not in self._units:
             asked = {"instType": "SWAP" if contract.kind == "perp" else "FUTURES", "instId": contract.symbol}
 
-            def read(answer: Any) -> tuple[float, bool]:
+            def read(answer: Any) -> Instrument:
                 (one,) = _rows(answer)
                 if one["ctType"] not in ("linear", "inverse"):
                     raise ValueError(f"contract type {one['ctType']!r}")
                 times = positive(one.get("ctMult") or "1", "multiple")
-                return positive(one["ctVal"], "size of a contract") * times, one["ctType"] == "inverse"
+                size = positive(one["ctVal"], "size of a contract") * times
+                if one["ctType"] == "inverse":
+                    return Instrument(contract.symbol, contract.coin, contract_coins=None, contract_usd=size)
+                return Instrument(contract.symbol, contract.coin, contract_coins=size)
 
-            self._sizes[contract.symbol] = venue.ask("publicGetPublicInstruments", asked, read)
-        return self._sizes[contract.symbol]
+            self._units[contract.symbol] = venue.ask("publicGetPublicInstruments", asked, read)
+        return self._units[contract.symbol]
 
 
 def _rows(answer: Any) -> list[Any]:
