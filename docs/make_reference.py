@@ -209,6 +209,8 @@ def _default(parameter: Any) -> str:
         return "required"
     if value is None or value is False or value == []:
         return "–"
+    if value is True:
+        return "yes"
     return str(value.value if isinstance(value, Enum) else value)
 
 
@@ -217,6 +219,7 @@ def command(name: str) -> str:
     rows = []
     for parameter in commands()["" if name == "deleverage" else name].params:
         shown = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar
+        shown = "`, `".join([shown, *parameter.secondary_opts])
         value = f" {parameter.metavar}" if parameter.metavar and shown != parameter.metavar else ""
         rows.append((f"`{shown}{value}`", _default(parameter), parameter.help or ""))
     rows.append(("`-h`, `--help`", "–", "Show the help with an example, and stop."))

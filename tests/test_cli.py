@@ -16,7 +16,7 @@ import pytest
 import tests.cli_driver as driver
 from deleverage.cli import failure, main
 from deleverage.cli.run import parse_settings
-from deleverage.cli.stream import Progress, plain, progress_line
+from deleverage.cli.stream import Progress, note, plain, progress_line
 from deleverage.errors import InputError, MissingDataError
 from deleverage.experiment.scenario import Scenario
 
@@ -366,6 +366,18 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+def test_a_line_for_people_folds_at_blanks_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    text = "deleverage: a venue could not be asked, see above"
+    for screen, told in (
+        (Terminal(), ["deleverage: a venue could not be asked,", "  see above"]),
+        (io.StringIO(), [text]),
+    ):
+        monkeypatch.setattr("sys.stderr", screen)
+        note(text)
+        assert screen.getvalue().splitlines() == told
 
 
 def test_plain_turns_records_into_json_values() -> None:

@@ -126,7 +126,9 @@ def test_compact_and_vacuum_say_what_they_did(call: Call, folder: Path) -> None:
     code, out, _ = call("compact", "--lake", str(folder))
     assert code == 0 and out.split() == "trades 3 files are 1 now, 30 rows in 0.0 MB".split()
     assert call("compact", "--lake", str(folder))[1] == "nothing to put together\n"
-    assert call("vacuum", "--lake", str(folder))[1] == "nothing to delete\n"
+    assert call("vacuum", "--lake", str(folder))[1] == (
+        "nothing to delete: what was live in the last 168 h stays (--keep-hours)\n"
+    )
     code, _, err = call("vacuum", "--lake", str(folder), "--keep-hours", "0")
     assert code == 2 and "at least 1 hours" in err
     code, out, _ = call("vacuum", "--lake", str(folder), "--dry-run", "--json", "--table", "trades")
@@ -265,13 +267,15 @@ def test_recorded_gaps_are_warnings_by_venue_and_stream(call: Call, folder: Path
         "symbol": "", "reason": "disconnected", "source": "collect/binance",
     }  # fmt: skip
     later = {"time_ns": T0_NS + 90_000_000_000, "end_ns": T0_NS + 120_000_000_000}
-    Lake.open(folder).append("gaps", rows("gaps", gap, gap | later, gap | {"stream": "books"}))
+    inside = {"time_ns": T0_NS + 10_000_000_000, "symbol": "BTCUSDT"}  # of the first 60 s, once more
+    told = rows("gaps", gap, gap | later, gap | inside, gap | {"stream": "books"})
+    Lake.open(folder).append("gaps", told)
     code, out, _ = call("check", "--lake", str(folder), "--json")
     found = plain(out)["findings"]
     assert code == 1 and [one["table"] for one in found] == ["gaps", "gaps"]
     assert [one["found"] for one in found] == [
         "1 recorded gap of the stream 'books', 60 s in all: disconnected",
-        "2 recorded gaps of the stream 'trades', 90 s in all: disconnected",
+        "3 recorded gaps of the stream 'trades', 90 s in all: disconnected",
     ]
     assert {one["severity"] for one in found} == {"warning"}
     assert call("check", "--lake", str(folder), "--to", "2025-10-09")[0] == 0

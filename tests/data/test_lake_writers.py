@@ -71,6 +71,41 @@ def test_rows_are_not_compared_where_nobody_asks(lake: Lake) -> None:
     assert ids(lake) == [1, 1]
 
 
+def test_a_lone_writer_of_its_own_rows_is_not_slowed_and_a_second_one_brings_none_twice(
+    lake: Lake, tmp_path: Path
+) -> None:
+    def send(writer: Lake, app: str, number: int, numbers: list[int]) -> int:
+        return writer.append("trades", trades(numbers), app=app, sequence=number, dedupe="shared").rows
+
+    assert send(lake, "collect/a", 0, [1]) == 1
+    assert send(lake, "collect/a", 1, [1, 2]) == 2  # alone: it is believed that it repeats nothing
+    other = Lake.open(tmp_path / "lake")
+    assert send(other, "collect/b", 0, [2, 3]) == 1
+    assert send(lake, "collect/a", 2, [3, 4]) == 1
+    assert send(other, "collect/b", 1, [4, 5]) == 1
+    assert ids(lake) == [1, 1, 2, 3, 4, 5]
+
+
+def test_a_writer_that_comes_between_the_look_and_the_commit_brings_no_row_twice(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with intruder(monkeypatch, [trades([2, 3])], tmp_path / "lake"):
+        lake.append("trades", trades([1, 2]), app="collect/a", sequence=0, dedupe="shared")
+    assert ids(lake) == [1, 2, 3]
+
+
+def test_files_that_compaction_made_are_of_no_other_writer(lake: Lake, tmp_path: Path) -> None:
+    for number in range(3):
+        lake.append("trades", trades([number]), app="collect/a", sequence=number, dedupe="shared")
+    Lake.open(tmp_path / "lake").compact()
+    again = lake.append("trades", trades([1]), app="collect/a", sequence=3, dedupe="shared")
+    assert again.rows == 1  # still alone
+    Lake.open(tmp_path / "lake").append("trades", trades([7]), app="collect/b", sequence=0)
+    Lake.open(tmp_path / "lake").compact()  # puts both together before we look again
+    again = lake.append("trades", trades([7, 8]), app="collect/a", sequence=4, dedupe="shared")
+    assert again.rows == 1
+
+
 @contextmanager
 def intruder(monkeypatch: pytest.MonkeyPatch, what: list[pl.DataFrame], folder: Path) -> Iterator[None]:
     """Before each of our commits another writer, who takes no turns, commits first."""
@@ -128,7 +163,7 @@ def test_the_same_number_of_the_same_writer_at_the_same_time_is_committed_once(
 
 
 def test_a_commit_that_was_made_and_not_reported_is_not_made_again(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake.append("trades", trades([100]))
     real = DeltaTable.create_write_transaction
@@ -223,7 +258,7 @@ def test_four_processes_on_one_table_each_event_once(lake: Lake, tmp_path: Path)
 
 
 def test_a_large_file_is_compared_only_around_the_asked_times(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("deleverage.data.lake.keys._WHOLE_FILE_ROWS", 10)
     monkeypatch.setattr("deleverage.data.lake.keys._MARGIN_NS", 2_000_000)
@@ -297,7 +332,7 @@ def test_a_turn_that_is_not_given_back_only_delays(lake: Lake, monkeypatch: pyte
 
 
 def test_a_commit_that_cannot_be_written_is_an_error_and_not_tried_again(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake.append("trades", trades(range(5)), app="c", sequence=1)
     tries = []

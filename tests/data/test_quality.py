@@ -127,6 +127,19 @@ def test_clocks_that_disagree(lake: Lake) -> None:
     ]
 
 
+def test_settled_rates_that_are_asked_for_are_not_late(lake: Lake) -> None:
+    message = {
+        "time_ns": T0_NS, "received_ns": T0_NS + 1800 * SECOND_NS, "venue": "okx", "stream": "funding",
+        "sequence": 1, "connection": "c", "payload": b"{}", "encoding": "plain", "parser": "okx/1",
+        "rows": 1, "error": None, "source": "collect/okx",
+    }  # fmt: skip
+    lake.append("payloads", rows("payloads", message))
+    assert not found(lake)
+    lake.append("payloads", rows("payloads", message | {"stream": "trades", "sequence": 2}))
+    (one,) = found(lake)
+    assert one["found"] == "1 rows received later, by up to 1,800.000 s"
+
+
 def test_books_that_are_crossed_or_out_of_order(lake: Lake) -> None:
     def level(side: str, number: int, price: float, second: int = 0) -> dict[str, Any]:
         return {

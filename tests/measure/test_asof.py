@@ -64,6 +64,10 @@ def test_having_none_is_an_error_with_table_stretch_and_command() -> None:
     with pytest.raises(MissingDataError) as caught:
         asof.need("candles", "bars of ETH", start_ns=FIRST, end_ns=FIRST + 9 * DAY, coin="ETH", kind="perp")
     error = caught.value
+    assert AsOf(Frames({}), FIRST).missing("liquidations", "events").command == (
+        "deleverage collect binance bybit okx --symbols BTC --lake DIR, for what comes from now on; the "
+        "past: deleverage import FILE --lake DIR"
+    )
     assert "no bars of ETH from 2024-10-04T00:00:00Z to 2024-10-06T00:00:00Z (table candles)" in str(error)
     assert exit_code(error) == 3
     command = asof.missing("candles", "x", start_ns=FIRST, coin="ETH", kind="perp").command

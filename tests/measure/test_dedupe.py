@@ -17,6 +17,19 @@ def test_two_collectors_saw_one_event() -> None:
     assert once["source"].to_list() == ["home", "abroad", "abroad"]  # the first that was received
 
 
+def test_orders_without_a_time_of_their_own_are_told_apart_by_their_number() -> None:
+    one, other = (
+        liquidations([1.0, 2.0], received_s=[1.0, 2.0]),
+        liquidations([1.2, 2.1], received_s=[1.2, 2.1]),
+    )
+    ids = pl.Series("event_id", ["order-1", "order-2"])
+    once = each_once(pl.concat([one.with_columns(ids), other.with_columns(ids)]))
+    assert once["event_id"].to_list() == ["order-1", "order-2"]
+    assert (once["time_ns"] == once["received_ns"]).all() and once["time_ns"].to_list() == one[
+        "time_ns"
+    ].to_list()
+
+
 def test_a_batch_of_equal_orders_stays_a_batch() -> None:
     batch = liquidations([1.0, 1.0, 1.0])
     assert each_once(batch).height == 3

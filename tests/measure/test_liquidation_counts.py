@@ -123,6 +123,10 @@ def test_what_is_not_there_is_an_error_with_table_range_and_command() -> None:
     assert caught.value.context["table"] == "snapshots"
     assert (caught.value.context["start_ns"], caught.value.context["end_ns"]) == (START, NOW)
     assert "deleverage import" in str(caught.value.context["command"])
+    with pytest.raises(
+        MissingDataError, match=r"\(the newest of that table are of 2025-10-12\) from 2025-12-01"
+    ):
+        MEASURE.at(Frames({"snapshots": _lists([1.0])}), at("2025-12-31"), {"from": at("2025-12-01")})
     with pytest.raises(MissingDataError, match=r"'nobody' \(there are coinglass\)"):
         MEASURE.at(Frames({"snapshots": _lists([1.0])}), NOW, {"from": START, "publisher": "nobody"})
 

@@ -102,7 +102,7 @@ def backfill(
     if json:
         emit_json(report.to_json())
     else:
-        emit(_text(report.to_json()))
+        emit(_folded(_text(report.to_json())))
     if report.failed:
         note("deleverage: some of what the source has could not be used, see above; the rest was kept.")
         return exit_code(SourceChanged(""))
@@ -149,11 +149,25 @@ def _gaps(
     if json:
         emit_json(told)
     else:
-        emit(_told(told))
+        emit(_folded(_told(told)))
     if report.failed:
         note("deleverage: a venue could not be asked, see above; repeat the command to go on.")
         return exit_code(SourceChanged(""))
     return 0
+
+
+def _folded(text: str) -> str:
+    """As it is, or on a terminal in its width."""
+    from deleverage.cli.stream import columns, has_colour, is_terminal
+    from deleverage.report.lines import fold, render
+
+    if not is_terminal():
+        return text
+    width, lines = columns(), []
+    for line in text.splitlines():
+        indent = len(line) - len(line.lstrip())
+        lines += fold(line.strip(), width, indent=indent, hang=2)
+    return render(lines, width, has_colour())
 
 
 _SHOWN = 20
@@ -176,17 +190,19 @@ def _told(report: dict[str, Any]) -> str:
             f"{gap['venue']} {gap['stream']} {gap['symbol'] or 'all contracts'} {iso(gap['start_ns'])} to "
             f"{iso(gap['end_ns'])} ({gap['reason']}{lost}): {_STATES[gap['state']]}"
         )
+        if gap["state"] == "planned":
+            if not gap["symbol"]:
+                lines.append(f"  {', '.join(one['contract'] for one in gap['contracts'])}")
+            continue
         for one in gap["contracts"]:
-            if gap["state"] == "planned":
-                lines.append(f"  {one['contract']}")
-                continue
             missing = "" if one["events_missing"] is None else f", {one['events_missing']:,} still missing"
             why = "".join(f"; {text}" for text in [*one["notes"], one["failure"]] if text)
             lines.append(
                 f"  {one['contract']}: {one['state'] or 'not asked'}, {one['rows']:,} rows{missing}{why}"
             )
     if len(asked) > _SHOWN:
-        lines.append(f"and {len(asked) - _SHOWN} gaps more: --json lists them, and the table 'fills'")
+        where = "" if report["dry_run"] else ", and the table 'fills'"
+        lines.append(f"and {len(asked) - _SHOWN} gaps more: --json lists them{where}")
     for (venue, stream, why), count in sorted(reasons.items()):
         lines.append(f"{venue} {stream}: {count} gap{'' if count == 1 else 's'}: {why}")
     if report["rows"]["conflicts"]:

@@ -238,7 +238,7 @@ def vacuum(
         if one.files:
             emit(f"{one.table:<20}{one.files:>7,} files {what}, {one.bytes / 1e6:,.1f} MB")
     if not any(one.files for one in done):
-        emit("nothing to delete")
+        emit(f"nothing to delete: what was live in the last {keep_hours:g} h stays (--keep-hours)")
 
 
 @app.command(

@@ -63,7 +63,15 @@ def has_colour() -> bool:
 
 
 def note(text: str) -> None:
-    """Print a line for people on stderr."""
+    """Print a line for people on stderr; on a terminal it is folded at blanks."""
+    if sys.stderr.isatty():
+        from textwrap import fill
+
+        width = shutil.get_terminal_size((100, 24)).columns
+        text = "\n".join(
+            fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+            for line in text.splitlines()
+        )
     print(text, file=sys.stderr, flush=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -45,6 +46,36 @@ def locked(folder: Path, wait_s: float) -> Iterator[None]:
     with stream:
         stream.seek(0)
         stream.truncate()
+        stream.write(f"{os.getpid()}\n")
+        stream.flush()
+        yield
+
+
+@contextmanager
+def only_collector(folder: Path, name: str) -> Iterator[None]:
+    """Hold the name of a collector, which one process at a time may have; ``folder`` keeps such names.
+
+    Raises
+    ------
+    InputError
+        another process of this machine has the name.
+    """
+    import fcntl  # POSIX only
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ("collect-" + re.sub(r"[^A-Za-z0-9_.+-]", "_", name))).open(
+        "a+", encoding="ascii"
+    ) as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                f"expected to be the only collector '{name}' of this lake, found another that runs (process "
+                f"{_holder(stream)})",
+                hint="give this one another --name, or stop the other",
+                app=name,
+            ) from None
+        stream.truncate(0)
         stream.write(f"{os.getpid()}\n")
         stream.flush()
         yield

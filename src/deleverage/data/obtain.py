@@ -53,7 +53,10 @@ def command_for(
         when = f"--from {_day(start_ns)} --to {_day(end_ns - 1)}"
     elif start_ns is None and end_ns is not None:
         when = f"--from YYYY-MM-DD --to {_day(end_ns - 1)}"
-    return _COMMANDS[table].format(
+    command = _COMMANDS[table]
+    if end_ns is not None and command.startswith("deleverage collect"):
+        command += ", for what comes from now on; the past: deleverage import FILE --lake DIR"
+    return command.format(
         spot="binance-spot" if kind == "spot" else "binance",
         contract=f"{coin}USDT",
         coin=coin,

@@ -109,6 +109,8 @@ def _nothing(asof: AsOf, coin: str, asked: str, start: int, end: int, others: li
     what = f"liquidations of {'any coin' if coin == 'ALL' else coin} counted by {whose}"
     if others:
         what += f" (there are {', '.join(others)})"
+    elif (earlier := asof.table(table)["time_ns"]).len():
+        what += f" (the newest of that table are of {iso(int(earlier.sort()[-1]))[:10]})"
     return asof.missing(table, what, start_ns=start, end_ns=end)
 
 

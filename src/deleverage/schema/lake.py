@@ -12,7 +12,7 @@ from deleverage.schema.table import column as _c
 # A table is read as rows, one column a line.
 # fmt: off
 TIME = _c("time_ns", "Int64", "ns UTC", "event time; for a bar, its opening")
-RECEIVED = _c("received_ns", "Int64", "ns UTC", "when this machine received it; null for rows read from files", True)
+RECEIVED = _c("received_ns", "Int64", "ns UTC", "when it was received, by the receiver's clock; null where a file does not say", True)
 VENUE = _c("venue", "String", "", "venue in lower case, 'binance'")
 COIN = _c("coin", "String", "", "base asset, 'BTC'")
 KIND = _c("kind", "String", "", "'perp', 'spot' or 'future'")

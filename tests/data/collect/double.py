@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import polars as pl
 
+from deleverage.data.lake.append import Dedupe
 from deleverage.schema import LAKE_TABLES, conform, empty
 
 
@@ -23,6 +24,7 @@ class MemoryLake:
     def __init__(self) -> None:
         self.frames: dict[str, pl.DataFrame] = {}
         self.numbers: dict[tuple[str, str], int] = {}
+        self.writers: set[str] = set()
         self.pause_s = 0.0
         self.fail = 0
         self.fail_before = 0
@@ -36,7 +38,7 @@ class MemoryLake:
         source_id: str = "",
         app: str = "",
         sequence: int | None = None,
-        dedupe: bool | Literal["others"] = True,
+        dedupe: Dedupe = True,
     ) -> Appended:
         if self.pause_s:
             time.sleep(self.pause_s)
@@ -48,12 +50,14 @@ class MemoryLake:
                 return Appended(0, True)
             table = LAKE_TABLES[table_name]
             here = self.read(table_name)
-            if dedupe is True:
+            compared = dedupe is True or (dedupe == "shared" and len(self.writers | {app}) > 1)
+            if compared:
                 frame = frame.unique(subset=list(table.key), keep="first", maintain_order=True)
             frame = conform(frame, table)
-            if dedupe is True:  # there are no others
+            if compared:
                 frame = frame.join(here, on=list(table.key), how="anti")
             self.frames[table_name] = pl.concat([here, frame])
+            self.writers.add(app)
             if sequence is not None:
                 self.numbers[(table_name, app)] = sequence
             if self.fail:

@@ -68,6 +68,23 @@ def test_a_signal_ends_it_with_everything_written_and_a_summary(
     assert all({"time", "level", "event"} <= set(line) for line in said)
 
 
+def test_a_second_collector_of_the_same_name_is_refused_and_the_first_goes_on(
+    server: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = started(tmp_path / "lake", tmp_path / "log", server)
+    words = ["collect", "bybit", "--symbols", "BTC", "--lake", str(tmp_path / "lake"), "--log", "none"]
+    assert main([*words, "--for", "5s", "--url", f"bybit=ws://127.0.0.1:{server}/bybit"]) == 2
+    said = capsys.readouterr().err
+    assert (
+        f"only collector 'bybit' of this lake, found another that runs (process {process.pid})"
+        in " ".join(said.split())
+    )
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
 def test_metrics_are_answered_on_this_machine_only(server: int, tmp_path: Path) -> None:
     process = started(tmp_path / "lake", tmp_path / "log", server, "--metrics-port", "0")
     try:
@@ -97,7 +114,8 @@ def test_metrics_are_answered_on_this_machine_only(server: int, tmp_path: Path) 
         (["bybit", "--symbols", "BTC", "--for", "soon"], "--for: expected a time like 90s"),
         (["bybit", "--symbols", "BTC", "--for", "0s"], "--for: expected a time like 90s"),
         (["bybit", "--symbols", "BTC", "--url", "bybit=localhost"], "--url: expected VENUE=URL"),
-        (["bybit", "--symbols", "BTC", "--url", "okx=ws://127.0.0.1:9"], "found 'okx'"),
+        (["bybit", "--symbols", "BTC", "--url", "okx=ws://127.0.0.1:9"], "is collected (bybit), found 'okx'"),
+        (["bybit", "--symbols", "okx:BTC", "--name", "one"], "'venue:SYMBOL' of bybit, found 'okx:BTC'"),
     ],
 )
 def test_bad_words_are_refused_before_anything_is_made(
@@ -197,6 +215,11 @@ def test_log_lines_are_json_of_their_level_and_above(capsys: pytest.CaptureFixtu
     assert json.loads(line) | {"time": ""} == {
         "time": "", "level": "warning", "event": "gap", "venue": "okx", "seconds": 1.5,
     }  # fmt: skip
+
+
+def test_log_lines_of_text_leave_out_what_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+    logger("text")("gap", level="warning", venue="okx", symbol="", seconds=1.5, lost=None)
+    assert capsys.readouterr().err.endswith("warning gap  venue=okx  seconds=1.5\n")
 
 
 def test_nothing_of_ccxt_is_loaded_to_collect() -> None:

@@ -30,7 +30,7 @@ class Asked(MemoryLake):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[bool] = []
+        self.asked: list[bool | str] = []
 
     def append(self, table_name: str, frame: Any, **more: Any) -> Any:
         self.asked.append(more["dedupe"] is True)

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from deleverage.data.collect.settings import Settings
 from deleverage.data.collect.sink import Sink, Store, Written
 from deleverage.data.collect.stats import Stats, add, quantile
 from deleverage.data.collect.venue_task import VenueTask
+from deleverage.data.lake.log import LOCKS
+from deleverage.data.lock import only_collector
 from deleverage.data.sources.base import SECOND
 from deleverage.data.sources.registry import venue as adapter
 from deleverage.errors import DataError, DeleverageError, InputError
@@ -71,6 +73,12 @@ class Collector:
             no venue answered, or the lake could not be written to at the end; the message says how many
             rows were lost.
         """
+        folder = getattr(getattr(self.lake, "place", None), "folder", None)
+        # In an object store only the numbers of the transactions tell: who writes second stops.
+        with only_collector(folder / LOCKS, self.settings.collector) if folder is not None else nullcontext():
+            return await self._run()
+
+    async def _run(self) -> Stats:
         import aiohttp
 
         run = f"{self.settings.collector}-{self.started_ns // 1_000_000}"

@@ -25,7 +25,8 @@ def logger(form: str, level: str = "info", stream: TextIO | None = None) -> Call
         if form == "json":
             line = json.dumps({"time": now, "level": level, "event": event, **fields}, default=str)
         else:
-            line = f"{now} {level:<7} {event}" + "".join(f"  {key}={value}" for key, value in fields.items())
+            told = (f"  {key}={value}" for key, value in fields.items() if value not in (None, ""))
+            line = f"{now} {level:<7} {event}{''.join(told)}"
         try:
             print(line, file=stream or sys.stderr, flush=True)
         except OSError:

@@ -73,12 +73,17 @@ class Settings:
                 raise InputError(f"{name}: expected a time of 0 s or more, found {value:g}")
         stray = [name for name in self.urls if name not in self.venues]
         if stray:
-            raise InputError(f"--url: expected a venue of {', '.join(self.venues)}, found '{stray[0]}'")
+            raise InputError(
+                f"--url: expected the address of a venue that is collected ({', '.join(self.venues)}), "
+                f"found '{stray[0]}'",
+                hint="for example --url binance=ws://127.0.0.1:8080",
+            )
         for one in self.symbols:
             named, colon, symbol = one.partition(":")
             if not (symbol if colon else named) or (colon and named not in self.venues):
                 raise InputError(
-                    f"--symbols: expected a coin or 'venue:SYMBOL' of {self.collector}, found '{one}'",
+                    f"--symbols: expected a coin or 'venue:SYMBOL' of {', '.join(self.venues)}, "
+                    f"found '{one}'",
                     hint="for example --symbols BTC,ETH,okx:BTC-USD-SWAP",
                 )
 

@@ -4,7 +4,7 @@ Rows wait by table and are written about once a second, one transaction a table.
 collector's name and a number that grows by one, so a write whose outcome is not known (a full disk, a lost
 network) is repeated under its number and counts once; after a restart numbering goes on where the lake says
 it ended. A row that is here already (a message sent twice, a venue that repeats its newest trades after a
-reconnect) is left out.
+reconnect) is left out, and while another writer is at work in the same lake, so is one that it has brought.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from deleverage.data.sources.base import SECOND, Row
 from deleverage.errors import DeleverageError, InputError, InternalError
@@ -22,6 +22,8 @@ from deleverage.schema import LAKE_TABLES
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from deleverage.data.lake.append import Dedupe
 
 KEPT_KEYS = 200_000
 KEPT_NS = 300 * SECOND
@@ -46,7 +48,7 @@ class Store(Protocol):
         source_id: str = "",
         app: str = "",
         sequence: int | None = None,
-        dedupe: bool | Literal["others"] = True,
+        dedupe: Dedupe = True,
     ) -> Any:
         """Add rows in one transaction; ``replayed`` of the answer says that the number was used before."""
 
@@ -215,7 +217,9 @@ class Sink:
         received = [row[declared.names.index("received_ns")] for row in rows]
         oldest = min(row[at] for row in rows)
         known = self._recent.get(table)
-        dedupe: bool | Literal["others"] = known is not None and (oldest < known.floor_ns or "others")
+        dedupe: Dedupe = table != "payloads" and "shared"  # no other collector has our connections
+        if known is not None and oldest < known.floor_ns:
+            dedupe = True
         begun, attempt = time.monotonic(), 0
         while True:
             try:
@@ -254,7 +258,7 @@ class Sink:
         )
         return True
 
-    def _append(self, table: str, rows: list[Row], number: int, dedupe: bool | Literal["others"]) -> Any:
+    def _append(self, table: str, rows: list[Row], number: int, dedupe: Dedupe) -> Any:
         return self.store.append(table, framed(table, rows), app=self.app, sequence=number, dedupe=dedupe)
 
 

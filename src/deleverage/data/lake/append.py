@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import TYPE_CHECKING, Literal
 
 from deleverage.data.lake.keys import KeyMemory, Novel, example
 from deleverage.data.lake.log import Conflict, DataFile, DeltaLog
-from deleverage.data.lake.own import OwnFiles
 from deleverage.data.lake.parts import BY_VENUE, read_files, write_parts
 from deleverage.data.lake.place import Place
 from deleverage.errors import DataError
@@ -25,10 +24,17 @@ from deleverage.schema import Table
 if TYPE_CHECKING:
     import polars as pl
 
-Dedupe = bool | Literal["others"]
 _TRIES = 200
 _PAUSE_S = 0.005
 _LONGEST_PAUSE_S = 1.0
+_OTHERS_MS = 600_000
+"""So long after a file of another writer, rows may repeat some of it."""
+
+COMPACTED = "compact"
+"""How files begin in which compaction has put rows together."""
+
+Dedupe = bool | Literal["shared"]
+"""Whether rows are compared with what is there; 'shared': only while others write rows of the same venues."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +100,10 @@ class LiveTable:
     table: Table
     log: DeltaLog = field(init=False)
     keys: KeyMemory = field(init=False)
-    own: dict[str, OwnFiles] = field(default_factory=dict)
     lock: RLock = field(default_factory=RLock)
+    _own: set[str] = field(default_factory=set)
+    _seen: dict[str, DataFile] | None = None
+    _others: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.log = DeltaLog(self.place, self.table, self.table.name in BY_VENUE)
@@ -113,9 +121,9 @@ class LiveTable:
             if self.committed(app, sequence):
                 return Appended(0, replayed=True)
             novel = Novel(rows, 0, None)
-            own = self.own.setdefault(app, OwnFiles()) if dedupe == "others" else self.own.get(app)
-            looked = own.look(self.log.files) if own is not None else frozenset()
-            compared = looked if dedupe == "others" else frozenset(self.log.files)
+            compared = frozenset(self.log.files)
+            if dedupe == "shared" and self._others_write(_venues([rows])):
+                dedupe = True
             if dedupe is True and rows.height:
                 novel = self.keys.novel(rows, self.log.files.values())
             if not novel.rows.height and sequence is None:
@@ -125,8 +133,6 @@ class LiveTable:
             if novel.conflicts is not None:
                 landing.conflicts.append(novel.conflicts)
             self.land(landing, app, sequence, dedupe=dedupe)
-            if own is not None:
-                own.add(one.file for one in landing.staged)
             if landing.replayed:
                 return Appended(0, replayed=True)
             return told(self.table, landing.rows, landing.repeated, *landing.conflicts)
@@ -141,6 +147,7 @@ class LiveTable:
         Files that this landing made are removed when they do not become live; those that were given stay,
         since another process may be at the same.
         """
+        venues = _venues([one.rows for one in landing.staged]) if dedupe == "shared" else set()
         try:
             for attempt in range(_TRIES):
                 with self.log.turn():
@@ -151,10 +158,10 @@ class LiveTable:
                         landing.replayed = True
                         self.take_back(landing.made)
                         return
-                    if dedupe == "others":
-                        landing.compared |= self.own[app].look(self.log.files)
-                    if dedupe:
-                        self._compare(landing, hashed=dedupe is True)
+                    if dedupe == "shared" and self._others_write(venues):
+                        dedupe, landing.compared = True, frozenset()
+                    if dedupe is True:
+                        self._compare(landing)
                     self._written_again(landing)
                     if not landing.staged and sequence is None:
                         return
@@ -171,12 +178,38 @@ class LiveTable:
             raise
         self.take_back(landing.replaced)
         landing.rows = sum(one.file.rows for one in landing.staged)
+        self._seen = dict(self.log.files)
+        self._own = {path for path in self._own if path in self.log.files}
         for one in landing.staged:
+            self._own.add(one.file.path)
             if one.rows is not None and dedupe is True:
                 self.keys.remember(one.file, one.rows)
         self.keys.forget_all_but(self.log.files)
 
-    def _compare(self, landing: Landing, *, hashed: bool) -> None:
+    def _others_write(self, venues: set[str]) -> bool:
+        """Whether another writer added rows of these venues a short while ago.
+
+        Compaction adds none, unless there are more rows in its files than it has put together of those that
+        were live when we last looked.
+        """
+        now_ms = time.time_ns() // 1_000_000
+        seen, brought = self._seen or {}, dict.fromkeys(venues, 0)
+        for path, file in self.log.files.items():
+            if path in seen or path in self._own or file.written_ms < now_ms - _OTHERS_MS:
+                continue
+            put_together = self._seen is not None and path.rpartition("/")[2].startswith(COMPACTED)
+            for venue in venues & {file.venue} if file.venue else venues:
+                if put_together:
+                    brought[venue] += file.rows
+                else:
+                    self._others[venue] = max(file.written_ms, self._others.get(venue, 0))
+        gone = [file for path, file in seen.items() if path not in self.log.files]
+        for venue, rows in brought.items():
+            if rows > sum(file.rows for file in gone if file.venue in ("", venue)):
+                self._others[venue] = now_ms
+        return any(self._others.get(venue, 0) > now_ms - _OTHERS_MS for venue in venues)
+
+    def _compare(self, landing: Landing) -> None:
         """Drop staged rows whose key is in a live file that they were not yet compared with."""
         unseen = [file for path, file in self.log.files.items() if path not in landing.compared]
         kept: list[Staged] = []
@@ -186,7 +219,7 @@ class LiveTable:
                 kept.append(one)
                 continue
             rows = one.rows if one.rows is not None else self.rows_of([one.file])
-            novel = self.keys.novel(rows, others, hashed=hashed)
+            novel = self.keys.novel(rows, others)
             landing.repeated += novel.repeated
             if novel.conflicts is not None:
                 landing.conflicts.append(novel.conflicts)
@@ -264,6 +297,11 @@ class LiveTable:
             return  # nobody can tell now: they stay until `vacuum`
         gone = [file for file in parts if file.path not in self.log.files]
         self.place.remove(*(f"{self.table.name}/{file.path}" for file in gone))
+
+
+def _venues(frames: Iterable[pl.DataFrame | None]) -> set[str]:
+    """Whose rows these are."""
+    return {venue for frame in frames if frame is not None for venue in frame["venue"].unique()}
 
 
 def pause(attempt: int) -> None:

@@ -53,19 +53,15 @@ class KeyMemory:
     _files: OrderedDict[str, _Keys] = field(default_factory=OrderedDict)
     _rows: int = 0
 
-    def novel(self, rows: pl.DataFrame, files: Iterable[DataFile], *, hashed: bool = True) -> Novel:
-        """Rows of ``rows`` whose key is in none of ``files``, the first one of each key; without ``hashed``,
-        files of that time are read each time, and nothing of them is remembered.
-        """
+    def novel(self, rows: pl.DataFrame, files: Iterable[DataFile]) -> Novel:
+        """Rows of ``rows`` whose key is in none of ``files``, the first one of each key."""
         import polars as pl
 
-        hashes = rows.select("time_ns", self._hash())
-        unique = hashes["_hash"].n_unique() == rows.height
+        hashed = rows.select("time_ns", self._hash())
+        unique = hashed["_hash"].n_unique() == rows.height
         low, high = cast(int, rows["time_ns"].min()), cast(int, rows["time_ns"].max())
         suspects = [
-            file
-            for file in files
-            if file.overlaps(low, high) and (not hashed or self._may_hold(file, hashes, low, high))
+            file for file in files if file.overlaps(low, high) and self._may_hold(file, hashed, low, high)
         ]
         if unique and not suspects:
             return Novel(rows, 0, None)

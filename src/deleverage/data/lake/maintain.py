@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-from deleverage.data.lake.append import LiveTable, Staged
+from deleverage.data.lake.append import COMPACTED, LiveTable, Staged
 from deleverage.data.lake.log import DataFile
 from deleverage.data.lock import LOCK
 from deleverage.errors import DataError, InputError
@@ -77,7 +77,7 @@ def _groups(files: list[DataFile], target_bytes: int) -> list[list[DataFile]]:
 
 
 def _together(live: LiveTable, group: list[DataFile]) -> list[Staged]:
-    return live.stage(live.rows_of(group), "compact")
+    return live.stage(live.rows_of(group), COMPACTED)
 
 
 def vacuum(live: LiveTable, keep_hours: float, dry_run: bool) -> Vacuumed:

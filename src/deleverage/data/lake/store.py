@@ -147,9 +147,9 @@ class Lake:
         committed, or a
             later one, writes nothing and gives ``replayed``. So a batch can be sent again after any
             interruption.
-        dedupe : leave out rows whose key is in the table; 'others': whose key others have added, since
-            ``app`` itself sends none twice. Where the key has no time (`payloads`), rows of the same time are
-            compared.
+        dedupe : leave out rows whose key is in the table. Where the key has no time (`payloads`), rows of the
+            same time are compared. 'shared' is for a writer that repeats no row by itself: rows are compared
+            while others write rows of the same venues, and for ten minutes after.
 
         Raises
         ------

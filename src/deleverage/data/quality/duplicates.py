@@ -48,7 +48,7 @@ def check(lake: Lake, span: Span) -> Iterator[Finding]:
         ):
             yield Finding(
                 "duplicates", name, *whose(row, venue, symbol), row["first"], row["last"], "error",
-                f"each of {list(table.key)} once",
-                f"{row['n']} keys that occur more than once",
+                f"each {', '.join(table.key)} once",
+                f"{row['n']:,} {'key that occurs' if row['n'] == 1 else 'keys that occur'} more than once",
                 "import into a new folder, or find the writer that does not go through the lake",
             )  # fmt: skip

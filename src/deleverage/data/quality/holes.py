@@ -109,14 +109,18 @@ def _told(lake: Lake, span: Span) -> Iterator[Finding]:
     else:
         gaps = gaps.with_columns(pl.lit(False).alias("closed"))
     filled = dict(((v, s), n) for v, s, n in gaps.filter("closed").group_by("venue", "stream").len().rows())
+    open_ones = gaps.filter(~pl.col("closed")).sort("time_ns")
+    before = pl.col("end_ns").cum_max().shift().over("venue", "stream")  # gaps of contracts lie side by side
     found = (
-        gaps.filter(~pl.col("closed"))
+        open_ones.with_columns(
+            (pl.col("end_ns") - pl.max_horizontal("time_ns", before)).clip(0).alias("more")
+        )
         .group_by("venue", "stream")
         .agg(
             pl.len().alias("n"),
             pl.col("time_ns").min().alias("first"),
             pl.col("end_ns").max().alias("last"),
-            (pl.col("end_ns") - pl.col("time_ns")).sum().alias("length"),
+            pl.col("more").sum().alias("length"),
             pl.col("reason").unique().sort().str.join(", ").alias("reasons"),
         )
         .sort("venue", "stream")

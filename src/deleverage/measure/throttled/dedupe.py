@@ -2,8 +2,9 @@
 
 Two collectors, or one that reconnected, write an order down twice; a venue with a throttled and a full feed
 shows it in both. An event is the same when venue, symbol, feed, time, side, size and order price are; a batch
-of equal orders that one source numbers apart stays apart. Of two feeds of a venue the fuller one is
-counted in every stretch in which it shows anything of the symbol.
+of equal orders that one source numbers apart stays apart. Where the venue gives no time (BitMEX), that of
+receipt differs between collectors, and the venue's number of the order tells. Of two feeds of a venue the
+fuller one is counted in every stretch in which it shows anything of the symbol.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ def each_once(events: pl.DataFrame) -> pl.DataFrame:
     A row with a fill price is kept before one without; else the first that was received.
     """
     content = ["venue", "symbol", "feed", "time_ns", "side", "coins", "order_price"]
+    timeless = (pl.col("time_ns") == pl.col("received_ns")).fill_null(False) & (pl.col("event_id") != "")
+    first = pl.col("time_ns").min().over("venue", "symbol", "feed", "event_id")
+    events = events.filter(~timeless | (pl.col("time_ns") == first))
     # how many there are: as many as the source that numbers most of them says
     numbered = events.unique(["source", *content, "event_id"], maintain_order=True)
     place = numbered.with_columns(
