@@ -88,7 +88,7 @@ def test_vacuum_deletes_what_is_old_and_not_live(lake: Lake, monkeypatch: pytest
     assert kept.files == 0 and len(files(lake)) == 24, "nothing is so old"
     monkeypatch.setattr(maintain, "LEAST_KEEP_HOURS", 0)
     (told,) = lake.vacuum("trades", keep_hours=0, dry_run=True)
-    assert told.files == 21 and told.bytes > 11 and len(files(lake)) == 24
+    assert told.files == 21 and (told.bytes or 0) > 11 and len(files(lake)) == 24
     before = lake.read("trades")
     (done,) = lake.vacuum("trades", keep_hours=0)
     assert done.files == 21 and len(files(lake)) == 3

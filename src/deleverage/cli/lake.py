@@ -236,7 +236,8 @@ def vacuum(
     what = "would be deleted" if dry_run else "deleted"
     for one in done:
         if one.files:
-            emit(f"{one.table:<20}{one.files:>7,} files {what}, {one.bytes / 1e6:,.1f} MB")
+            size = "" if one.bytes is None else f", {one.bytes / 1e6:,.1f} MB"
+            emit(f"{one.table:<20}{one.files:>7,} files {what}{size}")
     if not any(one.files for one in done):
         emit(f"nothing to delete: what was live in the last {keep_hours:g} h stays (--keep-hours)")
 

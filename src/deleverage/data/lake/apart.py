@@ -41,7 +41,7 @@ def done(job: dict[str, Any]) -> dict[str, Any]:
                     files, size = files + made.files_before - made.files_after, size + made.bytes
             else:
                 for gone in lake.vacuum(table, keep_hours=job["keep_hours"]):
-                    files, size = files + gone.files, size + gone.bytes
+                    files, size = files + gone.files, size + (gone.bytes or 0)
         except (DeleverageError, OSError) as error:  # one damaged table is no reason to leave the others
             failed.append(error.message if isinstance(error, DeleverageError) else str(error))
     answer: dict[str, Any] = {"files": files, "bytes": size, "peak_mib": round(_peak_mib(), 1)}

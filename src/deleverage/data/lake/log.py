@@ -208,7 +208,7 @@ class DeltaLog:
                     create_checkpoint=False, cleanup_expired_logs=False
                 ),
             )
-        except DeltaError as error:  # also where the entry that it should follow was cleaned up meanwhile
+        except (DeltaError, OSError) as error:  # also where what it should follow was cleaned up meanwhile
             before, self._delta = self.version, None
             self.refresh()
             if self.version == before:  # nobody was faster: trying again would fail again

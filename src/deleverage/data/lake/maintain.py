@@ -30,11 +30,11 @@ class Compacted(NamedTuple):
 
 
 class Vacuumed(NamedTuple):
-    """What `vacuum` deleted of one table, or would."""
+    """What `vacuum` deleted of one table, or would; bytes are None in an object store: nobody asked it."""
 
     table: str
     files: int
-    bytes: int
+    bytes: int | None
 
 
 def compact(live: LiveTable, target_bytes: int) -> Compacted:
@@ -99,7 +99,7 @@ def vacuum(live: LiveTable, keep_hours: float, dry_run: bool) -> Vacuumed:
             if gone and not dry_run:
                 _told(live, hours, whole=whole, dry_run=False)
                 live.log.refresh()
-            return Vacuumed(live.table.name, len(gone), 0)
+            return Vacuumed(live.table.name, len(gone), None)
         if _importing(folder):
             gone = [name for name in gone if not name.rpartition("/")[2].startswith("import-")]
         if dry_run:
