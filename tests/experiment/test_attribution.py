@@ -98,7 +98,7 @@ def test_before_the_night_was_over_nothing_is_known_of_it(
 def test_without_a_stored_run_the_scenario_is_run_with_eight_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    def quick(scenario: str, *, seeds: int, accounts: int | None) -> Answer:
+    def quick(scenario: str, *, seeds: int, accounts: int | None, **_: Any) -> Answer:
         asked.append((scenario, seeds, accounts))
         return answer("oct-10-four-venues")
 
